@@ -1,0 +1,30 @@
+"""The errors a user can meet, each one clear sentence, and the exit codes they end a run with."""
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_ASSET = 3
+EXIT_SOURCE = 4
+
+
+class LiveError(Exception):
+    """A fault that the user can mend: the message says what, why and what to do, on one line."""
+
+    exit_code = 1
+
+
+class UsageError(LiveError):
+    """A wrong flag, configuration key or value, a missing extra, or a busy port."""
+
+    exit_code = EXIT_USAGE
+
+
+class AssetError(LiveError):
+    """A model, body or calibration file that is missing, damaged or of another kind."""
+
+    exit_code = EXIT_ASSET
+
+
+class SourceError(LiveError):
+    """A camera, file or stream that cannot be opened or failed for good."""
+
+    exit_code = EXIT_SOURCE

@@ -1,0 +1,186 @@
+"""The data that flows: a `Frame` goes in, `Track`s tie boxes to people, a `FrameResult` of `Person`s comes out.
+
+Every 3D quantity is in the camera's frame (x right, y down, z forward), in metres and radians; rotations are
+axis-angle vectors in SMPL-X's joint order. This module imports nothing but numpy, so that a subscriber needs
+nothing else.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+SHAPES: Mapping[str, int] = {
+    "global_orient": 3,
+    "body_pose": 63,
+    "left_hand_pose": 45,
+    "right_hand_pose": 45,
+    "jaw_pose": 3,
+    "leye_pose": 3,
+    "reye_pose": 3,
+    "betas": 10,
+    "expression": 50,
+    "transl": 3,
+}
+"""The SMPL-X parameters of a person and their lengths."""
+
+PARTS: Sequence[str] = (
+    "torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand",
+    "jaw", "eyes", "betas", "expression", "transl",
+)  # fmt: skip
+"""What a confidence and an origin are given for."""
+
+
+class Origin(StrEnum):
+    """Where a part's numbers come from in this frame."""
+
+    MEASURED = "measured"
+    """Estimated from this frame's pixels."""
+    HELD = "held"
+    """Not seen now: the last measured value, or one easing from it to the rest pose."""
+    DEFAULT = "default"
+    """Never measured, or no longer trusted: the rest pose or a zero that means nothing."""
+
+
+class TrackState(StrEnum):
+    """The life of a track."""
+
+    NEW = "new"
+    TRACKED = "tracked"
+    LOST = "lost"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Pinhole intrinsics in pixels of an image of `width` x `height`, with OpenCV's distortion coefficients.
+
+    The projection of a point (X, Y, Z) of the camera's frame is (fx X / Z + cx, fy Y / Z + cy), where
+    (0, 0) is the centre of the top left pixel. `assumed` says that nobody calibrated it.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    assumed: bool = True
+    distortion: tuple[float, ...] = ()
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The intrinsic matrix K, shape (3, 3)."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One image of one source.
+
+    `image` is (H, W, 3) uint8 BGR. `time` is in seconds on the source's own clock (a file's presentation
+    time, a live frame's arrival), `captured_at` in Unix seconds when the frame reached this process.
+    `dropped` counts the frames that were lost before this one since the run began. `cut` says that the
+    frame does not continue the one before (another photo, another size): nothing may be carried over.
+    """
+
+    image: NDArray[np.uint8]
+    source: str
+    sequence: int
+    time: float
+    captured_at: float
+    camera: Camera
+    dropped: int = 0
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One person followed over time: `box` is (x1, y1, x2, y2) in pixels, shape (4,).
+
+    `score` is the last detection's; `seen` is True when a detection of this frame confirmed the box, False
+    when the box was predicted.
+    """
+
+    id: int
+    state: TrackState
+    box: Floats
+    score: float
+    seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How far a part's numbers can be trusted: confidence in 0..1, and their origin."""
+
+    confidence: float
+    origin: Origin
+
+
+def _zeros(name: str) -> Floats:
+    return np.zeros(SHAPES[name], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """One tracked human in one frame; lengths of the SMPL-X parameters are in `SHAPES`.
+
+    Hand poses are full axis-angle (no PCA) with a flat mean. `transl` follows SMPL-X: the pelvis stands at
+    `transl` + the body's rest pelvis; `pelvis` is that point, shape (3,), so that no body file is needed.
+    """
+
+    id: int
+    state: TrackState
+    box: Floats
+    score: float
+    engine: str
+    parts: Mapping[str, Part]
+    global_orient: Floats = field(default_factory=lambda: _zeros("global_orient"))
+    body_pose: Floats = field(default_factory=lambda: _zeros("body_pose"))
+    left_hand_pose: Floats = field(default_factory=lambda: _zeros("left_hand_pose"))
+    right_hand_pose: Floats = field(default_factory=lambda: _zeros("right_hand_pose"))
+    jaw_pose: Floats = field(default_factory=lambda: _zeros("jaw_pose"))
+    leye_pose: Floats = field(default_factory=lambda: _zeros("leye_pose"))
+    reye_pose: Floats = field(default_factory=lambda: _zeros("reye_pose"))
+    betas: Floats = field(default_factory=lambda: _zeros("betas"))
+    expression: Floats = field(default_factory=lambda: _zeros("expression"))
+    transl: Floats = field(default_factory=lambda: _zeros("transl"))
+    pelvis: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
+    extra: Mapping[str, Floats] = field(default_factory=dict)
+    """What one engine adds: `blendshapes` (52,), `keypoints` (33, 3: x, y in pixels, visibility), `bones`
+    (55,: the embedded body's bone lengths as a ratio to its rest skeleton)."""
+
+    @property
+    def full_pose(self) -> Floats:
+        """All 55 rotations in SMPL-X's joint order, shape (55, 3)."""
+        parts = (self.global_orient, self.body_pose, self.jaw_pose, self.leye_pose, self.reye_pose,
+                 self.left_hand_pose, self.right_hand_pose)  # fmt: skip
+        return np.concatenate(parts).reshape(55, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameResult:
+    """All that is known of one frame. `published_at` is in Unix seconds, `stages` maps a stage to seconds.
+
+    An empty `people` means that nobody is there; no result at all means that nobody looked.
+    """
+
+    source: str
+    sequence: int
+    run_id: str
+    time: float
+    captured_at: float
+    published_at: float
+    camera: Camera
+    people: Sequence[Person] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
+    dropped: int = 0
+
+    @property
+    def age(self) -> float:
+        """Seconds from capture to publication."""
+        return self.published_at - self.captured_at
