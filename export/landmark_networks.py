@@ -121,7 +121,7 @@ def _for_any_batch(node: NodeProto, constants: dict[str, TensorProto]) -> Iterat
 
 
 def _repeat_token(node: NodeProto, token: TensorProto) -> list[NodeProto]:
-    """Nodes that repeat `token` (1, C, 1, 1) over the batch, and whose result the Concat `node` then takes."""
+    """Nodes that repeat `token` (1, C, 1, 1) over the batch for the Concat `node`, which then takes them."""
     data = next(name for name in node.input if name != token.name)
     batch, shape, repeated = (f"{token.name}/{what}" for what in ("batch", "shape", "repeated"))
     ones = f"{token.name}/ones"
