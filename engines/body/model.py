@@ -1,0 +1,147 @@
+"""A skinned human on SMPL-X's 55 joints: poses and proportions in, joints and vertices out, for many people."""
+
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pymafx_live.engines.body import skinning
+from pymafx_live.pipeline.types import Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyModel:
+    """A template mesh, its skeleton and what deforms it. V vertices, F triangles, S shape directions.
+
+    The body's own frame has y up and z forward, with the left hand at +x, in metres. Poses are axis-angle
+    vectors (P, 55, 3) in SMPL-X's joint order, hands with a flat mean. `transl` (P, 3) follows SMPL-X: the
+    pelvis stands at `transl` + its rest position, so that a `global_orient` given in the camera's frame
+    yields points of the camera's frame. Nothing is kept between calls: threads may share a body.
+    """
+
+    v_template: Floats
+    """(V, 3)"""
+    faces: NDArray[np.int32]
+    """(F, 3), counter-clockwise seen from outside"""
+    rest_joints: Floats
+    """(55, 3)"""
+    skin_joints: NDArray[np.uint8]
+    """(V, K): the joints that move a vertex, the strongest first"""
+    skin_weights: Floats
+    """(V, K), each row sums to 1"""
+    shape_dirs: Floats
+    """(S, V, 3): metres of vertex offset per unit of each shape coefficient"""
+    joint_shape_dirs: Floats
+    """(S, 55, 3): the same for the rest joints"""
+    shape_names: tuple[str, ...]
+    pose_dirs: Floats | None = None
+    """(486, V * 3): vertex offsets per entry of (R - I) of joints 1 to 54, or None"""
+
+    @classmethod
+    def embedded(cls) -> "BodyModel":
+        """The body that ships with the project (CC0, `export/embedded_body.py`): 10475 vertices, four betas.
+
+        It has no jaw, eye or expression deformation; its betas are its own, not SMPL-X's.
+        """
+        path = resources.files("pymafx_live.engines.data") / "embedded_body.npz"
+        with path.open("rb") as file, np.load(file) as data:
+            weights = data["skin_weights"].astype(np.float32)
+            return cls(
+                v_template=data["v_template"],
+                faces=data["faces"].astype(np.int32),
+                rest_joints=data["rest_joints"],
+                skin_joints=data["skin_joints"],
+                skin_weights=weights / weights.sum(1, keepdims=True),
+                shape_dirs=data["shape_dirs"].astype(np.float32),
+                joint_shape_dirs=data["joint_shape_dirs"],
+                shape_names=tuple(str(name) for name in data["shape_names"]),
+            )
+
+    def joints(
+        self,
+        pose: ArrayLike,
+        transl: ArrayLike,
+        betas: ArrayLike | None = None,
+        bones: ArrayLike | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Joint positions (P, 55, 3) and global rotations (P, 55, 3, 3).
+
+        `betas` (P, up to S) are coefficients of `shape_names`; `bones` (P, 55) is the ratio of each bone's
+        length (parent -> joint) to the rest skeleton's, `bones[:, 0]` the overall size of the flesh.
+        """
+        pose, transl, bones = self._inputs(pose, transl, bones)
+        return self._pose_joints(pose, transl, self._rest_joints(betas, len(pose)), bones)
+
+    def vertices(
+        self,
+        pose: ArrayLike,
+        transl: ArrayLike,
+        betas: ArrayLike | None = None,
+        bones: ArrayLike | None = None,
+        out: Floats | None = None,
+    ) -> Floats:
+        """Vertices (P, V, 3) for the arguments of `joints`, written into `out` where it is given."""
+        pose, transl, bones = self._inputs(pose, transl, bones)
+        rest = self._rest_joints(betas, len(pose))
+        positions, rotations = self._pose_joints(pose, transl, rest, bones)
+        maps = np.empty((len(pose), 55, 3, 4), np.float32)
+        skinning.flesh_maps(rest, bones, positions, rotations, maps)
+        if out is None:
+            out = np.empty((len(pose), *self.v_template.shape), np.float32)
+        template = self._template(betas, rotations, pose)
+        skinning.skin(template, self.skin_joints, self.skin_weights, maps, out)
+        return out
+
+    @staticmethod
+    def _inputs(pose: ArrayLike, transl: ArrayLike, bones: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
+        pose = np.ascontiguousarray(pose, np.float32).reshape(-1, 55, 3)
+        transl = np.ascontiguousarray(transl, np.float32).reshape(len(pose), 3)
+        if bones is None:
+            return pose, transl, np.ones((len(pose), 55), np.float32)
+        return pose, transl, np.ascontiguousarray(bones, np.float32).reshape(len(pose), 55)
+
+    @staticmethod
+    def _pose_joints(pose: Floats, transl: Floats, rest: Floats, bones: Floats) -> tuple[Floats, Floats]:
+        positions = np.empty((len(pose), 55, 3), np.float32)
+        rotations = np.empty((len(pose), 55, 3, 3), np.float32)
+        skinning.forward_kinematics(pose, transl, rest, bones, positions, rotations)
+        return positions, rotations
+
+    def _shape(self, betas: ArrayLike, directions: Floats) -> Floats:
+        coefficients = np.atleast_2d(np.asarray(betas, np.float32))[:, : len(directions)]
+        return np.tensordot(coefficients, directions[: coefficients.shape[1]], 1).astype(np.float32)
+
+    def _rest_joints(self, betas: ArrayLike | None, people: int) -> Floats:
+        if betas is None:
+            return np.ascontiguousarray(np.broadcast_to(self.rest_joints, (people, 55, 3)))
+        return self.rest_joints + self._shape(betas, self.joint_shape_dirs)
+
+    def _template(self, betas: ArrayLike | None, rotations: Floats, pose: Floats) -> Floats:
+        """The unposed vertices of each person, (P, V, 3), or (1, V, 3) where all share them."""
+        template = self.v_template[None]
+        if betas is not None:
+            template = template + self._shape(betas, self.shape_dirs)
+        if self.pose_dirs is not None:
+            feature = (local_rotations(pose) - np.eye(3, dtype=np.float32))[:, 1:]
+            offsets = feature.reshape(len(pose), -1) @ self.pose_dirs
+            template = template + offsets.reshape(len(pose), *self.v_template.shape)
+        return template
+
+
+def local_rotations(pose: Floats) -> Floats:
+    """The matrices (P, 55, 3, 3) of axis-angle vectors (P, 55, 3)."""
+    matrices = np.empty((*pose.shape, 3), np.float32)
+    for vector, matrix in zip(pose.reshape(-1, 3), matrices.reshape(-1, 3, 3), strict=True):
+        skinning.rotation_matrix(vector[0], vector[1], vector[2], matrix)
+    return matrices
+
+
+def sparse_weights(weights: Floats, most: int | None = None) -> tuple[NDArray[np.uint8], Floats]:
+    """The non-zero entries of dense skinning weights (V, 55): joints (V, K) and weights (V, K), largest first.
+
+    `most` limits K; what remains of each row is scaled to sum to 1.
+    """
+    count = int((weights > 0).sum(1).max()) if most is None else most
+    joints = np.argsort(-weights, axis=1, kind="stable")[:, :count]
+    kept = np.take_along_axis(weights, joints, 1).astype(np.float32)
+    return joints.astype(np.uint8), kept / kept.sum(1, keepdims=True)
