@@ -1,4 +1,4 @@
-"""A skinned human on SMPL-X's 55 joints: poses and proportions in, joints and vertices out, for many people."""
+"""A skinned human on SMPL-X's 55 joints: poses and proportions in, joints and vertices out."""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -137,7 +137,7 @@ def local_rotations(pose: Floats) -> Floats:
 
 
 def sparse_weights(weights: Floats, most: int | None = None) -> tuple[NDArray[np.uint8], Floats]:
-    """The non-zero entries of dense skinning weights (V, 55): joints (V, K) and weights (V, K), largest first.
+    """The non-zero entries of dense skinning weights (V, 55) as joints and weights (V, K), largest first.
 
     `most` limits K; what remains of each row is scaled to sum to 1.
     """
