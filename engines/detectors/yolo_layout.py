@@ -1,0 +1,125 @@
+"""What an Ultralytics ONNX file takes and gives, read from its input, its metadata and its first output.
+
+Two output layouts exist (https://docs.ultralytics.com/guides/end2end-detection): v8, v9, v11 and v12 give
+every anchor, (batch, 4 + classes, anchors) with centre, width and height, and want non-maximum suppression;
+v10, v26 and any export with `nms=True` give (batch, detections, 6) with corners, score and class, and want
+none. Pose and segmentation networks add rows to the first and columns to the second.
+"""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.pipeline.errors import AssetError, UsageError
+from pymafx_live.pipeline.types import Floats
+
+DEFAULT_SIZE = 640
+DEFAULT_STRIDE = 32
+TASKS = ("detect", "pose", "segment")
+DTYPES: Mapping[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+EXPECTED = (
+    "expected is an Ultralytics YOLO with one image input (batch, 3, height, width) "
+    "and an output (batch, 4 + classes, anchors) or (batch, detections, 6)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The tensor that goes in: `size` is (height, width); `stride` is None where the size is fixed."""
+
+    name: str
+    dtype: type[np.floating]
+    batch: int
+    size: tuple[int, int]
+    stride: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the network finds: `person` is that class's index; `classes` is 0 where the file is silent."""
+
+    task: str
+    classes: int
+    person: int
+
+
+def read_input(path: Path, session: Any, size: int | None) -> Input:
+    """The input of an `onnxruntime.InferenceSession` of `path`, to be run at `size` pixels (None: its own).
+
+    Raises `AssetError` if this is no YOLO, `UsageError` if it cannot be run at this size.
+    """
+    tensors = session.get_inputs()
+    tensor = tensors[0]
+    dims = [n if isinstance(n, int) and n > 0 else None for n in tensor.shape]
+    if len(tensors) != 1 or len(dims) != 4 or dims[1] != 3 or tensor.type not in DTYPES:
+        found = ", ".join(f"{t.name} {t.shape} {t.type}" for t in tensors)
+        raise AssetError(f"{path} is not a YOLO: found the input {found}; {EXPECTED}.")
+    batch, _, height, width = dims
+    metadata = session.get_modelmeta().custom_metadata_map
+    if height and width:
+        if size not in (None, height, width):
+            raise UsageError(
+                f"{path} takes {width} x {height} pixels only, not {size}: "
+                "leave the detector's size out, or export the network with dynamic=True."
+            )
+        return Input(tensor.name, DTYPES[tensor.type], batch or 1, (height, width), None)
+    stride = _literal(metadata, "stride", DEFAULT_STRIDE)
+    side = size or max(_literal(metadata, "imgsz", [DEFAULT_SIZE]))
+    if side % stride:
+        raise UsageError(f"the detector's size is {side}, but must be a multiple of its stride, {stride}.")
+    return Input(tensor.name, DTYPES[tensor.type], batch or 1, (side, side), stride)
+
+
+def read_labels(path: Path, session: Any) -> Labels:
+    """What the network finds, from its metadata; raises `AssetError` for a task without upright boxes."""
+    metadata = session.get_modelmeta().custom_metadata_map
+    task = metadata.get("task", "detect")
+    if task not in TASKS:
+        raise AssetError(f'{path} is a YOLO for the task "{task}": give one for {" or ".join(TASKS)}.')
+    names: dict[int, str] = _literal(metadata, "names", {})
+    person = next((index for index, name in names.items() if name == "person"), 0)
+    return Labels(task, len(names), person)
+
+
+def is_end_to_end(path: Path, shape: tuple[int, ...], labels: Labels) -> bool:
+    """Whether an output of this `shape` is (batch, detections, 6), or else (batch, 4 + classes, anchors).
+
+    Raises `AssetError` if it is neither.
+    """
+    if len(shape) == 3:
+        _, rows, columns = shape
+        extra = labels.task != "detect"
+        if columns == 6 or (extra and 6 < columns < rows):
+            return True
+        wanted = 4 + max(labels.classes, 1)
+        if rows == wanted or (rows > wanted and (extra or not labels.classes) and rows < columns):
+            return False
+    raise AssetError(f"{path} is not a YOLO: found an output of shape {shape}; {EXPECTED}.")
+
+
+def from_anchors(output: NDArray[np.floating], person: int, confidence: float) -> tuple[Floats, Floats]:
+    """Boxes (N, 4) x1, y1, x2, y2 and scores (N,) of the people in an output (4 + classes, anchors)."""
+    found = np.flatnonzero(output[4 + person] >= confidence)
+    columns: Floats = output[:, found].astype(np.float32)
+    centre, half = columns[:2], columns[2:4] * np.float32(0.5)
+    boxes: Floats = np.concatenate((centre - half, centre + half)).T
+    return boxes, columns[4 + person]
+
+
+def from_detections(output: NDArray[np.floating], person: int, confidence: float) -> tuple[Floats, Floats]:
+    """Boxes (N, 4) x1, y1, x2, y2 and scores (N,) of the people in an output (detections, 6)."""
+    rows = output[(output[:, 4] >= confidence) & (output[:, 5] == person)].astype(np.float32)
+    return rows[:, :4], rows[:, 4]
+
+
+def _literal(metadata: Mapping[str, str], key: str, default: Any) -> Any:
+    """A value that Ultralytics wrote as a Python literal, or `default` if it is absent or of another type."""
+    try:
+        value = ast.literal_eval(metadata[key])
+    except (KeyError, ValueError, SyntaxError):
+        return default
+    return value if value and isinstance(value, type(default)) else default
