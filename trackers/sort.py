@@ -1,0 +1,39 @@
+"""SORT: one association by IoU, the simplest tracker that works.
+
+Bewley et al., Simple Online and Realtime Tracking, ICIP 2016, arXiv 1602.00763. The motion model and the life
+of a track are ByteTrack's here, in seconds.
+"""
+
+import numpy as np
+from pymafx_live.pipeline.types import Floats, Track
+from pymafx_live.trackers.association import pairwise_iou
+from pymafx_live.trackers.lifecycle import Tracks
+
+
+class Sort:
+    """Detections of at least `score` go to the tracks where IoU is at least `iou`; the rest begin tracks."""
+
+    def __init__(self, *, buffer: float = 1.0, score: float = 0.25, iou: float = 0.3) -> None:
+        self._tracks = Tracks(buffer)
+        self._score, self._iou = score, iou
+
+    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
+        """The tracks after detections `boxes` (N, 4) x1, y1, x2, y2 and `scores` (N,) at `time` in seconds."""
+        tracks = self._tracks
+        tracks.advance(time)
+        everyone = np.ones(len(tracks.state), bool)
+        free = scores >= self._score
+        tracks.associate(pairwise_iou(tracks.boxes, boxes), self._iou, everyone, free, boxes, scores)
+        tracks.miss()
+        tracks.begin(boxes[free], scores[free])
+        return tracks.listed()
+
+    def predict(self, time: float) -> list[Track]:
+        """The tracks at `time` in seconds, on a frame without detection."""
+        self._tracks.advance(time)
+        return self._tracks.listed()
+
+    def reset(self) -> list[Track]:
+        """End all tracks, because the scene was cut, and list them a last time."""
+        self._tracks.end()
+        return self._tracks.listed()
