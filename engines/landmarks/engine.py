@@ -1,0 +1,129 @@
+"""The embedded engine: person boxes in, SMPL-X parameters out, with nothing to download and no GPU."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.landmarks import parts
+from pymafx_live.engines.landmarks.arrays import Reals
+from pymafx_live.engines.landmarks.face import gaze, jaw
+from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, Fitter, State, gather
+from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.rig import build, calibrated_offsets
+from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkOptions:
+    """`threads` per network (0: ONNX Runtime's choice); `fit` the deviations of the evidence."""
+
+    threads: int = 0
+    fit: FitOptions = field(default_factory=FitOptions)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is kept of a track: where to look, the skeleton, the face, and when each part was last measured."""
+
+    time: float
+    gaze: Gaze = field(default_factory=Gaze)
+    state: State | None = None
+    since: dict[str, float] = field(default_factory=dict)
+    jaw: Reals = field(default_factory=lambda: np.zeros(3, np.float32))
+    eyes: tuple[Reals, Reals] = field(default_factory=lambda: (np.zeros(3, np.float32),) * 2)
+    extra: dict[str, Reals] = field(default_factory=dict)
+
+
+class LandmarkEngine:
+    """Body, hand and face landmarks for all people at once, then one compiled fit per person."""
+
+    name = "landmarks"
+
+    def __init__(self, options: LandmarkOptions | None = None) -> None:
+        self.options = options or LandmarkOptions()
+        self.stages: Mapping[str, float] = {}
+        rest = BodyModel.embedded().rest_joints
+        self._perception = Perception(self.options.threads)
+        self._fitter = Fitter(build(rest, calibrated_offsets()), self.options.fit)
+        self._rest_pelvis = np.asarray(rest[0], np.float32)
+        self._freedoms = parts.freedoms_by_part(self._fitter.rig)
+        self._memory: dict[int, Memory] = {}
+
+    def close(self) -> None:
+        """Forgets all tracks and frees the networks."""
+        self._memory.clear()
+        del self._perception
+
+    def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
+        """One person per track; those that ended come a last time, with their last pose, and are forgotten."""
+        alive = [t for t in tracks if t.state is not TrackState.ENDED]
+        for track in alive:
+            self._memory.setdefault(track.id, Memory(frame.time))
+        boxes = np.array([t.box for t in alive]).reshape(-1, 4)
+        sights = self._perception.look(frame.image, boxes, [self._memory[t.id].gaze for t in alive])
+        start = perf_counter()
+        for track, sight in zip(alive, sights, strict=True):
+            self._fit(self._memory[track.id], sight, frame)
+        people = [self._person(t, s, frame.time) for t, s in zip(alive, sights, strict=True)]
+        ended = [t for t in tracks if t.state is TrackState.ENDED and t.id in self._memory]
+        people += [self._person(track, None, frame.time) for track in ended]
+        known = {t.id for t in alive}
+        self._memory = {i: m for i, m in self._memory.items() if i in known}
+        self.stages = {**self._perception.stages, "fit": perf_counter() - start}
+        return people
+
+    def _fit(self, memory: Memory, sight: Sight | None, frame: Frame) -> None:
+        """Brings a track's skeleton and face up to this frame."""
+        if sight is not None:
+            evidence = gather(sight, frame.camera, self.options.fit)
+            if memory.state is None:
+                memory.state = self._fitter.begin(sight, evidence)
+            else:
+                self._follow(memory, memory.state, sight, evidence, frame.time)
+            memory.extra["keypoints"] = np.column_stack([sight.xy, sight.visibility]).astype(np.float32)
+            if sight.face is not None:
+                memory.jaw, memory.eyes = jaw(sight.face), gaze(sight.face)
+                memory.extra["blendshapes"] = sight.face.blendshapes
+            memory.since.update(
+                {part: frame.time for part, value in parts.confidences(sight).items() if value >= parts.SEEN}
+            )
+        self._relax_face(memory, frame.time)
+        memory.time = frame.time
+
+    def _follow(self, memory: Memory, state: State, sight: Sight, evidence: Evidence, time: float) -> None:
+        """Fits a known person: what is seen may turn as fast as people do; what is not is held, then eases to rest."""
+        fit, rig = self.options.fit, self._fitter.rig
+        dt = max(time - memory.time, 1e-3)
+        confidence = parts.confidences(sight)
+        stay = np.full(len(rig.joint), 1 / (fit.stay * min(dt, 0.5)))
+        for part, freedoms in self._freedoms.items():
+            if confidence[part] < parts.SEEN:
+                unseen = time - memory.since.get(part, -np.inf)
+                stay[freedoms] = 50.0 if unseen < fit.hold else np.sqrt(fit.ease / dt) / rig.sigma[freedoms]
+        self._fitter.update(state, evidence, stay, fit.steps)
+
+    def _relax_face(self, memory: Memory, time: float) -> None:
+        """Jaw and eyes return to rest when the face has not been seen for longer than they are held."""
+        if time - memory.since.get("jaw", -np.inf) > self.options.fit.hold:
+            memory.jaw = np.zeros(3, np.float32)
+            memory.eyes = (np.zeros(3, np.float32), np.zeros(3, np.float32))
+            memory.extra.pop("blendshapes", None)
+
+    def _person(self, track: Track, sight: Sight | None, time: float) -> Person:
+        """The published form of a track's memory."""
+        memory, fit = self._memory[track.id], self.options.fit
+        described = parts.origins(parts.confidences(sight), memory.since, time, fit.hold + 2 * fit.ease)
+        if memory.state is None:
+            return Person(track.id, track.state, track.box, track.score, self.name, described)
+        pose = self._fitter.pose(memory.state)
+        pelvis = memory.state.translation.astype(np.float32)
+        return Person(
+            track.id, track.state, track.box, track.score, self.name, described,
+            global_orient=pose[0], body_pose=pose[1:22].ravel(),
+            left_hand_pose=pose[25:40].ravel(), right_hand_pose=pose[40:].ravel(),
+            jaw_pose=memory.jaw, leye_pose=memory.eyes[0], reye_pose=memory.eyes[1],
+            transl=pelvis - self._rest_pelvis, pelvis=pelvis,
+            extra={**memory.extra, "bones": memory.state.bones.astype(np.float32)},
+        )  # fmt: skip

@@ -1,0 +1,214 @@
+"""The five embedded networks, each a small class with preprocessing, inference and postprocessing.
+
+They are MediaPipe's (Apache-2.0; `engines/data/README.md`). What goes in and out was read off the networks;
+the heatmap refinement and the order of the blendshape points follow MediaPipe's published graphs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any
+
+import numpy as np
+from pymafx_live.engines.landmarks.arrays import Image, Reals
+from pymafx_live.engines.landmarks.regions import Regions, crop, to_image, turn
+from pymafx_live.pipeline.errors import AssetError
+
+Outputs = list[Reals]
+
+
+class Network:
+    """An ONNX network on ONNX Runtime's CPU provider, run for a whole batch where its graph allows it."""
+
+    def __init__(self, name: str, threads: int = 0) -> None:
+        """Loads `name` from the package's data; `threads` 0 lets ONNX Runtime choose.
+
+        Raises AssetError when the file is missing or damaged.
+        """
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            with as_file(files("pymafx_live.engines.data") / name) as path:
+                self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise AssetError(
+                f"The network {name} that ships with pymafx-live cannot be read ({type(error).__name__}); "
+                "install pymafx-live again."
+            ) from error
+        entry = self._session.get_inputs()[0]
+        self._input = entry.name
+        self._batched = not isinstance(entry.shape[0], int)
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, batch: Reals) -> Outputs:
+        """All outputs for `batch` (N, ...), each (N, -1) in the graph's order."""
+        if self._batched:
+            return [np.reshape(o, (len(batch), -1)) for o in self._session.run(None, {self._input: batch})]
+        rows = [self._session.run(None, {self._input: batch[i : i + 1]}) for i in range(len(batch))]
+        return [
+            np.stack([np.reshape(row[k], -1) for row in rows]) if rows else np.empty((0, 0), np.float32)
+            for k in range(len(self._outputs))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLandmarks:
+    """`N` people: `score` (N,); `xy` (N, 39, 2) pixels; `visibility` (N, 39); `world` (N, 39, 3) metres.
+
+    World landmarks are relative to the middle of the hips, x right, y down, z away from the camera. Points
+    33 and 34 are the auxiliary ones that frame the person for the next frame.
+    """
+
+    score: Reals
+    xy: Reals
+    visibility: Reals
+    world: Reals
+
+
+@dataclass(frozen=True, slots=True)
+class HandLandmarks:
+    """`N` hands: `score` (N,), `right` (N,) the probability of a right hand; `xy` (N, 21, 2); `world` (N, 21, 3)."""
+
+    score: Reals
+    right: Reals
+    xy: Reals
+    world: Reals
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLandmarks:
+    """`N` faces: `score` (N,); `xyz` (N, 478, 3) in pixels, z towards the scene; `blendshapes` (N, 52)."""
+
+    score: Reals
+    xyz: Reals
+    blendshapes: Reals
+
+
+def sigmoid(x: Reals) -> Reals:
+    """The logistic function."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
+
+
+class BodyNetwork:
+    """A person's region -> 33 body landmarks in the image and in metres."""
+
+    SIZE = 256
+
+    def __init__(self, threads: int = 0) -> None:
+        self._network = Network("pose_landmark_full.onnx", threads)
+
+    def __call__(self, bgr: Image, regions: Regions) -> BodyLandmarks:
+        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
+        raw, flag, _, heat, world = self._network.run(crop(bgr, regions, self.SIZE))
+        n = len(regions)
+        points = raw.reshape(n, 39, 5)
+        xy = refine(points[..., :2], sigmoid(heat.reshape(n, 64, 64, 39)), self.SIZE)
+        return BodyLandmarks(
+            score=flag.reshape(n),
+            xy=to_image(xy, regions, self.SIZE),
+            visibility=sigmoid(points[..., 3]),
+            world=turn(world.reshape(n, 39, 3), regions),
+        )
+
+
+def refine(xy: Reals, heat: Reals, size: int, window: int = 7, floor: float = 0.5) -> Reals:
+    """Moves landmarks (N, K, 2) to the centroid of their heatmaps (N, h, w, K) in a window about them.
+
+    As in MediaPipe's refine_landmarks_from_heatmap: only where the window's peak exceeds `floor`.
+    """
+    n, height, width, count = heat.shape
+    step = size / width
+    half = window // 2
+    cell = (xy / step).astype(np.intp)
+    offsets = np.arange(-half, half + 1)
+    u = cell[..., 0, None] + offsets  # (N, K, window)
+    v = cell[..., 1, None] + offsets
+    inside = ((v >= 0) & (v < height))[..., :, None] & ((u >= 0) & (u < width))[..., None, :]
+    people = np.arange(n)[:, None, None, None]
+    points = np.arange(count)[None, :, None, None]
+    rows = np.clip(v, 0, height - 1)[..., :, None]
+    columns = np.clip(u, 0, width - 1)[..., None, :]
+    values = np.where(inside, heat[people, rows, columns, points], 0)
+    total = values.sum((-2, -1))
+    centred = np.all((cell >= 0) & (cell < (width, height)), -1)
+    accept = centred & (values.max((-2, -1)) >= floor)
+    safe = np.maximum(total, 1e-9)
+    x = (values * columns).sum((-2, -1)) / safe * step
+    y = (values * rows).sum((-2, -1)) / safe * step
+    return np.where(accept[..., None], np.stack([x, y], -1), xy).astype(np.float32)
+
+
+class HandNetwork:
+    """A hand's region -> 21 landmarks, a score and the side; a rough region is framed by a smaller network first."""
+
+    SIZE = 224
+    CROP_SIZE = 256
+
+    def __init__(self, threads: int = 0) -> None:
+        self._recrop = Network("hand_recrop.onnx", threads)
+        self._network = Network("hand_landmark_full.onnx", threads)
+
+    def frame(self, bgr: Image, regions: Regions) -> Regions:
+        """The tight regions inside rough ones that were guessed from the body's wrist and knuckles."""
+        points = self._recrop.run(crop(bgr, regions, self.CROP_SIZE))[0].reshape(len(regions), 2, 2)
+        q = to_image(points, regions, self.CROP_SIZE)
+        up = q[:, 1] - q[:, 0]
+        side = 2 * np.hypot(up[:, 0], up[:, 1])
+        angle = np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2
+        return Regions(q[:, 0], side, angle).shifted(0, -0.1)
+
+    def __call__(self, bgr: Image, regions: Regions) -> HandLandmarks:
+        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
+        raw, flag, right, world = self._network.run(crop(bgr, regions, self.SIZE))
+        n = len(regions)
+        return HandLandmarks(
+            score=flag.reshape(n),
+            right=right.reshape(n),
+            xy=to_image(raw.reshape(n, 21, 3)[..., :2], regions, self.SIZE),
+            world=turn(world.reshape(n, 21, 3), regions),
+        )
+
+
+class FaceNetwork:
+    """A face's region -> 478 landmarks and from them 52 blendshape coefficients."""
+
+    SIZE = 256
+
+    def __init__(self, threads: int = 0) -> None:
+        self._network = Network("face_landmarks_detector.onnx", threads)
+        self._blendshapes = Network("face_blendshapes.onnx", threads)
+
+    def __call__(self, bgr: Image, regions: Regions) -> FaceLandmarks:
+        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
+        raw, flag = self._network.run(crop(bgr, regions, self.SIZE))[:2]
+        n = len(regions)
+        points = raw.reshape(n, 478, 3)
+        xy = to_image(points[..., :2], regions, self.SIZE)
+        depth = points[..., 2:] * (regions.side / self.SIZE)[:, None, None]
+        return FaceLandmarks(
+            score=sigmoid(flag.reshape(n)),
+            xyz=np.concatenate([xy, depth], -1),
+            blendshapes=self._blendshapes.run(xy[:, BLENDSHAPE_POINTS])[0].reshape(n, 52),
+        )
+
+
+def close_all(networks: Sequence[Any]) -> None:
+    """Drops what the networks hold, now rather than at the collector's leisure."""
+    for network in networks:
+        network.__dict__.clear()
+
+
+# The 146 of the 478 face landmarks that the blendshape network reads (MediaPipe's face_blendshapes_graph).
+BLENDSHAPE_POINTS = np.array([
+    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,
+    78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149,
+    150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195,
+    197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300,
+    308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375,
+    377, 378, 379, 380, 381, 382, 384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454,
+    466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
+])  # fmt: skip

@@ -1,0 +1,65 @@
+"""Which parts of a person were measured in a frame, and which joints and landmarks each part stands for."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.engines.landmarks.perception import Sight
+from pymafx_live.engines.landmarks.rig import Rig
+from pymafx_live.engines.skeleton import JOINT_NAMES
+from pymafx_live.pipeline.types import Origin, Part
+
+SEEN = 0.5
+BODY_PARTS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand")
+
+# The body's landmarks whose worst visibility is a limb's confidence.
+_LIMBS = {"left_arm": (13, 15), "right_arm": (14, 16), "left_leg": (25, 27), "right_leg": (26, 28)}
+
+
+def part_of_joint(name: str) -> str:
+    """The part that a joint belongs to."""
+    side, _, rest = name.partition("_")
+    if rest in ("collar", "shoulder", "elbow"):
+        return f"{side}_arm"
+    if rest in ("hip", "knee", "ankle", "foot"):
+        return f"{side}_leg"
+    if side in ("left", "right") and rest != "eye":
+        return f"{side}_hand"
+    return "head" if name in ("neck", "head", "jaw", "left_eye", "right_eye") else "torso"
+
+
+def freedoms_by_part(rig: Rig) -> dict[str, NDArray[np.intp]]:
+    """The rig's degrees of freedom of each part."""
+    owner = [part_of_joint(JOINT_NAMES[j]) for j in rig.joint]
+    return {part: np.nonzero([o == part for o in owner])[0] for part in BODY_PARTS}
+
+
+def confidences(sight: Sight | None) -> dict[str, float]:
+    """How well each part is seen, 0..1."""
+    if sight is None:
+        return dict.fromkeys((*BODY_PARTS, "jaw", "eyes", "transl"), 0.0)
+    v = sight.visibility
+    face = 0.0 if sight.face is None else sight.face.score
+    seen = {part: float(v[list(points)].min()) for part, points in _LIMBS.items()}
+    seen["torso"] = float(np.sort(v[[11, 12, 23, 24]])[-3:].mean())
+    seen["head"] = max(face, float(v[[0, 2, 5]].min()))
+    for side in ("left", "right"):
+        hand = sight.hands.get(side)
+        seen[f"{side}_hand"] = 0.0 if hand is None else hand.score
+    return {**seen, "jaw": face, "eyes": face, "transl": sight.score}
+
+
+def origins(confidence: Mapping[str, float], since: Mapping[str, float], time: float, keep: float) -> dict[str, Part]:
+    """The parts' origins: `since` holds when each was last measured, `keep` for how long it is then `held`.
+
+    What this engine never estimates, the betas and the expression, is default.
+    """
+    parts = {}
+    for name, value in confidence.items():
+        if value >= SEEN:
+            parts[name] = Part(value, Origin.MEASURED)
+        elif time - since.get(name, -np.inf) <= keep:
+            parts[name] = Part(value, Origin.HELD)
+        else:
+            parts[name] = Part(value, Origin.DEFAULT)
+    return {**parts, "betas": Part(0.0, Origin.DEFAULT), "expression": Part(0.0, Origin.DEFAULT)}

@@ -1,0 +1,225 @@
+"""From a frame and its tracks to landmarks: where to look, what the networks see, and what of it is believed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.engines.landmarks import gates
+from pymafx_live.engines.landmarks.arrays import Image, Reals
+from pymafx_live.engines.landmarks.networks import (
+    BodyLandmarks,
+    BodyNetwork,
+    FaceLandmarks,
+    FaceNetwork,
+    HandLandmarks,
+    HandNetwork,
+)
+from pymafx_live.engines.landmarks.regions import (
+    Regions,
+    body_from_landmarks,
+    concatenate,
+    face_from_body,
+    face_from_landmarks,
+    from_box,
+    hand_from_body,
+    hand_from_landmarks,
+)
+
+Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
+BOX_MARGIN = 1.25
+# shoulder, elbow, wrist, index and pinky knuckles of each arm among the body's landmarks
+ARMS = {"left": (11, 13, 15, 19, 17), "right": (12, 14, 16, 20, 18)}
+
+
+@dataclass(slots=True)
+class Gaze:
+    """Where one track's networks look next: one-row regions, or None where they must be found anew."""
+
+    body: Regions | None = None
+    hands: dict[str, Regions | None] = field(default_factory=lambda: {"left": None, "right": None})
+    face: Regions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One believed hand: `xy` (21, 2) pixels, `world` (21, 3) metres, `score`, its region's `centre` (2,)."""
+
+    xy: Reals
+    world: Reals
+    score: float
+    centre: Reals
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One believed face: `xyz` (478, 3) pixels, `blendshapes` (52,), `score`, its region's `centre` (2,)."""
+
+    xyz: Reals
+    blendshapes: Reals
+    score: float
+    centre: Reals
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is believed of one person: `xy` (33, 2), `visibility` (33,), `world` (33, 3), hands and face if any.
+
+    `side` is the body region's side in pixels: landmark errors grow with it.
+    """
+
+    xy: Reals
+    visibility: Reals
+    world: Reals
+    score: float
+    centre: Reals
+    side: float
+    hands: dict[str, Hand]
+    face: Face | None
+
+
+class Perception:
+    """Runs the networks, each once for all people, on regions that follow the tracks."""
+
+    def __init__(self, threads: int = 0) -> None:
+        self.body, self.hand, self.face = BodyNetwork(threads), HandNetwork(threads), FaceNetwork(threads)
+        self.stages: dict[str, float] = {}
+
+    def look(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> list[Sight | None]:
+        """What is believed of each person in boxes (N, 4); moves the `gazes` on to the next frame."""
+        sights: list[Sight | None] = [None] * len(gazes)
+        self.stages = dict.fromkeys(("body", "hands", "face"), 0.0)
+        if not gazes:
+            return sights
+        clock = [perf_counter()]
+        found, regions, good = self.bodies(bgr, boxes, gazes)
+        clock.append(perf_counter())
+        people = np.nonzero(good)[0]
+        seen = [gazes[n] for n in people]
+        xy, visibility = found.xy[people], found.visibility[people]
+        hands = self.hands(bgr, xy, visibility, seen)
+        clock.append(perf_counter())
+        faces = self.faces(bgr, xy, visibility, seen)
+        clock.append(perf_counter())
+        following = body_from_landmarks(found.xy)
+        for n in range(len(gazes)):
+            gazes[n].body = following[n : n + 1] if good[n] else None
+        for k, n in enumerate(people):
+            sights[n] = Sight(
+                found.xy[n, :33], found.visibility[n, :33], found.world[n, :33], float(found.score[n]),
+                regions.centre[n], float(regions.side[n]), hands[k], faces[k],
+            )  # fmt: skip
+        self.stages = dict(zip(("body", "hands", "face"), np.diff(clock).tolist(), strict=True))
+        return sights
+
+    def bodies(
+        self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]
+    ) -> tuple[BodyLandmarks, Regions, NDArray[np.bool_]]:
+        """Body landmarks of N people, the regions that showed them, and which of them are believed.
+
+        A region of the frame before is used while its skeleton holds; else the box is looked at twice, the
+        second time upright along the body.
+        """
+        regions = from_box(boxes, BOX_MARGIN)
+        known = [g.body for g in gazes]
+        old = np.array([r is not None for r in known], bool)
+        if old.any():
+            previous = concatenate([r for r in known if r is not None])
+            regions.centre[old], regions.side[old], regions.angle[old] = (
+                previous.centre, previous.side, previous.angle,
+            )  # fmt: skip
+        found = self.body(bgr, regions)
+        good = gates.believable_bodies(found.score, found.xy[:, :33], found.visibility[:, :33], boxes)
+        again = ~(old & good)
+        if again.any():
+            lost = old & ~good
+            if lost.any():  # the followed region slipped: begin from the box
+                fresh = from_box(boxes[lost], BOX_MARGIN)
+                _put(regions, lost, fresh)
+                _put_landmarks(found, lost, self.body(bgr, fresh))
+            upright = body_from_landmarks(found.xy[again])
+            _put(regions, again, upright)
+            _put_landmarks(found, again, self.body(bgr, upright))
+            good = gates.believable_bodies(found.score, found.xy[:, :33], found.visibility[:, :33], boxes)
+        return found, regions, good
+
+    def hands(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[dict[str, Hand]]:
+        """The believed hands of N believed bodies (N, 39, 2), at most one per arm."""
+        found: list[dict[str, Hand]] = [{} for _ in gazes]
+        jobs = [(n, side) for n in range(len(gazes)) for side in ARMS]
+        jobs = [(n, s) for n, s in jobs if gazes[n].hands[s] is not None or visibility[n, ARMS[s][2]] > 0.5]
+        if not jobs:
+            return found
+        regions = self._hand_regions(bgr, xy, gazes, jobs)
+        seen = self.hand(bgr, regions)
+        good = self._own(seen, xy, visibility, jobs)
+        stale = np.array([gazes[n].hands[s] is not None for n, s in jobs]) & ~good
+        if stale.any():  # a followed hand slipped: look where the arm ends
+            retry = np.nonzero(stale)[0]
+            for n, side in (jobs[i] for i in retry):
+                gazes[n].hands[side] = None
+            fresh = self._hand_regions(bgr, xy, gazes, [jobs[i] for i in retry])
+            _put(regions, stale, fresh)
+            _put_landmarks(seen, stale, self.hand(bgr, fresh))
+            good = self._own(seen, xy, visibility, jobs)
+        following = hand_from_landmarks(seen.xy)
+        for i, (n, side) in enumerate(jobs):
+            gazes[n].hands[side] = following[i : i + 1] if good[i] else None
+            if good[i]:
+                found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
+        return found
+
+    def _hand_regions(self, bgr: Image, xy: Reals, gazes: Sequence[Gaze], jobs: list[tuple[int, str]]) -> Regions:
+        """A region per job: the followed one, or one framed from the body's wrist and knuckles."""
+        kept = [gazes[n].hands[s] for n, s in jobs]
+        new = [i for i, r in enumerate(kept) if r is None]
+        if new:
+            rough = [hand_from_body(xy[n : n + 1], *ARMS[s][2:]) for n, s in (jobs[i] for i in new)]
+            framed = self.hand.frame(bgr, concatenate(rough))
+            for k, i in enumerate(new):
+                kept[i] = framed[k : k + 1]
+        return concatenate([r for r in kept if r is not None])
+
+    @staticmethod
+    def _own(seen: HandLandmarks, xy: Reals, visibility: Reals, jobs: list[tuple[int, str]]) -> NDArray[np.bool_]:
+        people = np.array([n for n, _ in jobs])
+        elbow, wrist = (np.array([ARMS[s][k] for _, s in jobs]) for k in (1, 2))
+        return gates.believable_hands(
+            seen.score, seen.xy, xy[people, elbow], xy[people, wrist], visibility[people, wrist],
+            np.arange(len(jobs)),
+        )  # fmt: skip
+
+    def faces(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
+        """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice."""
+        found: list[Face | None] = [None] * len(gazes)
+        jobs = [n for n in range(len(gazes)) if gazes[n].face is not None or visibility[n, [0, 2, 5]].min() > 0.5]
+        if not jobs:
+            return found
+        guess = face_from_body(xy[jobs])
+        kept = [gazes[n].face for n in jobs]
+        regions = concatenate([guess[i : i + 1] if r is None else r for i, r in enumerate(kept)])
+        seen = self.face(bgr, regions)
+        new = np.array([r is None for r in kept])
+        if new.any():
+            closer = face_from_landmarks(seen.xyz[new, :, :2])
+            _put(regions, new, closer)
+            _put_landmarks(seen, new, self.face(bgr, closer))
+        good = gates.believable_faces(seen.score, seen.xyz[..., :2], xy[jobs])
+        following = face_from_landmarks(seen.xyz[..., :2])
+        for i, n in enumerate(jobs):
+            gazes[n].face = following[i : i + 1] if good[i] else None
+            if good[i]:
+                found[n] = Face(seen.xyz[i], seen.blendshapes[i], float(seen.score[i]), regions.centre[i])
+        return found
+
+
+def _put(regions: Regions, where: NDArray[np.bool_], new: Regions) -> None:
+    """Overwrites some regions in place."""
+    regions.centre[where], regions.side[where], regions.angle[where] = new.centre, new.side, new.angle
+
+
+def _put_landmarks(landmarks: Landmarks, where: NDArray[np.bool_], new: Landmarks) -> None:
+    """Overwrites some people's landmarks in place."""
+    for name in landmarks.__slots__:
+        getattr(landmarks, name)[where] = getattr(new, name)

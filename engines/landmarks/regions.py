@@ -1,0 +1,126 @@
+"""Rotated square regions of an image: how networks are shown a person, a hand or a face, and what they answer."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.engines.landmarks.arrays import Reals
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """`N` squares: `centre` (N, 2) and `side` (N,) in pixels, `angle` (N,) in radians, clockwise on screen."""
+
+    centre: Reals
+    side: Reals
+    angle: Reals
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    def __getitem__(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Regions":
+        return Regions(self.centre[index], self.side[index], self.angle[index])
+
+    def shifted(self, right: float, down: float) -> "Regions":
+        """Moved along their own axes by fractions of their side."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        offset = np.stack([c * right - s * down, s * right + c * down], -1) * self.side[:, None]
+        return Regions(self.centre + offset, self.side, self.angle)
+
+    def affine(self, size: int) -> Reals:
+        """The maps from a crop of `size` pixels to the image, (N, 2, 3)."""
+        c, s = np.cos(self.angle) * self.side / size, np.sin(self.angle) * self.side / size
+        linear = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
+        offset = self.centre - linear @ np.array([size / 2, size / 2])
+        return np.concatenate([linear, offset[..., None]], -1).astype(np.float32)
+
+
+def concatenate(regions: list[Regions]) -> Regions:
+    """All regions in one batch."""
+    return Regions(
+        np.concatenate([r.centre for r in regions]),
+        np.concatenate([r.side for r in regions]),
+        np.concatenate([r.angle for r in regions]),
+    )
+
+
+def crop(bgr: NDArray[np.uint8], regions: Regions, size: int) -> Reals:
+    """Cuts the N `regions` out of an (H, W, 3) BGR image, black outside it: (N, size, size, 3) RGB in 0..1."""
+    out = np.empty((len(regions), size, size, 3), np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for i, affine in enumerate(regions.affine(size)):
+        cut = cv2.warpAffine(bgr, affine, (size, size), flags=flags)
+        np.multiply(cut[..., ::-1], np.float32(1 / 255), out=out[i])
+    return out
+
+
+def to_image(points: Reals, regions: Regions, size: int) -> Reals:
+    """Points (N, K, 2) of crops of `size` pixels, in the image's pixels."""
+    affine = regions.affine(size)
+    return (points @ affine[:, :, :2].transpose(0, 2, 1) + affine[:, None, :, 2]).astype(np.float32)
+
+
+def turn(world: Reals, regions: Regions) -> Reals:
+    """World points (N, K, 3) as a rotated crop shows them, turned upright as the image shows them."""
+    c, s = np.cos(regions.angle)[:, None], np.sin(regions.angle)[:, None]
+    x, y, z = world[..., 0], world[..., 1], world[..., 2]
+    return np.stack([x * c - y * s, x * s + y * c, z], -1).astype(np.float32)
+
+
+def from_box(boxes: Reals, margin: float) -> Regions:
+    """The upright squares about boxes (N, 4), larger than their long sides by the factor `margin`."""
+    size = boxes[:, 2:] - boxes[:, :2]
+    return Regions((boxes[:, :2] + boxes[:, 2:]) / 2, margin * size.max(1), np.zeros(len(boxes), np.float32))
+
+
+def body_from_landmarks(xy: Reals) -> Regions:
+    """The next frame's person regions from the auxiliary points 33 (centre) and 34 (top) of (N, 39, 2)."""
+    up = xy[:, 34] - xy[:, 33]
+    return Regions(xy[:, 33], 2.5 * np.hypot(up[:, 0], up[:, 1]), np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2)
+
+
+def hand_from_body(xy: Reals, wrist: int, index: int, pinky: int) -> Regions:
+    """Rough hand regions from the body's wrist and knuckles (N, 39, 2), as MediaPipe Holistic guesses them."""
+    knuckles = (2 * xy[:, index] + xy[:, pinky]) / 3
+    up = knuckles - xy[:, wrist]
+    side = np.maximum(5.4 * np.hypot(up[:, 0], up[:, 1]), 8)
+    return Regions(knuckles, side, np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2)
+
+
+_PALM = np.array([0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18])
+
+
+def hand_from_landmarks(xy: Reals) -> Regions:
+    """The next frame's hand regions from the landmarks (N, 21, 2): about the palm, upright along it."""
+    target = (xy[:, 6] + xy[:, 14]) / 4 + xy[:, 10] / 2
+    up = target - xy[:, 0]
+    angle = np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2
+    centre, size = _rotated_box(xy[:, _PALM], angle)
+    return Regions(centre, 2.0 * size.max(1), angle).shifted(0, -0.1)
+
+
+def face_from_body(xy: Reals) -> Regions:
+    """Face regions from the body's eyes, ears and mouth (N, 39, 2)."""
+    eyes, mouth = (xy[:, 2] + xy[:, 5]) / 2, (xy[:, 9] + xy[:, 10]) / 2
+    across = xy[:, 2] - xy[:, 5]
+    width = np.linalg.norm(xy[:, 7] - xy[:, 8], axis=1)
+    height = 2.2 * np.linalg.norm(eyes - mouth, axis=1)
+    return Regions((eyes + mouth) / 2, 1.4 * np.maximum(width, height), np.arctan2(across[:, 1], across[:, 0]))
+
+
+def face_from_landmarks(xy: Reals) -> Regions:
+    """The next frame's face regions from the mesh (N, 478, 2), upright along its outer eye corners."""
+    across = xy[:, 263] - xy[:, 33]
+    angle = np.arctan2(across[:, 1], across[:, 0])
+    centre, size = _rotated_box(xy, angle)
+    return Regions(centre, 1.5 * size.max(1), angle)
+
+
+def _rotated_box(xy: Reals, angle: Reals) -> tuple[Reals, Reals]:
+    """Centres (N, 2) and sizes (N, 2) of the tight boxes about points (N, K, 2) in axes turned by `angle`."""
+    c, s = np.cos(angle), np.sin(angle)
+    axes = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
+    local = xy @ axes
+    low, high = local.min(1), local.max(1)
+    return (axes @ ((low + high) / 2)[..., None])[..., 0].astype(np.float32), (high - low).astype(np.float32)
