@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pymafx_live.pipeline.errors import UsageError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pymafx_live.trackers.roboflow import RoboflowTracker
 
 ROBOFLOW = "trackers:"
-TRACKERS = {"bytetrack": ByteTrack, "sort": Sort}
+TRACKERS: Mapping[str, type[ByteTrack | Sort]] = {"bytetrack": ByteTrack, "sort": Sort}
 
 
 def create_tracker(name: str = "bytetrack", **options: Any) -> ByteTrack | Sort | RoboflowTracker:
