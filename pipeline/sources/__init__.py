@@ -1,0 +1,55 @@
+"""Sources of frames, chosen by what `--source` says. To add one, write a reader and give it a line here."""
+
+import re
+from pathlib import Path
+
+from pymafx_live.configs.schema import SourceSettings
+from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.pipeline.interfaces import Source
+from pymafx_live.pipeline.sources.reader import Reader
+from pymafx_live.pipeline.stop import Stop
+
+
+def open_source(settings: SourceSettings, lens: Lens, stop: Stop) -> Source:
+    """The source that `settings.uri` names, already open; its iteration ends once `stop` is requested.
+
+    Raises:
+        SourceError: it cannot be opened.
+        UsageError: `realtime` for single photos, which have no pace.
+    """
+    from pymafx_live.pipeline.sources.threaded import ThreadedSource
+
+    return ThreadedSource(_reader(settings), lens, stop)
+
+
+def _reader(settings: SourceSettings) -> Reader:
+    """Imports only the module of the kind that is asked for: each brings a library of its own."""
+    uri, name = settings.uri, settings.name
+    if uri.isdecimal() or re.match(r"/dev/video", uri):
+        from pymafx_live.pipeline.sources.webcam import WebcamReader
+
+        return WebcamReader(uri, name, timeout=settings.timeout)
+    if "://" in uri:
+        from pymafx_live.pipeline.sources.network import StreamReader
+
+        return StreamReader(uri, name, timeout=settings.timeout)
+
+    from pymafx_live.pipeline.sources.images import ImagesReader, names_images
+
+    if uri != "demo" and names_images(uri):
+        if settings.realtime and not settings.image_fps:
+            raise UsageError("--realtime needs a pace and photos have none: give --image-fps too")
+        return ImagesReader(uri, name, fps=settings.image_fps, realtime=settings.realtime)
+
+    from pymafx_live.pipeline.sources.files import FileReader
+
+    return FileReader(_file(uri), name or uri.rpartition("/")[2], realtime=settings.realtime)
+
+
+def _file(uri: str) -> Path:
+    if uri != "demo":
+        return Path(uri)
+    from pymafx_live.engines.mannequin.clip import demo_clip
+
+    return demo_clip()

@@ -1,0 +1,157 @@
+"""Every setting of a run: its key, its default, its limits, its command line flag and what it means.
+
+This is the one place where a setting is described: the command line, the checks of a configuration file and
+`docs/configuration.md` are all made from it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+def setting(default: Any, description: str, flag: str = "", **limits: Any) -> Any:
+    """One key: a pydantic field that also knows its command line `flag`."""
+    return Field(default, description=description, json_schema_extra={"flag": flag}, **limits)
+
+
+class Section(BaseModel):
+    """A group of keys; an unknown key or a value of another type is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class SourceSettings(Section):
+    """Where the frames come from."""
+
+    uri: str = setting(
+        "0",
+        "webcam number or /dev/video path, video file, stream URL, image, folder, glob, or `demo`",
+        "--source",
+        min_length=1,
+    )
+    name: str = setting("", "the source's name in messages; empty: made from the source", "--name")
+    realtime: bool = setting(
+        False,
+        "play a file as a camera would: at its own pace, frames that come too late dropped",
+        "--realtime",
+    )
+    image_fps: float = setting(
+        0.0, "images are a sequence at this rate, not single photos; 0: single photos", "--image-fps", ge=0
+    )
+    timeout: float = setting(10.0, "seconds that a live source may take to open, and may stay silent", gt=0)
+
+    @field_validator("uri", mode="before")
+    @classmethod
+    def _camera_number(cls, value: object) -> object:
+        return str(value) if type(value) is int else value  # YAML reads `uri: 0` as a number
+
+    @field_validator("name")
+    @classmethod
+    def _topic_safe(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("must not contain a NUL character")
+        return value
+
+
+class CameraSettings(Section):
+    """The camera's intrinsics, at most one of the three; without any, a field of view of 60 degrees is assumed."""
+
+    fov: float | None = setting(None, "horizontal field of view in degrees", "--fov", gt=0, lt=180)
+    focal: float | None = setting(None, "focal length in pixels of the frame as it arrives", "--focal", gt=0)
+    calibration: str | None = setting(None, "calibration YAML, as OpenCV or ROS camera_info write it", "--calibration")
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
+        return self
+
+
+class DetectorSettings(Section):
+    """The person detector."""
+
+    weights: str = setting("demo", "`demo` (YOLO11n of that extra), or YOLO weights: .onnx, .pt, .engine", "--detector")
+    size: int | None = setting(
+        None, "longer side of its input in pixels; null: the network's own", "--detector-size", ge=32, le=4096
+    )
+    confidence: float = setting(
+        0.1, "lowest score of a detection; the tracker needs weak ones too", "--confidence", gt=0, lt=1
+    )
+    iou: float = setting(0.7, "overlap (IoU) above which two boxes are one person", "--iou", gt=0, lt=1)
+    stride: int = setting(1, "detect on every n-th frame, predict boxes between", "--stride", ge=1)
+
+
+class TrackerSettings(Section):
+    """The tracker."""
+
+    name: str = setting("bytetrack", "`bytetrack`, `sort`, or `trackers:<name>` of that package", "--tracker")
+    options: dict[str, bool | int | float | str] = setting({}, "the tracker's own parameters, by name")
+
+
+class EngineSettings(Section):
+    """What turns tracked boxes into SMPL-X."""
+
+    name: str = setting("landmarks", "`landmarks`: the embedded engine", "--engine")
+    max_people: int = setting(8, "most people that are estimated in one frame", "--max-people", ge=1)
+
+
+class OutputSettings(Section):
+    """Where the people go."""
+
+    bind: str = setting("tcp://127.0.0.1:5555", "ZeroMQ address to publish on; empty: do not publish", "--bind")
+    jsonl: str = setting("", "file for JSON lines, one frame a line; `-`: standard output", "--json")
+    save: str = setting("", "overlay video (.mp4, .mkv, .avi), picture, or folder of pictures", "--save")
+    show: bool = setting(False, "open a window with the overlay; q or Esc ends the run", "--show")
+    stats: str = setting("", "JSON file for the figures of the closing table", "--stats")
+    smplx_file: str = setting("", "licensed SMPL-X model (.npz) to draw; empty: the embedded body", "--smplx-file")
+
+
+class RunSettings(Section):
+    """The run as a whole."""
+
+    max_frames: int = setting(0, "end after this many frames; 0: when the source ends", "--max-frames", ge=0)
+    threads: int = setting(0, "processor threads of each network; 0: as many as there are cores", "--threads", ge=0)
+    overlap: bool = setting(
+        False,
+        "detect on the next frame while this one is estimated: more frames per second, each a little older",
+    )
+    verbose: bool = setting(False, "say more, and show the traceback of an error", "--verbose")
+
+
+class Settings(Section):
+    """All settings of a run."""
+
+    source: SourceSettings = SourceSettings()
+    camera: CameraSettings = CameraSettings()
+    detector: DetectorSettings = DetectorSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    engine: EngineSettings = EngineSettings()
+    output: OutputSettings = OutputSettings()
+    run: RunSettings = RunSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key as the command line and the documentation need it; `kind` is its Python type without None."""
+
+    section: str
+    name: str
+    flag: str
+    kind: Any
+    default: Any
+    description: str
+
+
+def keys() -> Iterator[Key]:
+    """Every key, in the order of the schema."""
+    for section, group in Settings.model_fields.items():
+        model: type[Section] = group.annotation  # type: ignore[assignment]
+        for name, field in model.model_fields.items():
+            extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
+            kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
+            optional = type(None) in get_args(field.annotation)
+            kind = kinds[0] if optional else field.annotation
+            yield Key(section, name, extra["flag"], kind, field.default, field.description or "")

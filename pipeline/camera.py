@@ -1,0 +1,122 @@
+"""Camera intrinsics: from a field of view, a focal length or a calibration file, for frames of any size."""
+
+import logging
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.pipeline.types import Camera
+
+ASSUMED_FOV = 60.0
+"""Horizontal field of view, in degrees, where nobody said another: that of a common webcam."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Lens:
+    """What is known of a camera before its first frame; at most one of the three is given.
+
+    `fov` is horizontal, in degrees; `focal` in pixels of the frame as it arrives; `calibrated` holds the
+    intrinsics at the size they were measured at, and is scaled to the frame's size.
+    """
+
+    fov: float | None = None
+    focal: float | None = None
+    calibrated: Camera | None = None
+    _told: set[tuple[int, int]] = field(default_factory=set)
+
+    def camera(self, width: int, height: int) -> Camera:
+        """The intrinsics for frames of `width` x `height` pixels."""
+        if self.calibrated is not None:
+            return self._scaled(self.calibrated, width, height)
+        fov = self.fov if self.fov is not None else ASSUMED_FOV
+        focal = self.focal if self.focal is not None else width / 2 / math.tan(math.radians(fov) / 2)
+        return Camera(
+            width, height, focal, focal, (width - 1) / 2, (height - 1) / 2,
+            assumed=self.fov is None and self.focal is None,
+        )  # fmt: skip
+
+    def _scaled(self, at: Camera, width: int, height: int) -> Camera:
+        sx, sy = width / at.width, height / at.height
+        # Another aspect ratio was cropped or squeezed, and nobody can tell which: the result is a guess.
+        guessed = abs(sx / sy - 1) > 0.01
+        if guessed and (width, height) not in self._told:
+            self._told.add((width, height))
+            logger.warning(
+                "the calibration is for %d x %d and the frames are %d x %d, another aspect ratio: "
+                "the intrinsics are a guess; calibrate at the size you run at",
+                at.width, at.height, width, height,
+            )  # fmt: skip
+        # (0, 0) is the centre of the first pixel, so pixel edges scale and centres follow.
+        cx, cy = (at.cx + 0.5) * sx - 0.5, (at.cy + 0.5) * sy - 0.5
+        return Camera(width, height, at.fx * sx, at.fy * sy, cx, cy, guessed, at.distortion)
+
+
+def read_calibration(file: Path) -> Camera:
+    """The intrinsics of a calibration YAML.
+
+    Both common layouts have the same names: OpenCV's FileStorage
+    (https://docs.opencv.org/4.x/d4/da4/group__core__xml.html) and ROS's camera_info
+    (https://wiki.ros.org/camera_calibration_parsers): image_width, image_height, camera_matrix (3 x 3) and
+    distortion_coefficients (k1, k2, p1, p2[, k3[, k4, k5, k6]]).
+
+    Raises:
+        AssetError: the file cannot be read, lacks one of these, or is of a lens that is no pinhole.
+    """
+    content = _read(file)
+    model = content.get("distortion_model", "plumb_bob")
+    if model not in ("plumb_bob", "rational_polynomial"):
+        raise AssetError(
+            f"the calibration {file} has the distortion model {model!r}, but only plumb_bob and "
+            "rational_polynomial are supported: calibrate with the pinhole model"
+        )
+    try:
+        width, height = int(content["image_width"]), int(content["image_height"])
+        fx, skew, cx, _, fy, cy, *last = _numbers(content["camera_matrix"])
+        distortion = tuple(_numbers(content.get("distortion_coefficients", [])))
+        if len(last) != 3 or min(width, height, fx, fy) <= 0 or skew != 0:
+            raise ValueError("not a camera matrix")
+    except (KeyError, TypeError, ValueError) as error:
+        raise AssetError(
+            f"the calibration {file} is not usable: it needs image_width, image_height and a 3 x 3 "
+            "camera_matrix, as OpenCV's or ROS's calibration writes them"
+        ) from error
+    return Camera(width, height, fx, fy, cx, cy, assumed=False, distortion=distortion)
+
+
+class _FileStorageLoader(yaml.SafeLoader):
+    """Reads OpenCV's `!!opencv-matrix` as the mapping that it is."""
+
+
+def _matrix(loader: _FileStorageLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    return loader.construct_mapping(node, deep=True)
+
+
+_FileStorageLoader.add_constructor("tag:yaml.org,2002:opencv-matrix", _matrix)
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        # OpenCV's first line, `%YAML:1.0`, is no YAML directive; the rest of its file is YAML.
+        content = yaml.load(re.sub(r"\A%YAML[^\n]*\n", "", text), _FileStorageLoader)
+    except OSError as error:
+        raise AssetError(f"cannot read the calibration {file}: {error.strerror}; check --calibration") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AssetError(f"the calibration {file} is not YAML: give OpenCV's or ROS's calibration file") from error
+    if not isinstance(content, dict):
+        raise AssetError(f"the calibration {file} is empty: give OpenCV's or ROS's calibration file")
+    return content
+
+
+def _numbers(matrix: Any) -> list[float]:
+    """The entries, row by row, of `{rows, cols, data: [...]}` or of a list of lists."""
+    data = matrix["data"] if isinstance(matrix, dict) else matrix
+    return [float(v) for row in data for v in (row if isinstance(row, list) else [row])]

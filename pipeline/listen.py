@@ -1,0 +1,63 @@
+"""Prints the people that arrive on a ZeroMQ address."""
+
+import sys
+import time
+
+from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber
+from pymafx_live.pipeline.outputs.jsonl import to_json
+from pymafx_live.pipeline.types import FrameResult, Origin, Person
+
+_SILENCE = 2.0
+"""Seconds without a message after which it says so."""
+_EVERY = 0.25
+"""Seconds between two printed frames of one source: a reader's pace."""
+
+
+def listen(address: str, source: str, *, as_json: bool, max_frames: int) -> None:
+    """Prints until `max_frames` have arrived (0: for ever) or the reader of standard output goes away.
+
+    Raises:
+        UsageError: the address is none of ZeroMQ's.
+        UnknownVersionError: the sender is of another release.
+    """
+    printed: dict[str, float] = {}
+    received = 0
+    silent = False
+    with Subscriber(address, source, timeout=_SILENCE) as subscriber:
+        while not max_frames or received < max_frames:
+            try:
+                result = next(subscriber)
+            except NoMessageError as error:
+                if not silent:
+                    print(f"{error}: is pymafx-live running there?", file=sys.stderr, flush=True)
+                silent = True
+                continue
+            except MalformedMessageError as error:
+                print(error, file=sys.stderr, flush=True)
+                continue
+            received, silent = received + 1, False
+            now = time.monotonic()
+            if not as_json and now - printed.get(result.source, 0.0) < _EVERY:
+                continue
+            printed[result.source] = now
+            try:
+                print(to_json(result) if as_json else line(result), flush=True)
+            except BrokenPipeError:
+                sys.stdout = None  # or Python complains when it flushes it at exit
+                return
+
+
+def line(result: FrameResult) -> str:
+    """One frame on one line: who is there, where, and how much of each was measured."""
+    people = "; ".join(_person(person) for person in result.people) or "nobody"
+    age = f"{result.age * 1000:.0f} ms old"
+    return f"{result.source} #{result.sequence}  {age}  {people}"
+
+
+def _person(person: Person) -> str:
+    x, y, z = person.pelvis
+    measured = sum(part.origin is Origin.MEASURED for part in person.parts.values())
+    return (
+        f"{person.id} {person.state} {person.score:.2f} at ({x:+.2f} {y:+.2f} {z:.2f}) m, "
+        f"{measured}/{len(person.parts)} parts measured"
+    )

@@ -1,0 +1,68 @@
+"""Writes every result as one line of JSON, with the fields of the wire protocol."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.pipeline.stop import Stop
+from pymafx_live.pipeline.types import Frame, FrameResult
+from pymafx_live.pipeline.wire import to_map
+
+
+def to_json(result: FrameResult) -> str:
+    """The result as one line: people's numbers with six decimals, finer than any camera measures."""
+    content = to_map(result)
+    content["people"] = _rounded(content["people"])
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+class JsonOutput:
+    """A file of JSON lines, or standard output for `-`; each line is written whole and at once.
+
+    When the reader of a pipe goes away, the run is asked to end.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+
+    def __init__(self, file: str, stop: Stop) -> None:
+        self._name = "standard output" if file == "-" else file
+        self._stop = stop
+        self._stream: TextIO = sys.stdout if file == "-" else self._open(Path(file))
+
+    def write(self, result: FrameResult, frame: Frame) -> None:
+        """Writes one line."""
+        try:
+            self._stream.write(to_json(result) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            self._stop.request()
+        except OSError as error:
+            raise UsageError(f"cannot write {self._name} ({error.strerror}): free some space") from error
+
+    def close(self) -> None:
+        """Closes the file; standard output stays open."""
+        if self._stream is not sys.stdout:
+            self._stream.close()
+
+    @staticmethod
+    def _open(file: Path) -> TextIO:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return file.open("w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {file} ({error.strerror}): give another --json") from error
+
+
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return round(value, 6)
+        case list():
+            return [_rounded(item) for item in value]
+        case dict():
+            return {key: _rounded(item) for key, item in value.items()}
+        case _:
+            return value

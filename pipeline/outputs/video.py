@@ -1,0 +1,98 @@
+"""Writes pictures as a video that plays even when the process was killed while it wrote."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.pipeline.outputs.drawn import Image
+from pymafx_live.pipeline.types import Frame
+
+SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4"})
+
+_CLOCK = Fraction(1, 90_000)
+"""The video's time base: fine enough to keep any camera's frame times, so that it plays at their pace."""
+_KEY_FRAME_EVERY = 15
+"""Frames; a fragment ends at each key frame, and a killed run loses no more than the last fragment."""
+
+
+class VideoSink:
+    """A video of the first picture's size; pictures of another size are fitted into it with black borders.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        # Fragments while it grows; when closed, an ordinary MP4 with one index.
+        options = {"movflags": "+hybrid_fragmented+frag_keyframe"} if file.suffix in (".mp4", ".mov") else {}
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(str(file), "w", options=options)
+        except (av.error.FFmpegError, OSError) as error:
+            raise UsageError(f"cannot write {file} ({error.strerror}): give another --save") from error
+        self._stream: VideoStream | None = None
+        self._began = 0.0
+        self._last = -1
+
+    def show(self, image: Image, frame: Frame) -> None:
+        """Adds one picture at its frame's time."""
+        if self._stream is None:
+            self._stream = self._open_stream(image)
+            self._began = frame.time
+        canvas = _fitted(image, self._stream.width, self._stream.height)
+        picture = VideoFrame.from_ndarray(canvas, format="bgr24")
+        self._last = max(self._last + 1, round((frame.time - self._began) / _CLOCK))
+        picture.pts, picture.time_base = self._last, _CLOCK
+        self._mux(self._stream, picture)
+
+    def close(self) -> None:
+        """Writes what the encoder still holds, and the index."""
+        if self._stream is not None:
+            self._mux(self._stream, None)
+        self._container.close()
+
+    def _open_stream(self, image: Image) -> VideoStream:
+        height, width = image.shape[:2]
+        codec, options = _encoder()
+        stream = cast(VideoStream, self._container.add_stream(codec, options=options))
+        stream.width, stream.height = width + width % 2, height + height % 2  # 4:2:0 needs even sides
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = stream.time_base = _CLOCK
+        stream.codec_context.gop_size = _KEY_FRAME_EVERY
+        return stream
+
+    def _mux(self, stream: VideoStream, picture: VideoFrame | None) -> None:
+        try:
+            self._container.mux(stream.encode(picture))
+        except (av.error.FFmpegError, OSError) as error:
+            raise UsageError(f"cannot write {self._file} ({error.strerror}): free some space") from error
+
+
+def _encoder() -> tuple[str, dict[str, str]]:
+    """H.264 where this FFmpeg has it, else MPEG-4. No look-ahead: a frame is in the file when it is written."""
+    if "libx264" in av.codecs_available:
+        return "libx264", {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
+    return "mpeg4", {"qscale": "3"}
+
+
+def _fitted(image: Image, width: int, height: int) -> Image:
+    h, w = image.shape[:2]
+    if (w, h) == (width, height):
+        return image
+    scale = min(width / w, height / h)
+    if scale < 1 or w < width - 1 or h < height - 1:  # an odd side only wants its missing pixel
+        size = (max(1, round(w * scale)), max(1, round(h * scale)))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        h, w = image.shape[:2]
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - h) // 2, (width - w) // 2
+    canvas[top : top + h, left : left + w] = image
+    return canvas

@@ -1,0 +1,55 @@
+"""Video files: every frame, in order; or, played in real time, as a camera would see them."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+
+from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.pipeline.sources.decoding import Decoder
+from pymafx_live.pipeline.sources.reader import Shot
+
+
+class FileReader:
+    """Reads a video file of any format that FFmpeg knows."""
+
+    timeout = math.inf
+
+    def __init__(self, file: Path, name: str = "", *, realtime: bool = False) -> None:
+        self.name = name or file.name
+        self.live = self.paced = realtime
+        self.count = 0
+        self._file = file
+        self._container: av.container.InputContainer | None = None
+
+    def open(self) -> None:
+        """Raises `SourceError` for a file that is missing, unreadable, or no video."""
+        if not self._file.exists():
+            raise SourceError(f"there is no file {self._file}: check the path given as --source")
+        try:
+            self._container = av.open(str(self._file))
+        except PermissionError as error:
+            raise SourceError(f"{self._file} may not be read: check its permissions") from error
+        except (av.error.FFmpegError, OSError) as error:
+            size = self._file.stat().st_size
+            what = "is empty" if size == 0 else "is not a video that FFmpeg can read, or is damaged"
+            raise SourceError(f"{self._file} {what}: give another file") from error
+        if not self._container.streams.video:
+            raise SourceError(f"{self._file} holds no video stream: give a file with pictures in it")
+        self._decoder = Decoder(self._container, self.name)
+        self.count = self._decoder.count
+
+    def shots(self) -> Iterator[Shot]:
+        """Raises `SourceError` where not a single frame can be decoded."""
+        empty = True
+        for image, time in self._decoder.images():
+            empty = False
+            yield Shot(image, time, lost=self._decoder.lost)
+        if empty:
+            raise SourceError(f"{self._file} holds no frame that can be decoded: it is empty or damaged")
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._container is not None:
+            self._container.close()

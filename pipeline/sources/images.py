@@ -1,0 +1,83 @@
+"""Images: one file, a folder or a glob, in natural order (2.jpg before 10.jpg)."""
+
+import logging
+import math
+import re
+from collections.abc import Iterator
+from glob import glob, has_magic
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.pipeline.sources.reader import Shot
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+logger = logging.getLogger(__name__)
+
+
+def names_images(uri: str) -> bool:
+    """Whether the source is an image, a folder, or a glob."""
+    path = Path(uri)
+    return path.suffix.lower() in SUFFIXES or path.is_dir() or (has_magic(uri) and not path.exists())
+
+
+class ImagesReader:
+    """Reads images: single photos, each of them a cut and a second long, or a sequence at `fps`."""
+
+    timeout = math.inf
+
+    def __init__(self, uri: str, name: str = "", *, fps: float = 0.0, realtime: bool = False) -> None:
+        self.name = name or Path(uri).name or uri
+        self.live = self.paced = realtime
+        self.count = 0
+        self._uri = uri
+        self._fps = fps
+
+    def open(self) -> None:
+        """Raises `SourceError` where no image matches."""
+        path = Path(self._uri)
+        if path.is_dir():
+            files, what = list(path.iterdir()), f"the folder {path} holds no image"
+        elif has_magic(self._uri) and not path.exists():
+            matches = glob(self._uri, recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
+            files, what = [Path(match) for match in matches], f"no image matches {path}"
+        else:
+            files, what = [path] if path.exists() else [], f"there is no image {path}"
+        self._files = sorted((f for f in files if f.suffix.lower() in SUFFIXES), key=_natural)
+        self.count = len(self._files)
+        if not self._files:
+            raise SourceError(f"{what} ({', '.join(sorted(SUFFIXES))}): check the path given as --source")
+
+    def shots(self) -> Iterator[Shot]:
+        """Raises `SourceError` where not a single image can be decoded."""
+        lost = 0
+        for index, file in enumerate(self._files):
+            image = _decoded(file)
+            if image is not None:
+                yield Shot(image, index / (self._fps or 1.0), lost=lost, cut=not self._fps)
+                continue
+            lost += 1
+            if lost == 1:
+                logger.warning("%s is damaged or no image and was left out; others are only counted", file)
+        if lost == self.count:
+            raise SourceError(f"{self._uri} holds no image that can be decoded: it is empty or damaged")
+
+    def close(self) -> None:
+        """Nothing is held open between images."""
+
+
+def _natural(file: Path) -> list[tuple[int, str]]:
+    return [(int(run), "") if run.isdecimal() else (-1, run) for run in re.split(r"(\d+)", str(file))]
+
+
+def _decoded(file: Path) -> NDArray[np.uint8] | None:
+    try:
+        data = np.fromfile(file, np.uint8)
+    except OSError:
+        return None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    return None if image is None else np.asarray(image, np.uint8)

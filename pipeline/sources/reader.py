@@ -1,0 +1,48 @@
+"""What every kind of source has of its own: a reader, which opens something and reads images from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """One image, (H, W, 3) uint8 BGR, as it was read.
+
+    `time` is in seconds on the reader's own clock. `captured_at` is the Unix time of its arrival, None where
+    the image waited on a disk until somebody asked for it. `lost` counts the images before it that could not
+    be decoded; `cut` says that it does not continue the one before.
+    """
+
+    image: NDArray[np.uint8]
+    time: float
+    captured_at: float | None = None
+    lost: int = 0
+    cut: bool = False
+
+
+class Reader(Protocol):
+    """Opens and reads one source. `open`, `shots` and `close` are called on one thread, in this order."""
+
+    name: str
+    """The source's name in messages, without credentials."""
+    live: bool
+    """Only the newest image matters; otherwise none may be lost."""
+    paced: bool
+    """The images come from a store and are to be played at the pace of their times."""
+    timeout: float
+    """Seconds that opening may take and that the source may stay silent."""
+    count: int
+    """How many images there are in all, 0 where nobody knows."""
+
+    def open(self) -> None:
+        """Raises `SourceError` where there is nothing to read."""
+
+    def shots(self) -> Iterator[Shot]:
+        """Every image until the end; raises `SourceError` where the source fails for good."""
+
+    def close(self) -> None:
+        """Gives back what `open` took."""

@@ -1,0 +1,124 @@
+"""What a run has done so far: frames, people, drops, and how long each stage took."""
+
+import json
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.pipeline.types import Frame, FrameResult, TrackState
+
+_STEP = math.log(1.01)
+
+
+class Durations:
+    """Percentiles of any number of durations in little memory: they are counted in bins of 1 %."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._bins: Counter[int] = Counter()
+
+    def add(self, seconds: float) -> None:
+        """Counts one duration; below a microsecond counts as a microsecond."""
+        self._bins[round(math.log(max(seconds, 1e-6)) / _STEP)] += 1
+        self.count += 1
+
+    def percentile(self, percent: float) -> float:
+        """The duration in seconds that `percent` of all do not exceed, within 0.5 %; NaN where there is none."""
+        rank, seen = percent / 100 * self.count, 0
+        for index in sorted(self._bins):
+            seen += self._bins[index]
+            if seen >= rank:
+                return math.exp(index * _STEP)
+        return math.nan
+
+
+@dataclass(slots=True)
+class Statistics:
+    """An output that only counts; its memory does not grow with the frames."""
+
+    source: str = ""
+    run_id: str = ""
+    frames: int = 0
+    dropped: int = 0
+    people: set[int] = field(default_factory=set)
+    now: int = 0
+    """People in the last frame."""
+    age: Durations = field(default_factory=Durations)
+    stages: dict[str, Durations] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
+    _ended: float = 0.0
+
+    def write(self, result: FrameResult, frame: Frame) -> None:
+        """Counts one frame. The clock runs from the first frame's capture."""
+        if not self.frames:
+            self._began = time.monotonic() - result.age
+            self.source, self.run_id = result.source, result.run_id
+        self._ended = time.monotonic()
+        self.frames += 1
+        self.dropped = result.dropped
+        present = [person.id for person in result.people if person.state is not TrackState.ENDED]
+        self.now = len(present)
+        self.people.update(present)
+        self.age.add(result.age)
+        for name, seconds in result.stages.items():
+            if name not in self.stages:
+                self.stages[name] = Durations()
+            self.stages[name].add(seconds)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    @property
+    def seconds(self) -> float:
+        """From the first frame's capture to the last result."""
+        return max(self._ended - self._began, 1e-9) if self.frames else 0.0
+
+    @property
+    def fps(self) -> float:
+        """Results per second."""
+        return self.frames / self.seconds if self.frames else 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """The closing figures; durations in milliseconds."""
+        return {
+            "source": self.source,
+            "run_id": self.run_id,
+            "frames": self.frames,
+            "seconds": round(self.seconds, 3),
+            "fps": round(self.fps, 2),
+            "dropped": self.dropped,
+            "people": len(self.people),
+            "stages_ms": {name: _percentiles(stage) for name, stage in self.stages.items()},
+            "age_ms": _percentiles(self.age) if self.frames else {},
+        }
+
+
+class StatsFile:
+    """The output that leaves the closing figures in a JSON file; raises `UsageError` where it cannot."""
+
+    def __init__(self, file: Path, statistics: Statistics) -> None:
+        self._file = file
+        self._statistics = statistics
+        self._save()  # at once, so that a path that cannot be written is told before the run
+
+    def write(self, result: FrameResult, frame: Frame) -> None:
+        """The statistics count by themselves."""
+
+    def close(self) -> None:
+        """Writes the file."""
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps(self._statistics.summary(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {self._file} ({error.strerror}): give another --stats") from error
+
+
+def _percentiles(durations: Durations) -> dict[str, float]:
+    return {f"p{percent}": round(durations.percentile(percent) * 1000, 3) for percent in (50, 95, 99)}

@@ -1,0 +1,94 @@
+"""What a run shows in the terminal: progress while it goes, a table when it is done, all on standard error."""
+
+import logging
+import time
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pymafx_live.configs.schema import Settings
+from pymafx_live.pipeline.run import run
+from pymafx_live.pipeline.statistics import Durations, Statistics
+from pymafx_live.pipeline.types import Frame, FrameResult
+
+
+def run_in_terminal(settings: Settings) -> None:
+    """Runs with a progress bar, and prints the table even where an error ends the run."""
+    console = Console(stderr=True)
+    _log_to(console, logging.INFO if settings.run.verbose else logging.WARNING)
+    statistics = Statistics()
+    try:
+        run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected))
+    finally:
+        if statistics.frames:
+            console.print(headline(statistics), soft_wrap=True, highlight=False)
+            console.print(closing_table(statistics))
+
+
+class ProgressOutput:
+    """The progress bar; it stays silent where standard error is no terminal."""
+
+    _EVERY = 0.2
+    """Seconds between two updates."""
+
+    def __init__(self, console: Console, statistics: Statistics, expected: int) -> None:
+        self._statistics = statistics
+        self._next = 0.0
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._task = self._progress.add_task("waiting for the first frame", total=expected or None)
+        self._progress.start()
+
+    def write(self, result: FrameResult, frame: Frame) -> None:
+        """Updates the bar now and then."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._EVERY
+        done = self._statistics
+        self._progress.update(
+            self._task,
+            completed=done.frames,
+            description=f"{result.source}  {done.fps:.1f} fps  {done.now} people  age {result.age * 1000:.0f} ms",
+        )
+
+    def close(self) -> None:
+        """Removes the bar."""
+        self._progress.stop()
+
+
+def headline(statistics: Statistics) -> str:
+    """Frames, rate, people and drops in one line."""
+    return (
+        f"{statistics.source}: {statistics.frames} frames in {statistics.seconds:.1f} s, "
+        f"{statistics.fps:.1f} fps, {len(statistics.people)} people, {statistics.dropped} dropped"
+    )
+
+
+def closing_table(statistics: Statistics) -> Table:
+    """p50, p95 and p99 of each stage and of the age."""
+    table = Table()
+    table.add_column("milliseconds")
+    for percent in ("p50", "p95", "p99"):
+        table.add_column(percent, justify="right")
+    for name, stage in statistics.stages.items():
+        table.add_row(*_row(name.replace("estimate/", "  "), stage))
+    table.add_section()
+    table.add_row(*_row("age when published", statistics.age))
+    return table
+
+
+def _row(name: str, durations: Durations) -> list[str]:
+    return [name, *(f"{durations.percentile(percent) * 1000:.1f}" for percent in (50, 95, 99))]
+
+
+def _log_to(console: Console, level: int) -> None:
+    """Sends our own log lines above the progress bar."""
+    logger = logging.getLogger("pymafx_live")
+    logger.handlers = [RichHandler(level, console, show_time=False, show_path=False, markup=False)]
+    logger.setLevel(level)
+    logger.propagate = False
