@@ -7,17 +7,29 @@ from scipy.optimize import linear_sum_assignment
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+TINY = np.float32(1e-9)
 
 
-def pairwise_iou(a: Floats, b: Floats) -> Floats:
-    """Intersection over union of each box of `a` (N, 4) with each of `b` (M, 4), x1, y1, x2, y2; (N, M)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.maximum(high - low, 0).prod(axis=2)
-    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
-    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
-    iou: Floats = overlap / np.maximum(area_a[:, None] + area_b - overlap, np.float32(1e-9))
+def expanded_iou(tracks: Floats, margins: Floats, boxes: Floats) -> Floats:
+    """Intersection over union of tracks (N, 4) with boxes (M, 4), x1, y1, x2, y2, as (N, M).
+
+    Both boxes of a pair are widened on each side by the track's margin (N, 2), in x and y, so that a box that
+    could not be foretold better may lie further away. Yang et al., Hard to Track Objects with Irregular Motions
+    and Similar Appearances? Make It Easier by Buffering the Matching Space, WACV 2023, arXiv 2211.14317.
+    """
+    margin = margins[:, None]
+    low_t, high_t = tracks[:, None, :2] - margin, tracks[:, None, 2:] + margin
+    low_b, high_b = boxes[None, :, :2] - margin, boxes[None, :, 2:] + margin
+    overlap = _area(np.maximum(low_t, low_b), np.minimum(high_t, high_b))
+    iou: Floats = overlap / np.maximum(_area(low_t, high_t) + _area(low_b, high_b) - overlap, TINY)
     return iou
+
+
+def _area(low: Floats, high: Floats) -> Floats:
+    """The area between corners (..., 2), 0 where they are crossed."""
+    sides = np.maximum(high - low, 0)
+    area: Floats = sides[..., 0] * sides[..., 1]
+    return area
 
 
 def match(similarity: Floats, least: float, rows: Rows, columns: Rows) -> tuple[Rows, Rows]:

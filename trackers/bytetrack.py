@@ -6,12 +6,11 @@ buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped
 """
 
 from pymafx_live.pipeline.types import Floats, Track
-from pymafx_live.trackers.association import pairwise_iou
 from pymafx_live.trackers.lifecycle import NEW, TRACKED, Tracks
 
 
 class ByteTrack:
-    """Two stages of association by IoU.
+    """Two stages of association by IoU, of boxes widened by the uncertainty of the prediction.
 
     Detections of at least `high_score` go to the tracks, lost ones too, where IoU times score is at least
     `similarity`; then those of at least `low_score` to the tracks that are left, lost ones not, where IoU
@@ -25,7 +24,7 @@ class ByteTrack:
         buffer: float = 1.0,
         high_score: float = 0.4,
         low_score: float = 0.1,
-        new_score: float = 0.4,
+        new_score: float = 0.5,
         similarity: float = 0.2,
         low_iou: float = 0.5,
     ) -> None:
@@ -37,7 +36,7 @@ class ByteTrack:
         """The tracks after detections `boxes` (N, 4) x1, y1, x2, y2 and `scores` (N,) at `time` in seconds."""
         tracks = self._tracks
         tracks.advance(time)
-        iou = pairwise_iou(tracks.boxes, boxes)
+        iou = tracks.overlaps(boxes)
         similarity = iou * scores
         new, tracked = tracks.state == NEW, tracks.state == TRACKED
         high = scores >= self._high_score

@@ -41,6 +41,12 @@ class BoxFilters:
         corners: Floats = np.concatenate((centre - half, centre + half), axis=1).astype(np.float32)
         return corners
 
+    @property
+    def deviations(self) -> Floats:
+        """One standard deviation of each box's centre in x and y, in pixels, shape (N, 2)."""
+        deviations: Floats = np.sqrt(self.covariance[:, :2, 0]).astype(np.float32)
+        return deviations
+
     def add(self, boxes: Floats) -> None:
         """Append a filter at rest for each of `boxes`, (M, 4) x1, y1, x2, y2."""
         measured = to_centres(boxes)

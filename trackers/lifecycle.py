@@ -5,7 +5,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.pipeline.types import Floats, Track, TrackState
-from pymafx_live.trackers.association import Mask, match
+from pymafx_live.trackers.association import Mask, expanded_iou, match
 from pymafx_live.trackers.kalman import BoxFilters
 
 STATES = (TrackState.NEW, TrackState.TRACKED, TrackState.LOST, TrackState.ENDED)
@@ -31,11 +31,6 @@ class Tracks:
         self._seen_at: NDArray[np.float64] = np.empty(0)
         self.state: NDArray[np.int8] = np.empty(0, np.int8)
 
-    @property
-    def boxes(self) -> Floats:
-        """The boxes as they are estimated now, x1, y1, x2, y2, shape (N, 4)."""
-        return self._filters.boxes
-
     def advance(self, time: float) -> None:
         """Predict every track at `time` in seconds; beyond the buffer a gap says nothing of motion."""
         now = time if self._time is None else max(time, self._time)
@@ -44,6 +39,12 @@ class Tracks:
         self._seen[:] = False
         if dt > 0:
             self._filters.predict(min(dt, self._buffer))
+
+    def overlaps(self, boxes: Floats) -> Floats:
+        """IoU of the tracks with `boxes` (M, 4), each track as wide as it is uncertain, shape (N, M)."""
+        known, filters = self._filters.boxes, self._filters
+        margins = np.minimum(filters.deviations, known[:, 2:] - known[:, :2])
+        return expanded_iou(known, margins, boxes)
 
     def associate(
         self, similarity: Floats, least: float, rows: Mask, free: Mask, boxes: Floats, scores: Floats
@@ -89,7 +90,7 @@ class Tracks:
         if self._time is not None:
             self.state[(self.state == LOST) & (self._time - self._seen_at > self._buffer)] = ENDED
         columns = (self._id, self.state, self._score, self._seen)
-        rows = zip(self.boxes, *(column.tolist() for column in columns), strict=True)
+        rows = zip(self._filters.boxes, *(column.tolist() for column in columns), strict=True)
         tracks = [Track(track_id, STATES[state], box, score, seen) for box, track_id, state, score, seen in rows]
         live = self.state != ENDED
         if not live.all():

@@ -6,14 +6,13 @@ of a track are ByteTrack's here, in seconds.
 
 import numpy as np
 from pymafx_live.pipeline.types import Floats, Track
-from pymafx_live.trackers.association import pairwise_iou
 from pymafx_live.trackers.lifecycle import Tracks
 
 
 class Sort:
     """Detections of at least `score` go to the tracks where IoU is at least `iou`; the rest begin tracks."""
 
-    def __init__(self, *, buffer: float = 1.0, score: float = 0.25, iou: float = 0.3) -> None:
+    def __init__(self, *, buffer: float = 1.0, score: float = 0.4, iou: float = 0.3) -> None:
         self._tracks = Tracks(buffer)
         self._score, self._iou = score, iou
 
@@ -23,7 +22,7 @@ class Sort:
         tracks.advance(time)
         everyone = np.ones(len(tracks.state), bool)
         free = scores >= self._score
-        tracks.associate(pairwise_iou(tracks.boxes, boxes), self._iou, everyone, free, boxes, scores)
+        tracks.associate(tracks.overlaps(boxes), self._iou, everyone, free, boxes, scores)
         tracks.miss()
         tracks.begin(boxes[free], scores[free])
         return tracks.listed()

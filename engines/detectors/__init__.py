@@ -19,7 +19,7 @@ def create_detector(
     weights: str = DEMO,
     *,
     size: int | None = None,
-    confidence: float = 0.25,
+    confidence: float = 0.1,
     iou: float = 0.7,
     max_people: int = 20,
     threads: int = 0,
@@ -29,8 +29,9 @@ def create_detector(
     `weights` is "demo" (YOLO11n of the extra `demo`), the path of an Ultralytics-layout `.onnx`, or a `.pt`
     or `.engine` file or official name for the `ultralytics` package; the prefix "ultralytics:" sends an
     `.onnx` there too. `size` is the longer side of the network's input in pixels, None the model's own.
-    Boxes that score below `confidence` are dropped; of two whose IoU exceeds `iou` the better is kept, and in
-    the end the best `max_people`. `threads` are ONNX Runtime's, 0 is one per core.
+    Boxes that score below `confidence` are dropped, which is low because ByteTrack makes use of doubtful ones;
+    of two whose IoU exceeds `iou` the better is kept, and in the end the best `max_people`. `threads` are
+    ONNX Runtime's, 0 is one per core.
 
     Raises `AssetError` when weights are missing or no YOLO, `UsageError` for a wrong value or missing extra.
     """

@@ -1,4 +1,4 @@
-"""YOLO through the `ultralytics` package (AGPL-3.0), which fetches official weights and runs `.engine` too."""
+"""YOLO through the `ultralytics` package (AGPL-3.0): `.pt`, official names it downloads, and `.engine`."""
 
 from pathlib import Path
 
@@ -11,9 +11,7 @@ from pymafx_live.pipeline.types import Floats
 class UltralyticsYolo:
     """Finds people with whatever `ultralytics.YOLO` can load."""
 
-    def __init__(
-        self, weights: str, *, size: int | None, confidence: float, iou: float, max_people: int
-    ) -> None:
+    def __init__(self, weights: str, *, size: int | None, confidence: float, iou: float, max_people: int) -> None:
         try:
             from ultralytics import YOLO
         except ImportError as error:
