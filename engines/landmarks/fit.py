@@ -7,7 +7,7 @@ from pymafx_live.engines.landmarks import solver
 from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.initial import first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
-from pymafx_live.engines.landmarks.rig import BODY, FACE, FACE_POINTS, GROUP, LEFT, RIGHT, Rig
+from pymafx_live.engines.landmarks.rig import BODY, FACE, FACE_POINTS, GROUP, LEFT, PAIR_SIGMA, PAIRS, RIGHT, Rig
 from pymafx_live.pipeline.types import Camera
 
 
@@ -15,17 +15,19 @@ from pymafx_live.pipeline.types import Camera
 class FitOptions:
     """Deviations of the evidence, tuned on rendered truth (`bench/mannequin.py`, the tuned seeds).
 
-    `body_pixels`, `hand_pixels` and `face_pixels` are fractions of the region's side; `body_depth`,
-    `hand_depth`, `face_depth` are metres; `stay` is how fast a seen joint may turn, in radians per second.
+    `body_pixels`, `hand_pixels` and `face_pixels` are fractions of the region's side; `depth` scales the deviations
+    of depth; `pelvis_upright` and `chest_upright` are in radians; `stay` is how fast a seen joint may turn, in
+    radians per second; what is unseen is held for `hold` seconds, then eases to rest within about `ease`.
     """
 
-    body_pixels: float = 0.012
+    body_pixels: float = 0.008
     hand_pixels: float = 0.02
     face_pixels: float = 0.02
-    body_depth: float = 0.06
-    hand_depth: float = 0.012
-    face_depth: float = 0.02
-    upright: float = 0.5
+    depth: float = 1.0
+    hand_depth: float = 1.0
+    pelvis_upright: float = 0.2
+    chest_upright: float = 0.2
+    upright_kernel: float = 3.0
     kernel: float = 3.0
     stay: float = 6.0
     hold: float = 0.5
@@ -37,12 +39,11 @@ class FitOptions:
 @dataclass(slots=True)
 class State:
     """One track's skeleton: the pelvis `translation` (3,), `local` rotations (55, 3, 3), plain angles `angle` (D,),
-    depth offsets `delta` (4,), `bones` (55,) as ratios to the rest skeleton, and the joints' `G`, `T` that follow."""
+    `bones` (55,) as ratios to the rest skeleton, and the joints' `G` and `T` that follow."""
 
     translation: Reals
     local: Reals
     angle: Reals
-    delta: Reals
     bones: Reals
     G: Reals = field(default_factory=lambda: np.zeros((55, 3, 3)))
     T: Reals = field(default_factory=lambda: np.zeros((55, 3)))
@@ -50,14 +51,20 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the solver is told of K landmarks: `uv` (K, 2) normalised image coordinates, `depth` (K,) in metres
-    along their group's viewing `ray` (4, 3), and one over the deviations of both, 0 where nothing is known."""
+    """What the solver is told: `uv` (K, 2), the landmarks in normalised image coordinates; for M pairs of them `depth`
+    (M,), how much deeper the first is than the second along `ray` (M, 3), in metres; and one over the deviations of
+    both, 0 where nothing is known."""
 
     uv: Reals
     uv_weight: Reals
     depth: Reals
     depth_weight: Reals
     ray: Reals
+
+
+UP = np.array([0.0, -1.0, 0.0])
+BODY_SCALE, HAND_SCALE, FACE_HEIGHT = 1.1, 1.17, 0.2
+"""The networks' metres against the embedded body's, and a face mesh's height in metres."""
 
 
 def normalise(xy: Reals, camera: Camera) -> Reals:
@@ -80,58 +87,35 @@ def ramp(visibility: Reals, low: float = 0.3, high: float = 0.8) -> Reals:
 def gather(sight: Sight, camera: Camera, options: FitOptions) -> Evidence:
     """The evidence of one person's landmarks, each group with its own deviations."""
     K = len(GROUP)
-    uv, uvw, depth, dw = np.zeros((K, 2)), np.zeros(K), np.zeros(K), np.zeros(K)
+    xy, z, trust, pixels = np.zeros((K, 2)), np.zeros(K), np.zeros(K), np.ones(K)
     ray = np.tile([0.0, 0.0, 1.0], (4, 1))
-    f = (camera.fx + camera.fy) / 2
 
-    def fill(group: int, xy: Reals, z: Reals, trust: Reals, pixels: float, metres: float, centre: Reals) -> None:
+    def fill(group: int, points: Reals, depth: Reals, certain: Reals, deviation: float, centre: Reals) -> None:
         where = group == GROUP
-        uv[where] = normalise(xy, camera)
-        uvw[where] = trust * f / max(pixels, 1.0)
-        depth[where] = z
-        dw[where] = trust / metres
+        xy[where], z[where], trust[where], pixels[where] = points, depth, certain, max(deviation, 1.0)
         direction = np.append(normalise(centre, camera), 1.0)
         ray[group] = direction / np.linalg.norm(direction)
 
-    trust = ramp(sight.visibility) * _inside(sight.xy, camera)
-    fill(
-        BODY,
-        sight.xy,
-        sight.world[:, 2],
-        trust,
-        options.body_pixels * sight.side,
-        options.body_depth,
-        sight.centre,
-    )
+    seen = ramp(sight.visibility) * _inside(sight.xy, camera)
+    fill(BODY, sight.xy, sight.world[:, 2] * BODY_SCALE, seen, options.body_pixels * sight.side, sight.centre)
     for group, side in ((LEFT, "left"), (RIGHT, "right")):
-        hand = sight.hands.get(side)
-        if hand is not None:
-            extent = max(float(np.ptp(hand.xy, 0).max()), 1.0)
-            confident = np.full(21, hand.score)
-            fill(
-                group,
-                hand.xy,
-                hand.world[:, 2],
-                confident,
-                options.hand_pixels * extent,
-                options.hand_depth,
-                hand.centre,
-            )
-    if sight.face is not None:
-        points = sight.face.xyz[list(FACE_POINTS)]
-        extent = max(float(np.ptp(sight.face.xyz[:, :2], 0).max()), 1.0)
-        z = points[:, 2] * 0.2 / extent  # a face is about 0.2 m tall
-        confident = np.full(len(points), sight.face.score)
-        fill(
-            FACE,
-            points[:, :2],
-            z,
-            confident,
-            options.face_pixels * extent,
-            options.face_depth,
-            sight.face.centre,
-        )
-    return Evidence(uv, uvw, depth, dw, ray)
+        if (hand := sight.hands.get(side)) is not None:
+            deviation = options.hand_pixels * float(np.ptp(hand.xy, 0).max())
+            fill(group, hand.xy, hand.world[:, 2] * HAND_SCALE, np.full(21, hand.score), deviation, hand.centre)
+    if (face := sight.face) is not None:
+        points = face.xyz[list(FACE_POINTS)]
+        extent = float(np.ptp(face.xyz[:, :2], 0).max())
+        depth = points[:, 2] * FACE_HEIGHT / max(extent, 1.0)
+        fill(FACE, points[:, :2], depth, np.full(len(points), face.score), options.face_pixels * extent, face.centre)
+    a, b = PAIRS.T
+    scale = np.where(GROUP[a] == BODY, options.depth, options.hand_depth)
+    return Evidence(
+        uv=normalise(xy, camera),
+        uv_weight=trust * (camera.fx + camera.fy) / 2 / pixels,
+        depth=z[a] - z[b],
+        depth_weight=np.minimum(trust[a], trust[b]) / (PAIR_SIGMA * scale),
+        ray=ray[GROUP[a]],
+    )
 
 
 def _inside(xy: Reals, camera: Camera) -> Reals:
@@ -151,7 +135,7 @@ class Fitter:
         """A new person's state, from the world landmarks in closed form and then many steps."""
         rig = self.rig
         local, angle = first_pose(rig, sight.world.astype(np.float64), sight.visibility > 0.5)
-        state = State(np.zeros(3), local, angle, np.zeros(4), np.ones(55) if bones is None else bones.copy())
+        state = State(np.zeros(3), local, angle, np.ones(55) if bones is None else bones.copy())
         solver.forward(rig.rest, rig.parents, state.bones, state.translation, local, state.G, state.T)
         self._place(state, evidence)
         self.update(state, evidence, np.full(len(rig.joint), 1e-3), self.options.first_steps)
@@ -167,11 +151,6 @@ class Fitter:
     def _place(self, state: State, evidence: Evidence) -> None:
         P = self.landmarks(state)
         state.translation += place(P, evidence.uv, (evidence.uv_weight > 0) * 1.0 * (GROUP == BODY))
-        P += state.translation
-        for group in range(4):
-            where = (group == GROUP) & (evidence.depth_weight > 0)
-            if where.any():
-                state.delta[group] = np.mean(P[where] @ evidence.ray[group] - evidence.depth[where])
 
     def update(self, state: State, evidence: Evidence, stay: Reals, steps: int) -> float:
         """Improves `state` in place; `stay` (D,) ties each degree of freedom to where it was. Returns the cost."""
@@ -179,9 +158,9 @@ class Fitter:
         return float(
             solver.solve(
                 r.rest, r.parents, r.joint, r.kind, r.axis, r.mean, r.sigma, r.low, r.high, r.base, r.turned,
-                r.offset, r.chain, state.bones, e.uv, e.uv_weight, e.depth, e.depth_weight, GROUP, e.ray,
-                np.array([0.0, -1.0, 0.0]), 1 / o.upright**2, stay, o.kernel, steps,
-                state.translation, state.local, state.angle, state.delta, state.G, state.T,
+                r.offset, r.chain, PAIRS, r.trunk, state.bones, e.uv, e.uv_weight, e.depth, e.depth_weight, e.ray,
+                UP, np.array([o.pelvis_upright, o.chest_upright]) ** -2, o.upright_kernel, stay, o.kernel, steps,
+                state.translation, state.local, state.angle, state.G, state.T,
             )
         )  # fmt: skip
 

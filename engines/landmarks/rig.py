@@ -117,6 +117,33 @@ for _j, _p in enumerate(PARENTS):
         ANCESTORS[_j] |= ANCESTORS[_p]
 
 
+def _pairs() -> list[tuple[int, int, float]]:
+    """Landmarks whose difference in depth is evidence, with its deviation in metres.
+
+    The networks' errors in depth grow along the limbs: what is independent from pair to pair is the error of one
+    bone. The deviations are those on rendered truth (the tuned seeds).
+    """
+    pairs = [(23, 24, 0.025), (11, 12, 0.04), (7, 8, 0.027), (2, 5, 0.02), (0, 7, 0.045), (0, 8, 0.045)]
+    for s in (0, 1):
+        shoulder, elbow, wrist, pinky, index = 11 + s, 13 + s, 15 + s, 17 + s, 19 + s
+        hip, knee, ankle, heel, toe, ear = 23 + s, 25 + s, 27 + s, 29 + s, 31 + s, 7 + s
+        pairs += [
+            (shoulder, hip, 0.09), (ear, shoulder, 0.05), (elbow, shoulder, 0.065), (wrist, elbow, 0.08),
+            (index, wrist, 0.024), (pinky, wrist, 0.024), (knee, hip, 0.062), (ankle, knee, 0.062),
+            (heel, ankle, 0.033), (toe, ankle, 0.05),
+        ]  # fmt: skip
+    for wrist in (33, 54):
+        pairs += [(wrist + k, wrist, 0.02) for k in (1, 5, 9, 13, 17)]
+        pairs += [(wrist + k, wrist + k - 1, 0.013) for k in range(1, 21) if k % 4 != 1]
+        pairs += [(wrist + 17, wrist + 5, 0.015)]
+    nose = 75
+    return pairs + [(nose + k, nose, 0.015) for k in range(1, len(FACE_POINTS))]
+
+
+PAIRS: Indices = np.array([pair[:2] for pair in _pairs()])
+PAIR_SIGMA: Reals = np.array([pair[2] for pair in _pairs()])
+
+
 @dataclass(frozen=True, slots=True)
 class Rig:
     """Everything the solver reads, as arrays.
@@ -124,7 +151,7 @@ class Rig:
     `rest` (55, 3) and `parents` (55,) are the rest skeleton; D degrees of freedom by `joint`, `kind`,
     `axis`, `mean`, `sigma`, `low`, `high`; K landmarks at the joint `base` (K,) plus `offset` (K, 3, metres in
     the rest frame) turned by the joint `turned` (K,); `chain` (K, C) lists the degrees of freedom that move each,
-    padded with -1.
+    padded with -1; `trunk` (2, D) marks those that turn the pelvis and the chest.
     """
 
     rest: Reals
@@ -140,6 +167,7 @@ class Rig:
     turned: Indices
     offset: Reals
     chain: Indices
+    trunk: Reals
 
 
 def build(rest: Reals, offset: Reals) -> Rig:
@@ -166,6 +194,7 @@ def build(rest: Reals, offset: Reals) -> Rig:
         turned=TURNED,
         offset=np.asarray(offset, np.float64),
         chain=chain,
+        trunk=ANCESTORS[[JOINT["pelvis"], JOINT["spine3"]]][:, joint].astype(np.float64),
     )
 
 

@@ -1,8 +1,8 @@
 """The fit of one person's skeleton to landmarks: a few damped, robust Gauss-Newton steps, compiled.
 
-Unknowns are the root's translation, one depth offset per group of landmarks and the rig's degrees of freedom. The
-residuals are reprojection, depth along the viewing ray, the pose prior, joint limits, an upright pelvis and
-closeness to the frame before. Each is divided by its deviation, so that the sum of squares is a negative log
+Unknowns are the root's translation and the rig's degrees of freedom. The residuals are reprojection, depth along
+the viewing ray from landmark to landmark, the pose prior, joint limits, an upright trunk and closeness to the
+frame before. Each is divided by its deviation, so that the sum of squares is a negative log
 posterior (a maximum a posteriori fit); weights of the Geman-McClure kernel down-weigh outliers.
 """
 
@@ -14,7 +14,8 @@ from pymafx_live.engines.landmarks.rotations import exp, log, multiply, multiply
 _jit = nb.njit(cache=True, nogil=True)
 
 BALL = 1
-GROUPS = 4
+UPRIGHT = (0, 9)
+"""The joints that tend to be upright: pelvis and chest."""
 
 
 @_jit
@@ -106,68 +107,100 @@ def _robust(square: float, scale: float) -> float:
 
 
 @_jit
-def _add_row(H: Reals, g: Reals, index: Indices, row: Reals, count: int, residual: float, weight: float) -> None:
-    """Adds one residual with its sparse Jacobian row to the normal equations."""
-    for a in range(count):
-        wa = weight * row[a]
-        ia = index[a]
-        g[ia] += wa * residual
-        for b in range(a + 1):
-            H[ia, index[b]] += wa * row[b]
+def _derivative(
+    sign: float, p: Reals, T: Reals, world: Reals, joint: Indices, chain: Indices, J: Reals, used: Indices, n: int
+) -> int:
+    """Adds `sign` times the derivative of the landmark at `p` to J (3, N); `used`[:n] are its non-zero columns."""
+    for c in range(len(chain) + 3):
+        if c < len(chain):
+            d = chain[c]
+            if d < 0:
+                continue
+            o, w = T[joint[d]], world[d]
+            x, y, z = p[0] - o[0], p[1] - o[1], p[2] - o[2]
+            jx, jy, jz = w[1] * z - w[2] * y, w[2] * x - w[0] * z, w[0] * y - w[1] * x
+        else:
+            d = len(joint) + c - len(chain)
+            jx = 1.0 if c == len(chain) else 0.0
+            jy = 1.0 if c == len(chain) + 1 else 0.0
+            jz = 1.0 if c == len(chain) + 2 else 0.0
+        if J[0, d] == 0 and J[1, d] == 0 and J[2, d] == 0:
+            used[n] = d
+            n += 1
+        J[0, d] += sign * jx
+        J[1, d] += sign * jy
+        J[2, d] += sign * jz
+    return n
 
 
 @_jit
-def _add_landmarks(
+def _add_row(H: Reals, g: Reals, used: Indices, row: Reals, n: int, residual: float, weight: float) -> None:
+    """Adds one residual with its sparse Jacobian row to the normal equations (the lower triangle)."""
+    for a in range(n):
+        i = used[a]
+        w = weight * row[a]
+        g[i] += w * residual
+        for b in range(a + 1):
+            k = used[b]
+            if k <= i:
+                H[i, k] += w * row[b]
+            else:
+                H[k, i] += w * row[b]
+
+
+@_jit
+def _add_reprojection(
     H: Reals, g: Reals, P: Reals, T: Reals, world: Reals, joint: Indices, chain: Indices,
-    uv: Reals, uv_weight: Reals, depth: Reals, depth_weight: Reals, group: Indices, ray: Reals,
-    delta: Reals, kernel: float,
+    uv: Reals, weight: Reals, kernel: float,
 ) -> float:  # fmt: skip
-    """Reprojection in normalised image coordinates and depth along the group's viewing ray; returns the cost."""
-    D = len(joint)
-    width = chain.shape[1]
-    index = np.empty(width + 4, np.int64)
-    rows = np.empty((3, width + 4))
+    """Landmarks against normalised image coordinates (K, 2); returns the cost."""
+    J, used, rows = np.zeros((3, len(g))), np.empty(len(g), np.int64), np.empty((2, len(g)))
     cost = 0.0
     for k in range(len(P)):
-        if uv_weight[k] <= 0 and depth_weight[k] <= 0:
+        if weight[k] <= 0:
             continue
-        x, y, z = P[k, 0], P[k, 1], max(P[k, 2], 0.1)
-        r = ray[group[k]]
-        u, v = x / z, y / z
+        n = _derivative(1.0, P[k], T, world, joint, chain[k], J, used, 0)
+        z = max(P[k, 2], 0.1)
+        u, v = P[k, 0] / z, P[k, 1] / z
+        for i in range(n):
+            d = used[i]
+            rows[0, i] = (J[0, d] - u * J[2, d]) / z
+            rows[1, i] = (J[1, d] - v * J[2, d]) / z
+            J[0, d], J[1, d], J[2, d] = 0.0, 0.0, 0.0
         eu, ev = u - uv[k, 0], v - uv[k, 1]
-        ez = r[0] * x + r[1] * y + r[2] * z - delta[group[k]] - depth[k]
-        n = 0
-        for c in range(width + 3):
-            if c < width:
-                d = chain[k, c]
-                if d < 0:
-                    continue
-                o = T[joint[d]]
-                px, py, pz = x - o[0], y - o[1], z - o[2]
-                w = world[d]
-                jx, jy, jz = w[1] * pz - w[2] * py, w[2] * px - w[0] * pz, w[0] * py - w[1] * px
-                index[n] = d
-            else:
-                jx = 1.0 if c == width else 0.0
-                jy = 1.0 if c == width + 1 else 0.0
-                jz = 1.0 if c == width + 2 else 0.0
-                index[n] = D + c - width
-            rows[0, n] = (jx - u * jz) / z
-            rows[1, n] = (jy - v * jz) / z
-            rows[2, n] = r[0] * jx + r[1] * jy + r[2] * jz
-            n += 1
-        if uv_weight[k] > 0:
-            square = (eu * eu + ev * ev) * uv_weight[k] ** 2
-            weight = _robust(square, kernel)
-            cost += square * weight
-            _add_row(H, g, index, rows[0], n, eu, weight * uv_weight[k] ** 2)
-            _add_row(H, g, index, rows[1], n, ev, weight * uv_weight[k] ** 2)
-        if depth_weight[k] > 0:
-            square = (ez * depth_weight[k]) ** 2
-            weight = _robust(square, kernel)
-            cost += square * weight
-            index[n], rows[2, n] = D + 3 + group[k], -1.0
-            _add_row(H, g, index, rows[2], n + 1, ez, weight * depth_weight[k] ** 2)
+        square = (eu * eu + ev * ev) * weight[k] ** 2
+        trust = _robust(square, kernel)
+        cost += square * trust
+        _add_row(H, g, used, rows[0], n, eu, trust * weight[k] ** 2)
+        _add_row(H, g, used, rows[1], n, ev, trust * weight[k] ** 2)
+    return cost
+
+
+@_jit
+def _add_depths(
+    H: Reals, g: Reals, P: Reals, T: Reals, world: Reals, joint: Indices, chain: Indices,
+    pairs: Indices, depth: Reals, weight: Reals, ray: Reals, kernel: float,
+) -> float:  # fmt: skip
+    """How much deeper along `ray` (M, 3) the first landmark of each pair (M, 2) is than the second; the cost."""
+    J, used, row = np.zeros((3, len(g))), np.empty(len(g), np.int64), np.empty(len(g))
+    cost = 0.0
+    for m in range(len(pairs)):
+        if weight[m] <= 0:
+            continue
+        a, b, r = pairs[m, 0], pairs[m, 1], ray[m]
+        n = _derivative(1.0, P[a], T, world, joint, chain[a], J, used, 0)
+        n = _derivative(-1.0, P[b], T, world, joint, chain[b], J, used, n)
+        for i in range(n):
+            d = used[i]
+            row[i] = r[0] * J[0, d] + r[1] * J[1, d] + r[2] * J[2, d]
+            J[0, d], J[1, d], J[2, d] = 0.0, 0.0, 0.0
+        error = -depth[m]
+        for i in range(3):
+            error += r[i] * (P[a, i] - P[b, i])
+        square = (error * weight[m]) ** 2
+        trust = _robust(square, kernel)
+        cost += square * trust
+        _add_row(H, g, used, row, n, error, trust * weight[m] ** 2)
     return cost
 
 
@@ -217,75 +250,91 @@ def _add_priors(
 
 
 @_jit
-def _add_upright(H: Reals, g: Reals, G: Reals, up: Reals, weight: float) -> float:
-    """Holds the pelvis's y axis to the camera-frame direction `up` (3,): the rotation vector between them."""
-    y = G[0, :, 1].copy()
+def _add_upright(
+    H: Reals, g: Reals, G: Reals, world: Reals, joint: Indices, body: int, ancestor: Reals, up: Reals,
+    weight: float, kernel: float,
+) -> float:  # fmt: skip
+    """Pulls joint `body`'s y axis to the direction `up` (3,), robustly: who stands is upright, who bows is let.
+
+    `ancestor` (D,) marks the degrees of freedom that turn the joint.
+    """
+    y = G[body, :, 1].copy()
     e = np.array((up[1] * y[2] - up[2] * y[1], up[2] * y[0] - up[0] * y[2], up[0] * y[1] - up[1] * y[0]))
-    cost = 0.0
-    for i in range(3):  # the pelvis's own axes are the first three degrees of freedom
-        component = G[0, 0, i] * e[0] + G[0, 1, i] * e[1] + G[0, 2, i] * e[2]
-        g[i] += weight * component
-        H[i, i] += weight * (1.0 if i != 1 else 1e-3)
-        cost += weight * component**2
-    return cost
+    square = (e[0] * e[0] + e[1] * e[1] + e[2] * e[2]) * weight
+    trust = _robust(square, kernel)
+    n = 0
+    used, row = np.empty(len(g), np.int64), np.empty(len(g))
+    for d in range(len(joint)):
+        if ancestor[d]:
+            used[n] = d
+            n += 1
+    for i in range(3):
+        for k in range(n):
+            row[k] = world[used[k], i] - up[i] * (world[used[k]] @ up)
+        _add_row(H, g, used, row, n, e[i], trust * weight)
+    return square * trust
 
 
 @_jit
 def solve(
     rest: Reals, parents: Indices, joint: Indices, kind: Indices, axis: Reals, mean: Reals, sigma: Reals,
-    low: Reals, high: Reals, base: Indices, turned: Indices, offset: Reals, chain: Indices,
-    bones: Reals, uv: Reals, uv_weight: Reals, depth: Reals, depth_weight: Reals, group: Indices,
-    ray: Reals, up: Reals, up_weight: float, stay: Reals, kernel: float, steps: int,
-    translation: Reals, local: Reals, angle: Reals, delta: Reals, G: Reals, T: Reals,
+    low: Reals, high: Reals, base: Indices, turned: Indices, offset: Reals, chain: Indices, pairs: Indices,
+    trunk: Reals, bones: Reals, uv: Reals, uv_weight: Reals, depth: Reals, depth_weight: Reals, ray: Reals,
+    up: Reals, up_weight: Reals, up_kernel: float, stay: Reals, kernel: float, steps: int,
+    translation: Reals, local: Reals, angle: Reals, G: Reals, T: Reals,
 ) -> float:  # fmt: skip
-    """Fits one person in place, starting from what `translation`, `local`, `angle` and `delta` hold.
+    """Fits one person in place, starting from what `translation`, `local` and `angle` hold.
 
-    The last six arrays are (3,), (55, 3, 3), (D,), (4,), (55, 3, 3) and (55, 3). Returns the last cost.
+    The last five arrays are (3,), (55, 3, 3), (D,), (55, 3, 3) and (55, 3). Returns the last cost.
     """
-    D, K = len(joint), len(base)
-    N = D + 3 + GROUPS
-    P, world = np.empty((K, 3)), np.empty((D, 3))
+    D, N = len(joint), len(joint) + 3
+    P, world = np.empty((len(base), 3)), np.empty((D, 3))
     before, before_angle = local.copy(), angle.copy()
-    vector, step, product = np.empty(3), np.empty((3, 3)), np.empty((3, 3))
-    cost, best = 0.0, 1e300
-    damping = 1e-3
+    cost, best, damping = 0.0, 1e300, 1e-3
     for _ in range(steps):
         forward(rest, parents, bones, translation, local, G, T)
         world_axes(joint, kind, axis, angle, parents, G, world)
         landmark_positions(base, turned, offset, bones[0], G, T, P)
         H, g = np.zeros((N, N)), np.zeros(N)
-        cost = _add_landmarks(
-            H, g, P, T, world, joint, chain, uv, uv_weight, depth, depth_weight, group, ray, delta, kernel
-        )
+        cost = _add_reprojection(H, g, P, T, world, joint, chain, uv, uv_weight, kernel)
+        cost += _add_depths(H, g, P, T, world, joint, chain, pairs, depth, depth_weight, ray, kernel)
         cost += _add_priors(H, g, joint, kind, mean, sigma, low, high, local, angle, before, before_angle, stay)
-        cost += _add_upright(H, g, G, up, up_weight)
+        for i in range(len(UPRIGHT)):
+            cost += _add_upright(H, g, G, world, joint, UPRIGHT[i], trunk[i], up, up_weight[i], up_kernel)
         damping = max(damping / 3, 1e-4) if cost <= best else min(damping * 10, 1.0)
         best = min(best, cost)
         for i in range(N):
             H[i, i] += damping * H[i, i] + 1e-6
             for k in range(i):
                 H[k, i] = H[i, k]
-        change = np.linalg.solve(H, g)
-        d = 0
-        while d < D:
-            if kind[d] == BALL:
-                for i in range(3):
-                    vector[i] = min(max(-change[d + i], -0.6), 0.6)
-                exp(vector, step)
-                multiply(local[joint[d]], step, product)
-                local[joint[d]] = product
-                d += 3
-            else:
-                angle[d] -= min(max(change[d], -0.6), 0.6)
-                d += 1
-        locals_from_angles(joint, kind, axis, angle, local)
-        for i in range(3):
-            translation[i] -= change[D + i]
-        translation[2] = max(translation[2], 0.2)
-        for i in range(GROUPS):
-            delta[i] -= change[D + 3 + i]
+        _move(np.linalg.solve(H, g), joint, kind, axis, translation, local, angle)
     forward(rest, parents, bones, translation, local, G, T)
     return cost
+
+
+@_jit
+def _move(
+    change: Reals, joint: Indices, kind: Indices, axis: Reals, translation: Reals, local: Reals, angle: Reals
+) -> None:
+    """Takes a Gauss-Newton step, no joint by more than 0.6 rad about one axis."""
+    vector, step, product = np.empty(3), np.empty((3, 3)), np.empty((3, 3))
+    D = len(joint)
+    d = 0
+    while d < D:
+        if kind[d] == BALL:
+            for i in range(3):
+                vector[i] = min(max(-change[d + i], -0.6), 0.6)
+            exp(vector, step)
+            multiply(local[joint[d]], step, product)
+            local[joint[d]] = product
+            d += 3
+        else:
+            angle[d] -= min(max(change[d], -0.6), 0.6)
+            d += 1
+    locals_from_angles(joint, kind, axis, angle, local)
+    for i in range(3):
+        translation[i] -= change[D + i]
+    translation[2] = max(translation[2], 0.2)
 
 
 @_jit

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import fit, rig, solver
-from pymafx_live.engines.landmarks.rig import BALL, GROUP
+from pymafx_live.engines.landmarks.rig import BALL, BASE, PAIRS
 from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.types import Camera
 from scipy.spatial.transform import Rotation
@@ -30,18 +30,17 @@ def truth(fitter: fit.Fitter, seed: int, spread: float) -> fit.State:
     turn = Rotation.from_euler("YX", [rng.uniform(-0.8, 0.8), 0.1])
     local[0] = np.diag([1.0, -1.0, -1.0]) @ turn.as_matrix()
     solver.locals_from_angles(r.joint, r.kind, r.axis, angle, local)
-    state = fit.State(np.array([0.2, -0.1, 3.5]), local, angle, np.zeros(4), np.ones(55))
+    state = fit.State(np.array([0.2, -0.1, 3.5]), local, angle, np.ones(55))
     solver.forward(r.rest, r.parents, state.bones, state.translation, local, state.G, state.T)
     return state
 
 
 def evidence(fitter: fit.Fitter, state: fit.State) -> fit.Evidence:
     """What perfect networks would report of a state."""
-    P = fitter.landmarks(state)
-    K = len(P)
-    ray = np.tile([0.0, 0.0, 1.0], (4, 1))
-    uv = P[:, :2] / P[:, 2:]
-    return fit.Evidence(uv, np.full(K, 200.0), P[:, 2] - 3.0, np.full(K, 50.0), ray)
+    P, M = fitter.landmarks(state), len(PAIRS)
+    ray = np.tile([0.0, 0.0, 1.0], (M, 1))
+    depth = P[PAIRS[:, 0], 2] - P[PAIRS[:, 1], 2]
+    return fit.Evidence(P[:, :2] / P[:, 2:], np.full(len(P), 200.0), depth, np.full(M, 50.0), ray)
 
 
 def test_forward_is_the_body_models(fitter: fit.Fitter) -> None:
@@ -101,9 +100,8 @@ def test_limits_hold_against_the_evidence(fitter: fit.Fitter) -> None:
 def test_without_evidence_the_pose_stays_or_relaxes(fitter: fit.Fitter) -> None:
     state = truth(fitter, 7, 1.0)
     before = fitter.pose(state)
-    nothing = fit.Evidence(
-        np.zeros((len(GROUP), 2)), np.zeros(len(GROUP)), np.zeros(len(GROUP)), np.zeros(len(GROUP)), np.eye(4)[:, :3]
-    )
+    K, M = len(BASE), len(PAIRS)
+    nothing = fit.Evidence(np.zeros((K, 2)), np.zeros(K), np.zeros(M), np.zeros(M), np.zeros((M, 3)))
     fitter.update(state, nothing, np.full(len(fitter.rig.joint), 50.0), 3)
     assert np.abs(fitter.pose(state) - before)[1:].max() < 0.1
     fitter.update(state, nothing, np.full(len(fitter.rig.joint), 1e-3), 15)
