@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-
 from pymafx_live.configs.schema import Section, Settings
 
 Overlay = Mapping[str, Mapping[str, object]]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from pymafx_live.pipeline.errors import AssetError
 from pymafx_live.pipeline.types import Camera
 

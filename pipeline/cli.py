@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys
 from pymafx_live.pipeline.errors import LiveError, UsageError

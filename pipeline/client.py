@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Self
 
 import zmq
-
 from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.types import FrameResult
 from pymafx_live.pipeline.wire import TOPIC, MalformedMessageError, UnknownVersionError, decode, topic

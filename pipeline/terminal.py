@@ -3,15 +3,14 @@
 import logging
 import time
 
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
-
 from pymafx_live.configs.schema import Settings
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Durations, Statistics
 from pymafx_live.pipeline.types import Frame, FrameResult
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 
 def run_in_terminal(settings: Settings) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgpack
 import numpy as np
-
 from pymafx_live.pipeline.errors import LiveError
 from pymafx_live.pipeline.types import SHAPES, Camera, Floats, FrameResult, Origin, Part, Person, TrackState
 

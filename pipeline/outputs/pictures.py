@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import cv2
-
 from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.outputs.drawn import Image
 from pymafx_live.pipeline.types import Frame

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-
 from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.outputs.drawn import Image
 from pymafx_live.pipeline.types import Frame

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import cv2
-
 from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.outputs.drawn import Image
 from pymafx_live.pipeline.stop import Stop

@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import zmq
-
 from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.types import Frame, FrameResult
 from pymafx_live.pipeline.wire import encode

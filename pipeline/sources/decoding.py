@@ -21,18 +21,17 @@ _ERRORS_IN_A_ROW = 100
 class Decoder:
     """The images of a container's best video stream.
 
-    `lost` counts the frames that were damaged and left out. `low_delay` gives a frame out as soon as its
-    packet is there; otherwise several are decoded at once, which is faster in all.
+    `lost` counts the frames that were damaged and left out.
     """
 
-    def __init__(self, container: InputContainer, name: str, *, low_delay: bool = False) -> None:
+    def __init__(self, container: InputContainer, name: str) -> None:
         self.lost = 0
         self._container = container
         self._name = name
         self._stream: VideoStream = container.streams.video[0]
-        self._stream.thread_type = "SLICE" if low_delay else "AUTO"
-        if low_delay:
-            self._stream.codec_context.flags |= av.codec.context.Flags.low_delay
+        # Threads that decode several frames at once give them out late, and lose the good neighbours of a
+        # damaged one.
+        self._stream.thread_type = "SLICE"
         self._reformatter = VideoReformatter()
 
     @property

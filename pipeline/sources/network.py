@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import av
-
 from pymafx_live.pipeline.errors import SourceError
 from pymafx_live.pipeline.sources.decoding import Decoder
 from pymafx_live.pipeline.sources.reader import Shot
+
+_PROBE = 1_000_000
+"""Microseconds of video that FFmpeg looks at before it gives the first frame out."""
 
 
 def without_secrets(url: str) -> str:
@@ -35,7 +37,7 @@ class StreamReader:
 
     def open(self) -> None:
         """Raises `SourceError` for a stream that refuses, does not answer in time, or carries no video."""
-        options = {"fflags": "nobuffer"}
+        options = {"analyzeduration": str(_PROBE)}
         if self._url.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         began = time.monotonic()
@@ -45,7 +47,7 @@ class StreamReader:
             raise SourceError(self._why_not(error, time.monotonic() - began)) from error
         if not self._container.streams.video:
             raise SourceError(f"{self.name} carries no video: check the address")
-        self._decoder = Decoder(self._container, self.name, low_delay=True)
+        self._decoder = Decoder(self._container, self.name)
         self.paced = bool(self._container.duration)
 
     def shots(self) -> Iterator[Shot]:

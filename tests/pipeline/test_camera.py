@@ -1,0 +1,108 @@
+import logging
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymafx_live.pipeline.camera import ASSUMED_FOV, Lens, read_calibration
+from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.pipeline.types import Camera
+
+SIDE = st.integers(32, 8000)
+ROS = """
+image_width: 640
+image_height: 480
+camera_name: head
+camera_matrix:
+  rows: 3
+  cols: 3
+  data: [600.5, 0.0, 321.0, 0.0, 601.5, 241.0, 0.0, 0.0, 1.0]
+distortion_model: plumb_bob
+distortion_coefficients:
+  rows: 1
+  cols: 5
+  data: [0.1, -0.2, 0.001, 0.002, 0.05]
+"""
+
+
+@given(width=SIDE, height=SIDE, fov=st.floats(5, 170))
+def test_the_field_of_view_spans_the_width(width, height, fov):
+    camera = Lens(fov=fov).camera(width, height)
+    ray = [math.tan(math.radians(fov / 2)), 0, 1]
+    x, y, _ = camera.matrix @ ray
+    assert x == pytest.approx(width - 0.5)  # the right edge of the last pixel
+    assert y == pytest.approx((height - 1) / 2)
+    assert not camera.assumed
+
+
+def test_without_a_word_the_field_of_view_is_assumed():
+    camera = Lens().camera(640, 480)
+    assert camera.assumed
+    assert camera.fx == camera.fy == pytest.approx(320 / math.tan(math.radians(ASSUMED_FOV / 2)))
+
+
+@given(scale=st.floats(0.1, 8), point=st.tuples(st.floats(-1, 1), st.floats(-1, 1)))
+def test_a_calibration_follows_the_frame_size(scale, point):
+    """A picture that is scaled moves each point's distance from the top left edge by the same factor."""
+    at = Camera(2000, 1000, 1500, 1400, 990, 510, assumed=False, distortion=(0.1,))
+    camera = Lens(calibrated=at).camera(round(2000 * scale), round(1000 * scale))
+    before = (at.matrix @ [*point, 1])[:2] + 0.5
+    after = (camera.matrix @ [*point, 1])[:2] + 0.5
+    sizes = np.array([camera.width / at.width, camera.height / at.height])
+    assert after == pytest.approx(before * sizes)
+    assert camera.distortion == (0.1,)
+    assert not camera.assumed
+
+
+def test_another_aspect_ratio_is_a_guess_and_told_once(caplog):
+    lens = Lens(calibrated=Camera(640, 480, 600, 600, 320, 240, assumed=False))
+    with caplog.at_level(logging.WARNING):
+        assert lens.camera(1280, 720).assumed
+        lens.camera(1280, 720)
+    assert len(caplog.records) == 1
+    assert "another aspect ratio" in caplog.text
+
+
+def test_what_opencv_wrote_is_read(tmp_path):
+    file = tmp_path / "camera.yaml"
+    matrix = np.array([[600.5, 0, 321], [0, 601.5, 241], [0, 0, 1]])
+    storage = cv2.FileStorage(str(file), cv2.FILE_STORAGE_WRITE)
+    storage.write("image_width", 640)
+    storage.write("image_height", 480)
+    storage.write("camera_matrix", matrix)
+    storage.write("distortion_coefficients", np.array([[0.1, -0.2, 0.001, 0.002, 0.05]]))
+    storage.release()
+    camera = read_calibration(file)
+    assert camera == Camera(640, 480, 600.5, 601.5, 321, 241, False, (0.1, -0.2, 0.001, 0.002, 0.05))
+    assert (camera.matrix == matrix).all()
+
+
+def test_what_ros_wrote_is_read(tmp_path):
+    (tmp_path / "head.yaml").write_text(ROS)
+    camera = read_calibration(tmp_path / "head.yaml")
+    assert camera == Camera(640, 480, 600.5, 601.5, 321, 241, False, (0.1, -0.2, 0.001, 0.002, 0.05))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (ROS.replace("plumb_bob", "equidistant"), "only plumb_bob and rational_polynomial are supported"),
+        (ROS.replace("image_width: 640", ""), "it needs image_width, image_height and a 3 x 3 camera_matrix"),
+        (ROS.replace("600.5,", ""), "it needs image_width"),
+        (ROS.replace("600.5", "wide"), "it needs image_width"),
+        (ROS.replace("600.5", "-600.5"), "it needs image_width"),
+        ("camera_matrix: [", "is not YAML"),
+        ("", "is empty"),
+    ],
+)
+def test_a_calibration_that_cannot_be_used(tmp_path, text, sentence):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(AssetError, match=sentence):
+        read_calibration(tmp_path / "bad.yaml")
+
+
+def test_a_missing_calibration(tmp_path):
+    with pytest.raises(AssetError, match=r"cannot read the calibration .*No such file.*check --calibration"):
+        read_calibration(tmp_path / "nowhere.yaml")

@@ -1,0 +1,200 @@
+import logging
+import re
+import struct
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from pymafx_live.pipeline.errors import SourceError, UsageError
+
+
+def test_a_file_gives_every_frame_in_order(clips, opened):
+    source = opened(clips.write(count=30, fps=25))
+    frames = list(source)
+    assert [clips.number(frame.image) for frame in frames] == list(range(30))
+    assert [frame.sequence for frame in frames] == list(range(30))
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(30)])
+    assert not any(frame.dropped or frame.cut for frame in frames)
+    assert (len(source), source.live, source.name) == (30, False, "clip.mp4")
+
+
+def test_a_file_waits_for_a_slow_loop(clips, opened):
+    numbers = []
+    for frame in opened(clips.write(count=6, fps=100)):
+        time.sleep(0.05)
+        numbers.append(clips.number(frame.image))
+    assert numbers == list(range(6))
+
+
+def test_a_file_in_real_time_loses_what_a_slow_loop_misses_and_says_so(clips, opened):
+    source = opened(clips.write(count=30, fps=50), realtime=True)
+    frames = []
+    for frame in source:
+        frames.append(frame)
+        time.sleep(0.1)
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert source.live
+    assert numbers == [frame.sequence for frame in frames] == sorted(set(numbers))
+    assert len(frames) < 30
+    assert [frame.dropped for frame in frames] == [n - i for i, n in enumerate(numbers)]
+    assert numbers[-1] == 29  # the newest wins to the end
+
+
+def test_a_damaged_frame_is_left_out_counted_and_told_once(clips, opened, caplog):
+    file = clips.write("clip.avi", count=12, codec="png")
+    data = bytearray(file.read_bytes())
+    images = [found.start() for found in re.finditer(b"\x89PNG", data)]
+    assert len(images) == 12
+    for damaged in (4, 7):
+        data[images[damaged] + 16 : images[damaged] + 24] = bytes(8)  # its width and height
+    file.write_bytes(data)
+    with caplog.at_level(logging.WARNING):
+        frames = list(opened(file))
+    assert [clips.number(frame.image) for frame in frames] == [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
+    assert [frame.dropped for frame in frames] == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
+    assert [frame.sequence for frame in frames] == [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
+    assert [record.getMessage().count("damaged") for record in caplog.records] == [1]
+
+
+def test_damage_between_key_frames_does_not_end_a_video(clips, opened):
+    file = clips.write("clip.ts", count=40)
+    data = bytearray(file.read_bytes())
+    rng = np.random.default_rng(1)
+    for at in rng.integers(len(data) // 3, len(data) // 2, 40):
+        data[at] ^= 0xFF
+    file.write_bytes(data)
+    frames = list(opened(file))
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert numbers[:5] == [0, 1, 2, 3, 4]
+    assert numbers[-5:] == [35, 36, 37, 38, 39]
+    assert frames[-1].dropped > 0
+
+
+def test_a_changed_size_goes_on_as_a_cut_with_its_own_camera(clips, opened):
+    small, large = clips.write("a.ts", count=5), clips.write("b.ts", count=5, size=(320, 200), first=5)
+    joined = clips.folder / "joined.ts"
+    joined.write_bytes(small.read_bytes() + large.read_bytes())
+    frames = list(opened(joined))
+    assert [clips.number(frame.image) for frame in frames] == list(range(10))
+    assert [frame.cut for frame in frames] == [n == 5 for n in range(10)]
+    assert [frame.camera.width for frame in frames] == [160] * 5 + [320] * 5
+    times = [frame.time for frame in frames]
+    assert times == sorted(set(times))  # although the second recording's clock begins anew
+
+
+def test_a_video_that_was_filmed_upright_comes_upright(clips, opened):
+    file = clips.write(count=2)
+    data = bytearray(file.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # the track's matrix: (a, b, u, c, d, v, x, y, w)
+    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 120 << 16, 0, 1 << 30)
+    file.write_bytes(data)
+    frame = next(iter(opened(file)))
+    assert frame.image.shape == (160, 120, 3)
+    straight = clips.picture(0)
+    turned = cv2.rotate(straight, cv2.ROTATE_90_CLOCKWISE)  # what this matrix asks of a player
+    assert np.abs(frame.image.astype(int) - turned).mean() < 8
+
+
+def test_close_ends_the_reading_of_a_long_file(clips, opened):
+    source = opened(clips.write(count=200))
+    next(iter(source))
+    source.close()
+    assert not source._thread.is_alive()
+
+
+@pytest.fixture
+def no_video(tmp_path: Path) -> Path:
+    file = tmp_path / "sound.wav"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    return file
+
+
+def test_a_missing_file(opened, tmp_path):
+    with pytest.raises(SourceError, match=r"there is no file .*nowhere\.mp4: check the path"):
+        opened(tmp_path / "nowhere.mp4")
+
+
+def test_an_empty_file(opened, tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(SourceError, match=r"empty\.mp4 is empty: give another file"):
+        opened(tmp_path / "empty.mp4")
+
+
+def test_a_file_that_is_no_video(opened, tmp_path):
+    (tmp_path / "notes.mp4").write_text("not a video")
+    with pytest.raises(SourceError, match=r"notes\.mp4 is not a video that FFmpeg can read"):
+        opened(tmp_path / "notes.mp4")
+
+
+def test_a_file_without_pictures(opened, no_video):
+    with pytest.raises(SourceError, match=r"sound\.wav holds no video stream"):
+        opened(no_video)
+
+
+def test_a_video_without_a_single_good_frame(clips, opened):
+    file = clips.write("clip.avi", count=3, codec="png")
+    file.write_bytes(file.read_bytes().replace(b"\x89PNG", b"\0\0\0\0"))
+    with pytest.raises(SourceError, match="holds no frame that can be decoded"):
+        list(opened(file))
+
+
+def test_images_come_in_natural_order_and_each_is_a_cut(clips, opened):
+    for number in (10, 2, 1):
+        cv2.imwrite(str(clips.folder / f"{number}.png"), clips.picture(number))
+    (clips.folder / "notes.txt").write_text("no image")
+    for uri in (clips.folder, clips.folder / "*.png"):
+        source = opened(uri)
+        frames = list(source)
+        assert [clips.number(frame.image) for frame in frames] == [1, 2, 10]
+        assert all(frame.cut for frame in frames)
+        assert len(source) == 3
+
+
+def test_images_are_a_sequence_where_a_rate_is_given(clips, opened):
+    for number in range(4):
+        cv2.imwrite(str(clips.folder / f"{number}.png"), clips.picture(number))
+    frames = list(opened(clips.folder, image_fps=20))
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.05, 0.1, 0.15])
+    assert not any(frame.cut for frame in frames)
+
+
+def test_an_image_that_is_damaged_is_left_out_and_told_once(clips, opened, caplog):
+    for number in range(4):
+        cv2.imwrite(str(clips.folder / f"{number}.png"), clips.picture(number))
+    (clips.folder / "1.png").write_bytes(b"no image")
+    (clips.folder / "2.png").write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        frames = list(opened(clips.folder))
+    assert [(clips.number(frame.image), frame.dropped) for frame in frames] == [(0, 0), (3, 2)]
+    assert len(caplog.records) == 1
+
+
+def test_only_damaged_images(opened, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"no image")
+    with pytest.raises(SourceError, match=r"photo\.jpg holds no image that can be decoded"):
+        list(opened(tmp_path / "photo.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [
+        ("nowhere.jpg", "there is no image .*nowhere.jpg"),
+        ("*.jpg", r"no image matches .*\*\.jpg"),
+        ("", "the folder .* holds no image"),
+    ],
+)
+def test_no_image(opened, tmp_path, uri, sentence):
+    with pytest.raises(SourceError, match=sentence):
+        opened(tmp_path / uri)
+
+
+def test_photos_have_no_real_time(opened, tmp_path):
+    with pytest.raises(UsageError, match="give --image-fps too"):
+        opened(tmp_path, realtime=True)

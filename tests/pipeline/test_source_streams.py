@@ -1,0 +1,167 @@
+"""Streams over real sockets: TCP and HTTP servers on the loopback device that send, refuse, or keep silent."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from threading import Event, Thread
+
+import pytest
+from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.pipeline.sources.network import without_secrets
+
+Serve = Callable[[socket.socket], None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Serve], str]]:
+    """Starts a server that hands its connections to a function; gives its host and port."""
+    servers: list[socket.socket] = []
+
+    def start(talk: Serve) -> str:
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection, suppress(OSError):
+                        talk(connection)
+
+        Thread(target=accept, daemon=True).start()
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server in servers:
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+def answer(connection: socket.socket, status: str, headers: str = "", body: bytes = b"") -> None:
+    connection.recv(4096)
+    connection.sendall(f"HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n".encode() + body)
+
+
+def test_a_tcp_stream_gives_its_frames_and_ends_with_its_sender(clips, opened, serve):
+    data = clips.write("clip.ts", count=40, fps=25).read_bytes()
+
+    def send(connection: socket.socket) -> None:
+        for at in range(0, len(data), 1316):
+            connection.sendall(data[at : at + 1316])
+            time.sleep(0.002)
+
+    source = opened(f"tcp://{serve(send)}", timeout=5)
+    frames = list(source)
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert source.live
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 39
+    assert all(frame.captured_at <= time.time() for frame in frames)
+    times = [frame.time for frame in frames]
+    assert times == sorted(times)
+
+
+def test_a_slow_loop_sees_the_newest_frame_of_a_stream(clips, opened, serve):
+    data = clips.write("clip.ts", count=120, fps=25).read_bytes()
+    sent, seen = Event(), Event()
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(data[: len(data) // 2])
+        seen.wait(10)  # the first frame is with the loop; what follows comes while it is busy
+        connection.sendall(data[len(data) // 2 :])
+        sent.set()
+
+    frames = iter(opened(f"tcp://{serve(send)}", timeout=10))
+    first = next(frames)
+    seen.set()
+    assert sent.wait(10)
+    time.sleep(1.0)
+    rest = list(frames)
+    assert [clips.number(frame.image) for frame in rest] == [119]
+    assert rest[0].dropped == rest[0].sequence - 1 > first.dropped
+
+
+def test_a_recording_on_a_web_server_plays_at_its_own_pace(clips, opened, serve):
+    data = clips.write("clip.mp4", count=10, fps=10).read_bytes()
+    length = f"Content-Length: {len(data)}\r\n"
+    source = opened(f"http://{serve(lambda c: answer(c, '200 OK', length, data))}/clip.mp4", timeout=5)
+    frames = list(source)
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert numbers == [frame.sequence for frame in frames] == sorted(set(numbers))
+    assert (numbers[0], numbers[-1]) == (0, 9)
+    assert [frame.time for frame in frames] == pytest.approx([n / 10 for n in numbers])
+    assert frames[-1].captured_at - frames[0].captured_at > 0.8
+
+
+def test_a_refused_port(opened):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(SourceError, match=rf"rtsp://127\.0\.0\.1:{port}/live refused the connection: check"):
+        opened(f"rtsp://127.0.0.1:{port}/live")
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "tcp"])
+def test_a_server_that_accepts_and_keeps_silent(opened, serve, scheme):
+    url = f"{scheme}://{serve(lambda connection: time.sleep(30))}/live"
+    with pytest.raises(SourceError, match=r"has sent nothing for 0\.5 s: check that it is on and reachable"):
+        opened(url, timeout=0.5)
+
+
+def test_a_stream_that_falls_silent(clips, opened, serve):
+    data = clips.write("clip.ts", count=40).read_bytes()
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(data)
+        time.sleep(30)
+
+    source = opened(f"tcp://{serve(send)}", timeout=0.5)
+    with pytest.raises(SourceError, match=r"has sent nothing for 0\.5 s"):
+        list(source)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("404 Not Found", "does not exist on its server: check the path"),
+        ("401 Unauthorized", "wants a user and password"),
+    ],
+)
+def test_a_server_that_says_no(opened, serve, status, sentence):
+    with pytest.raises(SourceError, match=sentence):
+        opened(f"http://{serve(lambda connection: answer(connection, status))}/live")
+
+
+def test_a_server_that_sends_something_else(opened, serve):
+    page = b"<html>no video</html>" * 100
+    with pytest.raises(SourceError, match="check the address"):
+        opened(f"http://{serve(lambda connection: answer(connection, '200 OK', '', page))}/live")
+
+
+def test_an_unknown_scheme(opened):
+    with pytest.raises(SourceError, match="has a scheme that FFmpeg does not know"):
+        opened("gopher2://127.0.0.1/live")
+
+
+def test_closing_a_silent_stream_does_not_wait_for_it(clips, opened, serve):
+    data = clips.write("clip.ts", count=40).read_bytes()
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(data)
+        time.sleep(60)
+
+    source = opened(f"tcp://{serve(send)}", timeout=30)
+    assert any(clips.number(frame.image) >= 35 for frame in source)
+    time.sleep(0.5)  # now it reads, and nothing comes
+    source.close()
+    assert source._thread.is_alive()  # left to its timeout: it ends by itself, and never holds up the process
+
+
+def test_passwords_are_never_shown(opened):
+    url = "rtsp://admin:secret@127.0.0.1:1/live?token=secret"
+    assert without_secrets(url) == "rtsp://127.0.0.1:1/live"
+    with pytest.raises(SourceError) as caught:
+        opened(url)
+    assert "secret" not in str(caught.value)
+    assert "admin" not in str(caught.value)
