@@ -172,9 +172,9 @@ def blend(image, layer):  # type: ignore[no-untyped-def]
     """Lay a premultiplied BGRA `layer` (h, w, 4) over `image` (h, w, 3), in place."""
     for row in range(layer.shape[0]):
         for column in range(layer.shape[1]):
-            alpha = np.uint32(layer[row, column, 3])
+            alpha = int(layer[row, column, 3])
             if alpha == 0:
                 continue
             for k in range(3):
-                under = np.uint32(image[row, column, k]) * (255 - alpha) + 127
-                image[row, column, k] = np.uint8(min(np.uint32(layer[row, column, k]) + under // 255, 255))
+                under = (int(image[row, column, k]) * (255 - alpha) + 127) // 255
+                image[row, column, k] = min(int(layer[row, column, k]) + under, 255)

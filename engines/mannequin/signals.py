@@ -1,0 +1,36 @@
+"""Smooth signals over time, which the scripted motions are made of."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+Signal = NDArray[np.float64]
+
+
+def wander(rng: Generator, t: Signal, centre: float, amplitude: float, period: float) -> Signal:
+    """A smooth aimless signal (T,) within `centre` ± `amplitude`, that swings about once in `period` seconds."""
+    rates = rng.uniform(0.6, 1.5, 3) * 2 * np.pi / period
+    weights = rng.dirichlet((2.0, 2.0, 2.0))
+    waves = np.sin(t[:, None] * rates + rng.uniform(0, 2 * np.pi, 3))
+    return np.asarray(centre + amplitude * waves @ weights, np.float64)
+
+
+def through(t: Signal, times: Sequence[float], values: Sequence[float]) -> Signal:
+    """A smooth signal (T,) through the given points, flat before the first and after the last."""
+    return np.asarray(PchipInterpolator(times, values)(np.clip(t, times[0], times[-1])), np.float64)
+
+
+def swing(t: Signal, period: float, phase: float = 0.0) -> Signal:
+    """A signal (T,) that goes 0 -> 1 -> 0 once in `period` seconds, with rests at both ends."""
+    wave = (1 - np.cos(2 * np.pi * (t / period + phase))) / 2
+    return wave * wave * (3 - 2 * wave)
+
+
+def cyclic(phase: Signal, table: Sequence[tuple[float, float]]) -> Signal:
+    """The value (T,) of a periodic smooth curve at `phase` (in cycles), through (phase, value) points."""
+    points = np.array(table)
+    around = np.concatenate([points - [1, 0], points, points + [1, 0]])
+    return np.asarray(PchipInterpolator(around[:, 0], around[:, 1])(phase % 1.0), np.float64)

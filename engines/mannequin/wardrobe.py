@@ -1,0 +1,112 @@
+"""Clothes, hair and colours for the embedded body, chosen at random, and the mesh that wears them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.body.render import normals
+from pymafx_live.engines.mannequin.paint import (
+    BELT,
+    EYE,
+    HAIR,
+    IRIS,
+    LASH,
+    LIPS,
+    MATERIALS,
+    PUPIL,
+    SHIRT,
+    SHOES,
+    SKIN,
+    SOLE,
+    TROUSERS,
+    material,
+)  # fmt: skip
+from pymafx_live.pipeline.types import Floats
+
+SKIN_TONES = ((62, 86, 122), (84, 116, 160), (108, 146, 190), (134, 170, 210), (150, 184, 222), (44, 62, 92))
+HAIR_TONES = ((22, 24, 28), (30, 44, 66), (44, 70, 104), (84, 128, 168), (120, 122, 124), (26, 36, 92))
+SHIRT_TONES = ((60, 60, 170), (150, 92, 50), (72, 120, 70), (205, 205, 208), (60, 60, 62), (90, 160, 205),
+               (140, 70, 110), (110, 110, 116), (170, 150, 60))  # fmt: skip
+TROUSER_TONES = ((92, 66, 44), (50, 48, 46), (84, 92, 100), (104, 128, 150), (60, 72, 64), (140, 110, 84))
+SHOE_TONES = ((40, 40, 42), (60, 80, 112), (215, 215, 218), (50, 44, 100))
+IRIS_TONES = ((40, 60, 84), (110, 90, 60), (70, 92, 80), (24, 34, 48))
+"""BGR, 0..255"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outfit:
+    """One person's looks: `palette` (12, 3) BGR per material, and `cut`, the borders of the garments.
+
+    `cut` (5,) holds where the sleeves end (|x|), the trousers end (y) and the neckline sits (y at the throat),
+    how far down the hair reaches at the back (y) and how strong the cloth's pattern is.
+    """
+
+    palette: Floats
+    cut: Floats
+
+
+def dress(rng: Generator) -> Outfit:
+    """Choose clothes, skin, hair and eyes."""
+    palette = np.zeros((MATERIALS, 3), np.float32)
+    for material, tones in (
+        (SKIN, SKIN_TONES),
+        (SHIRT, SHIRT_TONES),
+        (TROUSERS, TROUSER_TONES),
+        (SHOES, SHOE_TONES),
+        (HAIR, HAIR_TONES),
+        (IRIS, IRIS_TONES),
+    ):
+        palette[material] = rng.choice(tones) * rng.uniform(0.9, 1.1, 3)
+    palette[BELT] = 35, 40, 48
+    palette[SOLE] = rng.choice([30, 200])
+    palette[LIPS] = palette[SKIN] * (0.80, 0.70, 0.92)
+    palette[EYE] = 222, 226, 230
+    palette[PUPIL] = 12, 12, 14
+    palette[LASH] = palette[SKIN] * 0.30
+    sleeves = rng.choice([0.33, 0.46, 0.70])
+    legs = rng.choice([-1.175, -1.175, -0.70])
+    cut = (sleeves, legs, rng.uniform(0.22, 0.26), rng.choice([0.36, 0.36, 0.30]), rng.uniform(0.0, 0.08))
+    return Outfit(palette.clip(0, 255), np.array(cut, np.float32))
+
+
+THICKNESS = np.zeros(MATERIALS, np.float32)
+THICKNESS[[SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR]] = 0.008, 0.008, 0.005, 0.004, 0.008, 0.014
+"""Metres that a material stands off the skin."""
+
+
+def wear(body: BodyModel, outfit: Outfit) -> BodyModel:
+    """The body with its mesh pushed out to the surface of the clothes and the hair; the joints stay."""
+    rest = body.v_template
+    materials = np.array([material(x, y, z, outfit.cut) for x, y, z in rest.astype(np.float64)])
+    edges = np.concatenate([body.faces[:, [0, 1]], body.faces[:, [1, 2]], body.faces[:, [2, 0]]])
+    shape = _smooth(rest, edges, rest[:, 1] < -1.155, 12)  # toes vanish in the shoe
+    thickness = THICKNESS[materials]
+    for _ in range(2):  # soft borders: a hem is not a step
+        thickness = _average(thickness[:, None], edges)[:, 0]
+    thickness[(materials == SKIN) & (rest[:, 1] > 0.30) & (rest[:, 2] > 0.09)] = 0.0
+    return replace(body, v_template=shape + thickness[:, None] * normals(shape[None], body.faces)[0])
+
+
+def _smooth(vertices: Floats, edges: NDArray[np.int32], where: NDArray[np.bool_], times: int) -> Floats:
+    """Laplacian smoothing of some of the vertices (V, 3)."""
+    out = vertices.copy()
+    for _ in range(times):
+        out[where] = _average(out, edges)[where]
+    return out
+
+
+def _average(values: Floats, edges: NDArray[np.int32]) -> Floats:
+    """Each vertex's mean (V, C) over itself and its neighbours."""
+    total, count = values.copy(), np.ones(len(values), np.float32)
+    for a, b in _both_ways(edges):
+        np.add.at(total, a, values[b])
+        np.add.at(count, a, 1)
+    return (total / count[:, None]).astype(np.float32)
+
+
+def _both_ways(edges: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    yield edges[:, 0], edges[:, 1]
+    yield edges[:, 1], edges[:, 0]
