@@ -1,227 +1,136 @@
-"""Clips of mannequins in scripted motion, with the exact SMPL-X parameters of every frame."""
+"""Mannequin clips as files: a video and, beside it, the truth; made once and kept in the user's cache folder."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
-import cv2
+import av
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
-from pymafx_live.engines.body import raster, render
-from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.mannequin import stage
-from pymafx_live.engines.mannequin.motions import MOTIONS, perform
-from pymafx_live.engines.mannequin.paint import paint
-from pymafx_live.engines.mannequin.room import draw_room, plain
-from pymafx_live.engines.mannequin.stage import Build, Setup
-from pymafx_live.engines.mannequin.wardrobe import Outfit, dress, wear
-from pymafx_live.pipeline.errors import AssetError, UsageError
-from pymafx_live.pipeline.types import Camera, Floats
+from pymafx_live.engines.mannequin.scene import TruePerson, Truth, render_clip
+from pymafx_live.engines.mannequin.stage import HEIGHT, WIDTH
+from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.pipeline.types import Camera
 
-ANTIALIAS = 2
+VERSION = 1
+"""Raised whenever the same arguments give other pixels, so that no stale clip is found in the cache."""
+
+DEMO_SEED, DEMO_FRAMES, DEMO_FPS, DEMO_FOV = 5, 250, 25.0, 60.0
+"""The demo's field of view is the one that the pipeline assumes when nobody names another."""
+
+FIELDS = ("pose", "transl", "betas", "bones", "joints", "box")
+"""What `TruePerson` holds as arrays."""
+
+Progress = Callable[[int, int], None]
+"""Told (frames done, frames in all)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TruePerson:
-    """One person of one frame. All is exact, in metres and radians of the camera's frame, SMPL-X order.
+def demo_clip(progress: Progress | None = None) -> Path:
+    """The embedded demo, ten seconds of 1280 x 720 at 25 fps: rendered on first use, which takes a while.
 
-    `pose` (55, 3), `transl` (3,), `betas` (S,) and `bones` (55,) of the embedded body; `joints` (55, 3);
-    `box` (4,) as x1, y1, x2, y2 in pixels around the whole figure, cut at the image's border; `visible` is the
-    share of the figure that lies inside the image and is not hidden by another one.
+    Raises `AssetError` when the cache folder cannot be written.
     """
-
-    id: int
-    pose: Floats
-    transl: Floats
-    betas: Floats
-    bones: Floats
-    joints: Floats
-    box: Floats
-    visible: float
+    return cached_clip("demo", DEMO_SEED, DEMO_FRAMES, DEMO_FPS, fov=DEMO_FOV, progress=progress)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Truth:
-    """All people of one frame, and the camera that sees them."""
-
-    time: float
-    camera: Camera
-    people: tuple[TruePerson, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Actor:
-    body: BodyModel  # dressed
-    outfit: Outfit
-    build: Build
-    pose: Floats  # (T, 55, 3), camera frame
-    transl: Floats  # (T, 3)
-
-
-def render_clip(
+def cached_clip(
     name: str,
     seed: int,
     frames: int = 75,
     fps: float = 25.0,
+    *,
     background: str = "room",
     proportions: bool = False,
-) -> Iterator[tuple[NDArray[np.uint8], Truth]]:
-    """Render the motion `name` (a key of `MOTIONS`), one performance per seed: images (720, 1280, 3) and truth.
+    fov: float | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """The video file of `scene.render_clip` with these arguments, rendered unless the cache has it.
 
-    `background` is "room", "plain" or an image file; `proportions` gives each person a build of their own.
-    Equal arguments give equal pixels. Raises `UsageError` for an unknown motion and `AssetError` for an
-    unreadable background.
+    `truth_path` names the file of its truth. Both appear whole or not at all, whoever else makes them too.
     """
-    if name not in MOTIONS:
-        raise UsageError(f"There is no mannequin motion {name!r}: choose one of {', '.join(MOTIONS)}.")
-    rng = np.random.default_rng([seed, *name.encode()])
-    body = BodyModel.embedded()
-    actors, setup = _cast(rng, body, name, frames, fps, proportions)
-    scenery = _background(rng, background, setup)
-    lamp = _lamp(rng)
-    for i in range(frames):
-        yield _render(rng, body, actors, setup, scenery, lamp, i), _truth(body, actors, setup.camera, i, fps)
+    look = "" if background == "room" else f"-{Path(background).stem}"
+    build = "-proportions" if proportions else ""
+    view = "" if fov is None else f"-fov{fov:g}"
+    path = cache_folder() / f"mannequin-v{VERSION}-{name}-{seed}-{frames}x{fps:g}{look}{build}{view}.mp4"
+    if path.exists() and truth_path(path).exists():
+        return path
+    scenes = render_clip(name, seed, frames, fps, background, proportions, fov)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix="rendering-") as folder:
+            video = Path(folder, path.name)
+            write_clip(video, _counted(scenes, frames, progress), fps)
+            truth_path(video).replace(truth_path(path))  # the video last: it says that both are there
+            video.replace(path)
+    except OSError as error:
+        raise AssetError(
+            f"The clip {path.name} cannot be kept in {path.parent} ({error.strerror}): "
+            "make room there or set XDG_CACHE_HOME to a folder that can be written."
+        ) from error
+    return path
 
 
-def _cast(
-    rng: Generator, body: BodyModel, name: str, frames: int, fps: float, proportions: bool
-) -> tuple[list[_Actor], Setup]:
-    """Everybody's performance on the floor, and the camera that sees it."""
-    performances = perform(name, rng, frames, fps, body.rest_joints)
-    builds = [stage.random_build(rng, body) if proportions else stage.average_build(body) for _ in performances]
-    paths = [stage.plant(body, b, p, fps) for b, p in zip(builds, performances, strict=True)]
-    points = [
-        body.joints(p.pose, path - body.rest_joints[0], np.tile(b.betas, (frames, 1)), np.tile(b.bones, (frames, 1)))[0]
-        for p, path, b in zip(performances, paths, builds, strict=True)
-    ]
-    setup = stage.place_camera(rng, np.concatenate(points), performances[0].focus)
-    actors = []
-    for performance, path, build in zip(performances, paths, builds, strict=True):
-        pose, transl = stage.to_camera(setup, performance.pose, path, body.rest_joints[0])
-        outfit = dress(rng)
-        actors.append(_Actor(wear(body, outfit), outfit, build, pose, transl))
-    return actors, setup
+def cache_folder() -> Path:
+    """Where clips are kept: `$XDG_CACHE_HOME/pymafx-live`, by default in `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymafx-live"
 
 
-def _background(rng: Generator, background: str, setup: Setup) -> NDArray[np.uint8]:
-    if background == "plain":
-        return plain(rng, setup.camera)
-    if background == "room":
-        return draw_room(rng, setup.camera, setup.rotation, setup.position, int(rng.integers(0, 7)))
-    image = cv2.imread(background)
-    if image is None:
-        raise AssetError(f"The background {background} is no readable picture: name a JPEG or PNG file.")
-    return cv2.resize(image, (setup.camera.width, setup.camera.height)).astype(np.uint8)
+def truth_path(video: Path) -> Path:
+    """The file that holds the truth of a clip."""
+    return video.with_suffix(".npz")
 
 
-def _lamp(rng: Generator) -> tuple[Floats, Floats]:
-    """The direction to the lamp in the room (above, on the camera's side), and its BGR colour."""
-    direction = np.array([rng.uniform(-0.8, 0.8), rng.uniform(0.6, 1.2), rng.uniform(0.3, 1.0)])
-    colour = np.array([rng.uniform(0.8, 1.05), 1.0, rng.uniform(0.95, 1.1)]) * rng.uniform(0.9, 1.1)
-    return (direction / np.linalg.norm(direction)).astype(np.float32), colour.astype(np.float32)
+def _counted(
+    scenes: Iterable[tuple[NDArray[np.uint8], Truth]], frames: int, progress: Progress | None
+) -> Iterator[tuple[NDArray[np.uint8], Truth]]:
+    for done, scene in enumerate(scenes, 1):
+        yield scene
+        if progress is not None:
+            progress(done, frames)
 
 
-def _render(
-    rng: Generator,
-    body: BodyModel,
-    actors: Sequence[_Actor],
-    setup: Setup,
-    scenery: NDArray[np.uint8],
-    lamp: tuple[Floats, Floats],
-    i: int,
-) -> NDArray[np.uint8]:
-    """Frame i: the scenery, the people's shadows on the floor, the people, the sensor's noise."""
-    image = scenery.copy()
-    vertices = np.concatenate([_vertices(actor, i) for actor in actors])
-    key, sky = setup.rotation @ lamp[0], setup.rotation[:, 1].copy()
-    _cast_shadows(image, vertices, body, setup, key, sky)
-    seen = render.view(vertices, body.faces, setup.camera, ANTIALIAS)
-    if seen.index.size:
-        layer = np.zeros((*seen.index.shape, 4), np.uint8)
-        paint(
-            seen.index,
-            *seen.corner,
-            ANTIALIAS,
-            seen.screen,
-            body.faces,
-            body.v_template,
-            render.normals(vertices, body.faces),
-            np.stack([actor.outfit.palette for actor in actors]),
-            np.stack([actor.outfit.cut for actor in actors]),
-            key,
-            sky,
-            lamp[1],
-            layer,
-        )
-        h, w = layer.shape[0] // ANTIALIAS, layer.shape[1] // ANTIALIAS
-        layer = cv2.resize(layer, (w, h), interpolation=cv2.INTER_AREA).reshape(h, w, 4)
-        raster.blend(seen.window(image), layer)
-    return _noise(rng, image)
+def write_clip(path: Path, scenes: Iterable[tuple[NDArray[np.uint8], Truth]], fps: float) -> None:
+    """Write a video (H.264, visually lossless) and its truth beside it."""
+    truths = []
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height = WIDTH, HEIGHT
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "12", "preset": "veryfast"}
+        for image, truth in scenes:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
+            truths.append(truth)
+        container.mux(stream.encode())
+    save_truth(truth_path(path), truths)
 
 
-def _vertices(actor: _Actor, i: int) -> Floats:
-    return actor.body.vertices(actor.pose[i : i + 1], actor.transl[i], actor.build.betas, actor.build.bones[None])
+def save_truth(path: Path, truths: Sequence[Truth]) -> None:
+    """Write the truth of T frames with P people: arrays named like the fields of `TruePerson`."""
+    camera = truths[0].camera
+    people = {name: np.array([[getattr(p, name) for p in t.people] for t in truths]) for name in (*FIELDS, "visible")}
+    intrinsics = np.array([camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy])
+    arrays: dict[str, Any] = {"time": [t.time for t in truths], "camera": intrinsics, **people}
+    np.savez_compressed(path, **arrays)
 
 
-def _cast_shadows(
-    image: NDArray[np.uint8], vertices: Floats, body: BodyModel, setup: Setup, key: Floats, sky: Floats
-) -> None:
-    """Darken, in place, the floor where the lamp does not reach it: the meshes projected along the light."""
-    ground = -setup.position @ setup.rotation.T @ sky
-    height = vertices @ sky - ground
-    flat = vertices - (height / (key @ sky))[..., None] * key
-    both = np.concatenate([body.faces, body.faces[:, ::-1]])
-    seen = render.view(flat.astype(np.float32), both, setup.camera)
-    if seen.index.size == 0:
-        return
-    mask = np.zeros(image.shape[:2], np.float32)
-    x, y = seen.corner
-    mask[y : y + seen.index.shape[0], x : x + seen.index.shape[1]] = seen.index >= 0
-    mask = cv2.GaussianBlur(mask, (0, 0), 5)
-    np.multiply(image, 1 - 0.38 * mask[..., None], out=image, casting="unsafe")
+def load_truth(path: Path) -> list[Truth]:
+    """What `save_truth` wrote; raises `AssetError` for any other file."""
+    try:
+        with np.load(path) as data:
+            arrays = {name: data[name] for name in data.files}
+        width, height, fx, fy, cx, cy = arrays["camera"].tolist()
+        camera = Camera(int(width), int(height), fx, fy, cx, cy, assumed=False)
+        return [
+            Truth(float(time), camera, tuple(_person(arrays, i, k) for k in range(arrays["pose"].shape[1])))
+            for i, time in enumerate(arrays["time"])
+        ]
+    except (OSError, KeyError, ValueError) as error:
+        raise AssetError(f"{path} is no truth of a mannequin clip: delete it, it will be made again.") from error
 
 
-def _noise(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The grain of a camera in a room."""
-    grain = np.empty(image.shape, np.int8)
-    cv2.setRNGSeed(int(rng.integers(2**31)))
-    cv2.randn(grain, 0, 3)
-    return cv2.add(image, grain, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
-
-
-def _truth(body: BodyModel, actors: Sequence[_Actor], camera: Camera, i: int, fps: float) -> Truth:
-    vertices = np.concatenate([_vertices(actor, i) for actor in actors])
-    screen = render.project(vertices, camera)
-    boxes, inside = zip(*(_extent(points, camera) for points in screen), strict=True)
-    unhidden = _unhidden(vertices, body, camera)
-    people = []
-    for k, actor in enumerate(actors):
-        pose, transl = actor.pose[i], actor.transl[i]
-        joints, _ = body.joints(pose[None], transl, actor.build.betas, actor.build.bones[None])
-        people.append(
-            TruePerson(k, pose, transl, actor.build.betas, actor.build.bones, joints[0], boxes[k],
-                       float(inside[k] * unhidden[k]))
-        )  # fmt: skip
-    return Truth(i / fps, camera, tuple(people))
-
-
-def _extent(screen: Floats, camera: Camera) -> tuple[Floats, float]:
-    """The box (4,) around the points (V, 3) in front of the camera, and the share inside the image."""
-    xy = screen[screen[:, 2] > 0, :2]
-    size = np.array([camera.width - 1, camera.height - 1], np.float32)
-    within = ((xy >= 0) & (xy <= size)).all(1)
-    if not within.any():
-        return np.zeros(4, np.float32), 0.0
-    box = np.concatenate([xy.min(0).clip(0, size), xy.max(0).clip(0, size)])
-    return box.astype(np.float32), float(within.sum() / len(screen))
-
-
-def _unhidden(vertices: Floats, body: BodyModel, camera: Camera) -> NDArray[np.float64]:
-    """The share (P,) of each silhouette that no other person hides."""
-    if len(vertices) == 1:
-        return np.ones(1)
-    together = render.view(vertices, body.faces, camera).index
-    owner = together[together >= 0] // len(body.faces)
-    shown = np.bincount(owner, minlength=len(vertices))
-    alone = [(render.view(v[None], body.faces, camera).index >= 0).sum() for v in vertices]
-    return np.asarray(shown / np.maximum(alone, 1))
+def _person(arrays: dict[str, NDArray[np.float32]], i: int, k: int) -> TruePerson:
+    fields: dict[str, Any] = {name: arrays[name][i, k] for name in FIELDS}
+    return TruePerson(id=k, visible=float(arrays["visible"][i, k]), **fields)

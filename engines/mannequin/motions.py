@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from pymafx_live.engines.mannequin.anatomy import Figure
 from pymafx_live.engines.mannequin.signals import Signal, cyclic, swing, through, wander
 from pymafx_live.pipeline.types import Floats
@@ -30,10 +31,10 @@ class Performance:
     """What one person does: `pose` (T, 55, 3), and `support` (T, 2), the weight on the left and the right foot.
 
     `middle` is where on the floor, (x, z) in metres, the person is halfway through; `focus` names what the
-    camera frames: the whole "body", or the "upper" half.
+    camera frames: the whole "body", the "upper" half or "none".
     """
 
-    pose: Floats
+    pose: NDArray[np.float64]
     support: Signal
     middle: tuple[float, float] = (0.0, 0.0)
     focus: str = "body"
@@ -115,7 +116,7 @@ def side_view(rng: Generator, t: Signal, rest: Floats) -> list[Performance]:
     return [_standing(figure)]
 
 
-def _gait(figure: Figure, rng: Generator, t: Signal, heading: Signal, stride: float, cadence: float) -> Signal:
+def _gait(figure: Figure, rng: Generator, t: Signal, heading: Signal, stride: float | Signal, cadence: float) -> Signal:
     """Walk along `heading` (T,): `stride` scales the legs' swing, `cadence` is in gait cycles a second.
 
     Returns the weight (T, 2) on each foot.
@@ -163,7 +164,12 @@ def wave(rng: Generator, t: Signal, rest: Floats) -> list[Performance]:
     side, other = rng.permutation(SIDES)
     if rng.random() < 0.5:
         _gesture(figure, rng, t, other, 0.5)
-    up = through(t, (0.1, 0.9), (0.15, 1.0)) * (0.88 + 0.12 * swing(t, 3.7, 0.5))
+    _wave_arm(figure, rng, t, side, through(t, (0.1, 0.9), (0.15, 1.0)) * (0.88 + 0.12 * swing(t, 3.7, 0.5)))
+    return [_standing(figure)]
+
+
+def _wave_arm(figure: Figure, rng: Generator, t: Signal, side: str, up: Signal) -> None:
+    """Wave with a hand that is raised as far as `up` (T,) says, 0 to 1."""
     sway = np.sin(2 * np.pi * rng.uniform(1.0, 1.6) * t) * up
     high = rng.uniform(-0.1, 0.3)
     figure.arm(
@@ -177,7 +183,6 @@ def wave(rng: Generator, t: Signal, rest: Floats) -> list[Performance]:
     )
     figure.wrist(side, -0.1 * up, 0.25 * sway)
     figure.hand(side, 0.3 - 0.25 * up, 0.05 + 0.13 * up, 0.3 - 0.25 * up)
-    return [_standing(figure)]
 
 
 def squat(rng: Generator, t: Signal, rest: Floats) -> list[Performance]:
@@ -273,6 +278,21 @@ def crossing(rng: Generator, t: Signal, rest: Floats) -> list[Performance]:
     return people
 
 
+def demo(rng: Generator, t: Signal, rest: Floats) -> list[Performance]:
+    """One person waves, gestures and turns round once; meanwhile another walks past behind."""
+    host = Figure(len(t), rest)
+    _relax(host, rng, t)
+    turning = through(t, (4.5, 5.2, 8.8, 9.5), (0, 1, 1, 0))
+    heading = 0.1 + through(t, (4.6, 9.4), (0, 2 * np.pi))
+    support = _gait(host, rng, t, heading, 0.02 + 0.26 * turning, 0.9)
+    _gesture(host, rng, t, "left", 0.6)
+    _wave_arm(host, rng, t, "right", 0.1 + 0.9 * through(t, (0.2, 1.0, 3.6, 4.6), (0, 1, 1, 0)))
+    guest = Figure(len(t), rest)
+    path = np.full(len(t), np.pi / 2 - 0.1) + wander(rng, t, 0, 0.05, 4)
+    steps = _gait(guest, rng, t, path, 0.75, 0.85)
+    return [Performance(host.pose, support), Performance(guest.pose, steps, (-0.2, -1.0), "none")]
+
+
 MOTIONS: Mapping[str, Script] = {
     "front": front,
     "side": side_view,
@@ -283,4 +303,5 @@ MOTIONS: Mapping[str, Script] = {
     "hands": hands,
     "reach": reach,
     "crossing": crossing,
+    "demo": demo,
 }

@@ -99,7 +99,7 @@ def paint(index, x_offset, y_offset, scale, screen, faces, rest, normals, palett
                     facing = -n
             kind = material(rx, ry, rz, cuts[p])
             cloth = 1.0
-            if kind == SHIRT or kind == TROUSERS:
+            if kind in (SHIRT, TROUSERS):
                 cloth = _weave(rx, ry, rz, cuts[p, 4])
             elif kind == HAIR:
                 cloth = 1.0 + 0.12 * np.sin(700.0 * rx + 60.0 * rz)

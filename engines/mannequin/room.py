@@ -137,7 +137,7 @@ def _photograph(rng: Generator, image: NDArray[np.float64]) -> NDArray[np.uint8]
     h, w = image.shape[:2]
     patch = rng.uniform(0.75, 1.15, (4, 6)).astype(np.float32)
     image *= cv2.resize(patch, (w, h), interpolation=cv2.INTER_CUBIC)[..., None]
-    return cv2.GaussianBlur(image.clip(0, 255).astype(np.uint8), (0, 0), rng.uniform(0.6, 1.6))
+    return np.asarray(cv2.GaussianBlur(image.clip(0, 255), (0, 0), rng.uniform(0.6, 1.6))).astype(np.uint8)
 
 
 def plain(rng: Generator, camera: Camera) -> NDArray[np.uint8]:

@@ -32,5 +32,5 @@ def swing(t: Signal, period: float, phase: float = 0.0) -> Signal:
 def cyclic(phase: Signal, table: Sequence[tuple[float, float]]) -> Signal:
     """The value (T,) of a periodic smooth curve at `phase` (in cycles), through (phase, value) points."""
     points = np.array(table)
-    around = np.concatenate([points - [1, 0], points, points + [1, 0]])
+    around = np.concatenate([points + np.array([k, 0]) for k in (-1, 0, 1)])
     return np.asarray(PchipInterpolator(around[:, 0], around[:, 1])(phase % 1.0), np.float64)

@@ -102,20 +102,29 @@ def _slide(sole: Floats) -> Floats:
     return np.asarray(np.einsum("tv,tvc->tc", weight, np.diff(sole, axis=0)), np.float32)
 
 
-def place_camera(rng: Generator, points: Floats, focus: str, height: int = HEIGHT, width: int = WIDTH) -> Setup:
-    """A camera that sees the joints `points` (N, 55, 3) of all people and frames, at a random height and side.
+def aim(joints: Floats, focus: str) -> Floats:
+    """The points (N, 3) of a person's joints (T, 55, 3) that the camera has to see, by `Performance.focus`."""
+    if focus == "none":
+        return joints[:0, 0]
+    crown = 3 * joints[:, JOINT["head"]] - 2 * joints[:, JOINT["neck"]]
+    chosen = joints[:, _UPPER] if focus == "upper" else joints
+    return np.concatenate([chosen.reshape(-1, 3), crown])
 
-    Its distance is the smallest at which all joints stay within a random share of the picture.
+
+def place_camera(rng: Generator, points: Floats, whole: bool, fov: float | None = None) -> Setup:
+    """A camera that sees `points` (N, 3) of the room, at a random height and side.
+
+    Its distance is the smallest at which all of them stay within a random share of the picture. `whole` bodies
+    are seen from eye level or below, upper bodies from the height of the chest.
     """
-    focal = 0.5 * width / np.tan(np.radians(rng.uniform(48, 72)) / 2)
-    camera = Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, assumed=False)
-    crown = 3 * points[:, JOINT["head"]] - 2 * points[:, JOINT["neck"]]
-    joints = points[:, _UPPER] if focus == "upper" else points
-    targets = np.concatenate([joints.reshape(-1, 3), crown]).astype(np.float64)
+    degrees = rng.uniform(48, 72)
+    focal = 0.5 * WIDTH / np.tan(np.radians(degrees if fov is None else fov) / 2)
+    camera = Camera(WIDTH, HEIGHT, focal, focal, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, assumed=False)
+    targets = points.astype(np.float64)
     low, high = targets.min(0), targets.max(0)
     target = (low + high) / 2 + rng.uniform(-0.08, 0.08, 3)
     side = np.radians(rng.uniform(-14, 14))
-    eye_level = rng.uniform(0.8, 1.9) if focus == "body" else target[1] + rng.uniform(-0.1, 0.4)
+    eye_level = rng.uniform(0.8, 1.9) if whole else target[1] + rng.uniform(-0.1, 0.4)
     share = rng.uniform(0.78, 0.93)
     roll = np.radians(rng.uniform(-1.5, 1.5))
     for distance in np.arange(0.7, 15, 0.02):
@@ -125,7 +134,7 @@ def place_camera(rng: Generator, points: Floats, focus: str, height: int = HEIGH
         local = (targets - position) @ rotation.T
         if local[:, 2].min() < 0.4:
             continue
-        offset = np.abs(local[:, :2]) / local[:, 2:] * focal / [width / 2, height / 2]
+        offset = np.abs(local[:, :2]) / local[:, 2:] * focal / [WIDTH / 2, HEIGHT / 2]
         if offset.max() < share:
             break
     return Setup(camera, rotation.astype(np.float32), position.astype(np.float32))

@@ -51,7 +51,7 @@ class Outfit:
 def dress(rng: Generator) -> Outfit:
     """Choose clothes, skin, hair and eyes."""
     palette = np.zeros((MATERIALS, 3), np.float32)
-    for material, tones in (
+    for cloth, tones in (
         (SKIN, SKIN_TONES),
         (SHIRT, SHIRT_TONES),
         (TROUSERS, TROUSER_TONES),
@@ -59,7 +59,7 @@ def dress(rng: Generator) -> Outfit:
         (HAIR, HAIR_TONES),
         (IRIS, IRIS_TONES),
     ):
-        palette[material] = rng.choice(tones) * rng.uniform(0.9, 1.1, 3)
+        palette[cloth] = rng.choice(tones) * rng.uniform(0.9, 1.1, 3)
     palette[BELT] = 35, 40, 48
     palette[SOLE] = rng.choice([30, 200])
     palette[LIPS] = palette[SKIN] * (0.80, 0.70, 0.92)
