@@ -103,7 +103,7 @@ class OutputSettings(Section):
 
     bind: str = setting("tcp://127.0.0.1:5555", "ZeroMQ address to publish on; empty: do not publish", "--bind")
     jsonl: str = setting("", "file for JSON lines, one frame a line; `-`: standard output", "--json")
-    save: str = setting("", "overlay video (.mp4, .mkv, .avi), picture, or folder of pictures", "--save")
+    save: str = setting("", "overlay video (.mp4, .mov, .mkv), picture, or folder of pictures", "--save")
     show: bool = setting(False, "open a window with the overlay; q or Esc ends the run", "--show")
     stats: str = setting("", "JSON file for the figures of the closing table", "--stats")
     smplx_file: str = setting("", "licensed SMPL-X model (.npz) to draw; empty: the embedded body", "--smplx-file")

@@ -97,18 +97,18 @@ def from_map(content: Any) -> FrameResult:
         )
     try:
         return FrameResult(
-            source=content["source"],
-            sequence=content["sequence"],
-            run_id=content["run_id"],
-            time=content["time"],
-            captured_at=content["captured_at"],
-            published_at=content["published_at"],
+            source=_text(content["source"]),
+            sequence=int(content["sequence"]),
+            run_id=_text(content["run_id"]),
+            time=float(content["time"]),
+            captured_at=float(content["captured_at"]),
+            published_at=float(content["published_at"]),
             camera=_camera(content["camera"]),
             people=tuple(_person(person) for person in content["people"]),
-            stages=content["stages"],
-            dropped=content["dropped"],
+            stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
+            dropped=int(content["dropped"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MalformedMessageError(
             f"a message of version {VERSION} lacks a field or has one of another kind ({error}): "
             "see docs/wire-protocol.md"
@@ -134,24 +134,42 @@ def _person_to_map(person: Person) -> dict[str, Any]:
 
 def _person(content: Mapping[str, Any]) -> Person:
     return Person(
-        id=content["id"],
+        id=int(content["id"]),
         state=TrackState(content["state"]),
         box=_floats(content["box"], 4),
-        score=content["score"],
-        engine=content["engine"],
-        parts={name: Part(part["confidence"], Origin(part["origin"])) for name, part in content["parts"].items()},
+        score=float(content["score"]),
+        engine=_text(content["engine"]),
+        parts={
+            _text(name): Part(float(part["confidence"]), Origin(part["origin"]))
+            for name, part in content["parts"].items()
+        },
         **{name: _floats(content[name], length) for name, length in SHAPES.items()},
         pelvis=_floats(content["pelvis"], 3),
-        extra={name: np.asarray(values, np.float32) for name, values in content["extra"].items()},
+        extra={_text(name): np.array(values, np.float32) for name, values in content["extra"].items()},
+    )
+
+
+def _camera(content: Mapping[str, Any]) -> Camera:
+    return Camera(
+        width=int(content["width"]),
+        height=int(content["height"]),
+        fx=float(content["fx"]),
+        fy=float(content["fy"]),
+        cx=float(content["cx"]),
+        cy=float(content["cy"]),
+        assumed=bool(content["assumed"]),
+        distortion=tuple(float(value) for value in content["distortion"]),
     )
 
 
 def _floats(values: Any, length: int) -> Floats:
-    array = np.asarray(values, np.float32)
+    array = np.array(values, np.float32)
     if array.shape != (length,):
         raise ValueError(f"{length} numbers expected, not shape {array.shape}")
     return array
 
 
-def _camera(content: Mapping[str, Any]) -> Camera:
-    return Camera(**{**content, "distortion": tuple(content["distortion"])})
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r}")
+    return value

@@ -51,6 +51,6 @@ def _saving(save: str) -> PictureSink:
         return pictures.PictureFileSink(path)
     if suffix and not path.is_dir():
         raise UsageError(
-            f"--save {save} has a format that is not written here: give .mp4, .mkv, .avi, .jpg, .png or a folder"
+            f"--save {save} has a format that is not written here: give .mp4, .mov, .mkv, .jpg, .png or a folder"
         )
     return pictures.PictureFolderSink(path)

@@ -13,7 +13,10 @@ from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.outputs.drawn import Image
 from pymafx_live.pipeline.types import Frame
 
-SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4"})
+# Fragments, or short clusters, while the file grows; an MP4 becomes an ordinary one when it is closed.
+_FRAGMENTS = {"movflags": "+hybrid_fragmented+frag_keyframe"}
+_MUXER = {".mkv": {"cluster_time_limit": "500"}, ".mov": _FRAGMENTS, ".mp4": _FRAGMENTS}
+SUFFIXES = frozenset(_MUXER)
 
 _CLOCK = Fraction(1, 90_000)
 """The video's time base: fine enough to keep any camera's frame times, so that it plays at their pace."""
@@ -30,8 +33,7 @@ class VideoSink:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        # Fragments while it grows; when closed, an ordinary MP4 with one index.
-        options = {"movflags": "+hybrid_fragmented+frag_keyframe"} if file.suffix in (".mp4", ".mov") else {}
+        options = {"flush_packets": "1", **_MUXER[file.suffix.lower()]}
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(file), "w", options=options)

@@ -1,0 +1,84 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pymafx_live.configs.load import ConfigError, load
+from pymafx_live.configs.reference import reference
+from pymafx_live.configs.schema import Settings, keys
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "live.yaml").write_text(text)
+    return folder / "live.yaml"
+
+
+def test_flags_overlay_the_file_and_the_file_the_defaults(tmp_path):
+    file = written(tmp_path, "detector: {size: 320, confidence: 0.5}\ncamera: {fov: 70}\nrun:\n")
+    settings = load(file, {"detector": {"size": 1280}, "run": {"max_frames": 5}})
+    assert (settings.detector.size, settings.detector.confidence, settings.detector.iou) == (1280, 0.5, 0.7)
+    assert (settings.camera.fov, settings.run.max_frames) == (70, 5)
+    assert settings.source == Settings().source
+
+
+def test_an_empty_file_and_no_file_are_the_defaults(tmp_path):
+    assert load(written(tmp_path, "# nothing yet\n"), {}) == load(None, {}) == Settings()
+
+
+def test_a_webcam_may_be_a_bare_number(tmp_path):
+    assert load(written(tmp_path, "source: {uri: 2}"), {}).source.uri == "2"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("detector: {sise: 320}", r"live\.yaml: unknown key `detector\.sise`; did you mean `size`\?"),
+        ("detektor: {size: 320}", r"unknown key `detektor`; did you mean `detector`\?"),
+        ("output: {qqq: 1}", r"unknown key `output\.qqq`; the keys here are bind, jsonl, save, "),
+        ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
+        ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),
+        ("detector: {confidence: .nan}", r"`detector\.confidence` cannot be nan: it should be a finite number"),
+        ("detector: {stride: 0}", r"`detector\.stride` cannot be 0: it should be greater than or equal to 1"),
+        ("run: {overlap: 1}", r"`run\.overlap` cannot be 1: it should be a valid boolean"),
+        ("detector: 640", r"`detector` must be a section with keys of its own, not 640"),
+        ("tracker: {options: 3}", r"`tracker\.options` must be a section with keys of its own, not 3"),
+        ("camera: {fov: 60, focal: 500}", r"camera: fov and focal contradict each other: give one of them"),
+        ('source: {name: "a\\0b"}', r"source\.name: must not contain a NUL character"),
+        ("- detector", r"live\.yaml must hold sections such as `detector:`, not a list"),
+        ("detector: {size: 320", r"live\.yaml, line 1 is not YAML"),
+        ("a: 1\nb: [", r"live\.yaml, line 2 is not YAML"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used(tmp_path, text, sentence):
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        load(written(tmp_path, text), {})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_configuration(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*nowhere\.yaml: No such file"):
+        load(tmp_path / "nowhere.yaml", {})
+
+
+def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"the command line: `detector\.stride` cannot be 0"):
+        load(written(tmp_path, "detector: {size: 320}"), {"detector": {"stride": 0}})
+
+
+def test_flags_are_unique():
+    flags = [key.flag for key in keys() if key.flag]
+    assert len(flags) == len(set(flags))
+
+
+def test_the_page_shows_every_key_as_the_schema_has_it():
+    assert reference() in PAGE.read_text(encoding="utf-8"), "run python -m pymafx_live.configs.reference"
+
+
+def test_the_example_on_the_page_works(tmp_path):
+    example = re.search(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL).group(1)
+    settings = load(written(tmp_path, example), {})
+    for section, values in yaml.safe_load(example).items():
+        for name, value in values.items():
+            assert getattr(getattr(settings, section), name) == value

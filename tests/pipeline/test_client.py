@@ -1,0 +1,111 @@
+"""The client against a real publisher in another process."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber, UnknownVersionError
+from pymafx_live.pipeline.errors import UsageError
+
+PUBLISHER = """
+import sys, time, msgpack, zmq
+from pymafx_live.pipeline.types import Camera, FrameResult
+from pymafx_live.pipeline.wire import encode
+socket = zmq.Context().socket(zmq.XPUB)  # tells when somebody subscribes
+socket.bind(sys.argv[1])
+socket.recv()
+def result(source, sequence):
+    return encode(FrameResult(source, sequence, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1)))
+exec(sys.argv[2])
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def publisher() -> Iterator[Callable[[str], str]]:
+    """Runs `sending` in another process once somebody subscribes; gives the address."""
+    processes = []
+
+    def start(sending: str) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        processes.append(subprocess.Popen([sys.executable, "-c", PUBLISHER, address, sending]))
+        return address
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_results_arrive_in_order(publisher):
+    address = publisher("for n in range(20): socket.send(result('cam', n))")
+    with Subscriber(address, timeout=20) as results:
+        received = [next(results) for _ in range(20)]
+    assert [result.sequence for result in received] == list(range(20))
+    assert received[0].age == 1.0
+
+
+def test_one_source_only(publisher):
+    sending = "for n in range(5): socket.send(result('cam10', n)); socket.send(result('cam1', n))"
+    with Subscriber(publisher(sending), "cam1", timeout=20) as results:
+        received = [next(results) for _ in range(5)]
+    assert [(result.source, result.sequence) for result in received] == [("cam1", n) for n in range(5)]
+
+
+def test_only_the_newest(publisher):
+    address = publisher("for n in range(500): socket.send(result('cam', n))")
+    with Subscriber(address, newest=True, timeout=20) as results:
+        assert results._socket.poll(20_000)
+        last = -1
+        while last != 499:
+            sequence = next(results).sequence
+            assert sequence > last
+            last = sequence
+
+
+def test_silence_is_told_and_may_end(publisher):
+    address = publisher("socket.send(result('cam', 1)); socket.recv(); socket.send(result('cam', 2))")
+    with Subscriber(address, timeout=20) as results:
+        assert next(results).sequence == 1
+        results._timeout = 0.2
+        with pytest.raises(NoMessageError, match=r"no message from tcp://.* for 0\.2 s"):
+            next(results)
+        results._timeout = 20
+        results._socket.subscribe(b"wake the publisher")
+        assert next(results).sequence == 2
+
+
+def test_bad_messages_are_told_and_good_ones_still_arrive(publisher):
+    sending = (
+        "socket.send(b'smplx/cam'); socket.send(b'smplx/cam\\0\\xc1');"
+        "socket.send(b'smplx/cam\\0' + msgpack.packb({'version': 9})); socket.send(result('cam', 1))"
+    )
+    with Subscriber(publisher(sending), timeout=20) as results:
+        with pytest.raises(MalformedMessageError, match="does not begin with the topic"):
+            next(results)
+        with pytest.raises(MalformedMessageError, match="is not MessagePack"):
+            next(results)
+        with pytest.raises(UnknownVersionError, match="version 9"):
+            next(results)
+        assert next(results).sequence == 1
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(UsageError, match=r"cannot connect to nowhere .*give an address such as tcp://"):
+        Subscriber("nowhere")
+
+
+def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
+    code = "import sys, json; import pymafx_live.pipeline.client; print(json.dumps(list(sys.modules)))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    heavy = {"av", "click", "cv2", "numba", "onnxruntime", "pydantic", "rich", "scipy", "torch", "yaml"}
+    assert not heavy & set(loaded)
+    ours = {name for name in loaded if name.startswith("pymafx_live.")}
+    assert ours == {
+        "pymafx_live.pipeline",
+        *(f"pymafx_live.pipeline.{name}" for name in ("client", "errors", "types", "wire")),
+    }

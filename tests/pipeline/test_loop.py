@@ -1,0 +1,79 @@
+"""The loop with a real source and the real tracker; boxes come from colour and people from boxes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pymafx_live.pipeline.loop import results
+from pymafx_live.trackers import create_tracker
+
+
+def run(source, detector, engine, **how):
+    return list(results(source, detector, create_tracker("bytetrack"), engine, **how))
+
+
+def test_one_result_per_frame_with_its_identity_times_and_stages(clips, opened, green_detector, box_engine):
+    made = run(opened(clips.write(count=10)), green_detector, box_engine)
+    assert len({result.run_id for result, _ in made}) == 1
+    for number, (result, frame) in enumerate(made):
+        assert clips.number(frame.image) == result.sequence == number
+        assert (result.source, result.time, result.camera) == (frame.source, frame.time, frame.camera)
+        assert result.captured_at == frame.captured_at <= result.published_at
+        assert set(result.stages) == {"detect", "track", "estimate", "estimate/look"}
+        (person,) = result.people
+        assert person.id == made[0][0].people[0].id
+        assert person.transl[0] == pytest.approx(20 + 2 * number, abs=3)
+
+
+def test_an_empty_frame_has_a_result_too(clips, opened, box_engine):
+    class Blind:
+        def detect(self, image):
+            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+
+    made = run(opened(clips.write(count=3)), Blind(), box_engine)
+    assert [result.people for result, _ in made] == [[], [], []]
+
+
+def test_between_detections_the_tracker_predicts(clips, opened, green_detector, box_engine):
+    made = run(opened(clips.write(count=12)), green_detector, box_engine, stride=3)
+    assert green_detector.calls == 4
+    assert ["detect" in result.stages for result, _ in made] == [True, False, False] * 4
+    assert len({person.id for result, _ in made for person in result.people}) == 1
+    for number, (result, _) in enumerate(made[4:], 4):  # by now the Kalman filter knows the speed
+        assert result.people[0].transl[0] == pytest.approx(20 + 2 * number, abs=5)
+
+
+def test_a_cut_ends_the_tracks_before_it_and_is_detected_at_once(clips, opened, green_detector, box_engine):
+    frames = [replace(frame, cut=n == 4) for n, frame in enumerate(opened(clips.write(count=8)))]
+    run(frames, green_detector, box_engine, stride=3)
+    assert green_detector.calls == 4  # frames 0, 3, 4 (the cut) and 7
+    before = {id_ for tracks in box_engine.tracks[:4] for id_, _ in tracks}
+    at_cut = dict(box_engine.tracks[4])
+    assert {id_ for id_, state in at_cut.items() if state == "ended"} == before
+    after = {id_ for tracks in box_engine.tracks[5:] for id_, _ in tracks}
+    assert after
+    assert not after & before
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_overlapping_the_stages_changes_nothing(clips, opened, green_detector, box_engine, stride):
+    file = clips.write(count=25)
+    apart = run(opened(file), green_detector, box_engine, stride=stride)
+    overlapped = run(opened(file), green_detector, box_engine, stride=stride, overlap=True)
+    assert len(apart) == len(overlapped) == 25
+    for (one, _), (other, _) in zip(apart, overlapped, strict=True):
+        assert (one.sequence, one.time) == (other.sequence, other.time)
+        assert [(p.id, p.state) for p in one.people] == [(p.id, p.state) for p in other.people]
+        for a, b in zip(one.people, other.people, strict=True):
+            np.testing.assert_array_equal(a.box, b.box)
+            np.testing.assert_array_equal(a.transl, b.transl)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_an_error_of_a_stage_reaches_the_caller(clips, opened, box_engine, overlap):
+    class Broken:
+        def detect(self, image):
+            raise RuntimeError("no network")
+
+    with pytest.raises(RuntimeError, match="no network"):
+        run(opened(clips.write(count=3)), Broken(), box_engine, overlap=overlap)
