@@ -1,0 +1,185 @@
+"""The whole pipeline on a clip with truth: runs it, pairs people, and turns the pairs into figures."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.bench import metrics
+from pymafx_live.bench.matching import SEEN, Matcher
+from pymafx_live.configs.schema import Settings
+from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.mannequin.clip import load_truth, truth_path
+from pymafx_live.engines.mannequin.scene import TruePerson, Truth
+from pymafx_live.pipeline import parts
+from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
+from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.types import Frame, FrameResult, Origin, Person, TrackState
+
+Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]
+"""Told of every frame's result, truth and image."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """The pipeline's parts, made once for all clips."""
+
+    detector: Detector
+    tracker: Tracker
+    engine: Engine
+    clock: float = 0.0
+    """Seconds of the clips that were played: trackers and engines want a time that never runs backwards."""
+
+    @classmethod
+    def make(cls, settings: Settings) -> "Parts":
+        """What the settings ask for; raises `LiveError` where that cannot be had."""
+        return cls(parts.make_detector(settings), parts.make_tracker(settings), parts.make_engine(settings))
+
+
+@dataclass(slots=True)
+class Pairs:
+    """The frames of one clip in which a person was found: estimated and true bodies, side by side (N, ...).
+
+    `track` names the true person of each row and `frame` its frame; hands' origins are in `hands`.
+    """
+
+    frame: list[int] = field(default_factory=list)
+    track: list[int] = field(default_factory=list)
+    estimated: list[Person] = field(default_factory=list)
+    true: list[TruePerson] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """One clip's pairs and counts."""
+
+    fps: float
+    pairs: Pairs
+    matcher: Matcher
+
+
+def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
+    """Run the pipeline over a clip of `engines.mannequin.clip`, with the clip's own intrinsics."""
+    truths = load_truth(truth_path(clip))
+    fps = round(1 / (truths[1].time - truths[0].time), 3) if len(truths) > 1 else 1.0
+    start = pipeline.clock + 10.0
+    frames = _frames(clip, truths, start)
+    outcome = Outcome(fps, Pairs(), Matcher())
+    for result, frame in results(frames, pipeline.detector, pipeline.tracker, pipeline.engine):
+        truth = truths[frame.sequence]
+        _pair(result, truth, frame.sequence, outcome)
+        if watch is not None:
+            watch(result, truth, frame.image)
+        pipeline.clock = frame.time
+    return outcome
+
+
+def _frames(clip: Path, truths: list[Truth], start: float) -> Iterator[Frame]:
+    with av.open(str(clip)) as container:
+        for i, picture in enumerate(container.decode(video=0)):
+            image = picture.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+            time = start + truths[i].time
+            yield Frame(image, clip.stem, i, time, time, truths[i].camera, cut=i == 0)
+
+
+def _pair(result: FrameResult, truth: Truth, frame: int, outcome: Outcome) -> None:
+    reported = {p.id: p for p in result.people if p.state in (TrackState.NEW, TrackState.TRACKED)}
+    true = {p.id: p for p in truth.people if p.visible > 0}
+    found = outcome.matcher.match(
+        {t: p.box for t, p in true.items()},
+        {t: p.visible for t, p in true.items()},
+        {i: p.box for i, p in reported.items()},
+    )
+    for t, i in found.items():
+        if true[t].visible >= SEEN:
+            outcome.pairs.frame.append(frame)
+            outcome.pairs.track.append(t)
+            outcome.pairs.estimated.append(reported[i])
+            outcome.pairs.true.append(true[t])
+
+
+Figures = dict[str, float]
+
+
+def figures(outcomes: Iterable[Outcome], body: BodyModel) -> Figures:
+    """The figures of several clips of one motion, each frame of a found person weighing the same.
+
+    Lengths are in mm, angles in degrees, accelerations in m/s², counts per clip summed; a figure that has no
+    frame is not-a-number.
+    """
+    outcomes = list(outcomes)
+    tables = [_errors(outcome, body) for outcome in outcomes]
+    names = tables[0].keys()
+    joined = {name: np.concatenate([table[name] for table in tables]) for name in names}
+    means = {name: float(values.mean()) if len(values) else float("nan") for name, values in joined.items()}
+    counts = [outcome.matcher for outcome in outcomes]
+    return means | {
+        "required": float(sum(c.required for c in counts)),
+        "missed": float(sum(c.missed for c in counts)),
+        "false": float(sum(c.false for c in counts)),
+        "switches": float(sum(c.switches for c in counts)),
+    }
+
+
+def _errors(outcome: Outcome, body: BodyModel) -> dict[str, NDArray[np.float64]]:
+    """Each figure's values over the pairs of one clip."""
+    pairs = outcome.pairs
+    joints, rotations = _estimated_joints(pairs.estimated, body)
+    true_joints = np.array([p.joints for p in pairs.true], np.float64).reshape(-1, 55, 3)
+    true_rotations = _true_rotations(pairs.true, body)
+    offset = joints[:, 0] - true_joints[:, 0]
+    angles = metrics.rotation_error(rotations, true_rotations)
+    table = {
+        "body": metrics.body_error(joints, true_joints),
+        "body_pa": metrics.body_shape_error(joints, true_joints),
+        "pelvis": np.linalg.norm(offset, axis=1) * 1e3,
+        "depth": np.abs(offset[:, 2]) * 1e3,
+        **{f"angle_{name}": angles[:, list(group)].mean(1) for name, group in metrics.GROUPS.items()},
+        "jitter": _jitter(joints, pairs, outcome.fps),
+        "jitter_true": _jitter(true_joints, pairs, outcome.fps),
+    }
+    for side in metrics.HANDS:
+        table[f"{side}_hand"] = metrics.hand_error(joints, true_joints, side)
+        table[f"{side}_fingers"] = metrics.finger_error(joints, true_joints, rotations, true_rotations, side)
+    for origin in Origin:
+        table[f"hands_{origin}"] = np.array(
+            [p.parts[f"{side}_hand"].origin is origin for p in pairs.estimated for side in metrics.HANDS], np.float64
+        )
+    seen = _seen_hands(pairs)
+    for side, column in zip(metrics.HANDS, seen.T, strict=True):
+        table[f"{side}_hand_measured"] = table[f"{side}_hand"][column]
+    return table
+
+
+def _seen_hands(pairs: Pairs) -> NDArray[np.bool_]:
+    """Whether the left and the right hand (N, 2) were measured."""
+    origins = [[p.parts[f"{side}_hand"].origin is Origin.MEASURED for side in metrics.HANDS] for p in pairs.estimated]
+    return np.array(origins, bool).reshape(-1, 2)
+
+
+def _estimated_joints(people: list[Person], body: BodyModel) -> tuple[metrics.Values, metrics.Values]:
+    """Joints (N, 55, 3) and global rotations (N, 55, 3, 3) of estimated people on the embedded body."""
+    pose = np.array([p.full_pose for p in people]).reshape(-1, 55, 3)
+    transl = np.array([p.transl for p in people]).reshape(-1, 3)
+    bones = np.array([p.extra.get("bones", np.ones(55)) for p in people]).reshape(-1, 55)
+    joints, rotations = body.joints(pose, transl, None, bones)
+    return joints.astype(np.float64), rotations.astype(np.float64)
+
+
+def _true_rotations(people: list[TruePerson], body: BodyModel) -> metrics.Values:
+    pose = np.array([p.pose for p in people]).reshape(-1, 55, 3)
+    _, rotations = body.joints(pose, np.zeros((len(pose), 3)))
+    return rotations.astype(np.float64)
+
+
+def _jitter(joints: metrics.Values, pairs: Pairs, fps: float) -> metrics.Values:
+    """Accelerations of the body's joints over every run of frames in which a person was found."""
+    frame, track = np.array(pairs.frame), np.array(pairs.track)
+    runs: list[metrics.Values] = []
+    for person in np.unique(track):
+        rows = np.flatnonzero(track == person)
+        unbroken = np.split(rows, np.flatnonzero(np.diff(frame[rows]) != 1) + 1)
+        runs.extend(metrics.jitter(joints[run, metrics.BODY], fps) for run in unbroken if len(run) > 2)
+    return np.concatenate(runs) if runs else np.empty(0)

@@ -1,0 +1,149 @@
+"""Rendered people with known truth: render clips, or run the whole pipeline on them and print its errors.
+
+    python -m pymafx_live.bench.mannequin --render walk.mp4 --clip walk --seed 3
+    python -m pymafx_live.bench.mannequin --evaluate --clips front,walk --seeds 100,101 --json out.json
+
+Tune on the seeds of `TUNING_SEEDS` only, and report on those of `REPORT_SEEDS`: what was tuned on flatters.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.bench.accuracy import Figures, Outcome, Parts, figures, play
+from pymafx_live.bench.report import numbers, print_table, write_json
+from pymafx_live.configs.schema import Settings
+from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.mannequin.clip import cached_clip, write_clip
+from pymafx_live.engines.mannequin.motions import MOTIONS
+from pymafx_live.engines.mannequin.scene import Truth, render_clip
+from pymafx_live.pipeline.errors import LiveError, UsageError
+from pymafx_live.pipeline.types import FrameResult
+
+TUNING_SEEDS = range(10)
+REPORT_SEEDS = range(100, 103)
+
+ERRORS: Mapping[str, str] = {
+    "body": "body", "body_pa": "PA", "left_hand": "L hand", "right_hand": "R hand",
+    "left_hand_measured": "L seen", "right_hand_measured": "R seen",
+    "left_fingers": "L fingers", "right_fingers": "R fingers", "pelvis": "pelvis", "depth": "depth",
+}  # fmt: skip
+ANGLES: Mapping[str, str] = {
+    f"angle_{name}": name for name in
+    ("pelvis", "chest", "head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "fingers")
+}  # fmt: skip
+COUNTS: Mapping[str, str] = {"required": "people", "missed": "missed", "false": "false", "switches": "switches"}
+RATES: Mapping[str, str] = {
+    "hands_measured": "measured", "hands_held": "held", "hands_default": "default",
+    "jitter": "m/s²", "jitter_true": "true m/s²",
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parse(arguments)
+    try:
+        if options.render:
+            _render(Path(options.render), options)
+        if options.evaluate:
+            _evaluate(options)
+    except LiveError as error:
+        print(f"mannequin: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pymafx_live.bench.mannequin", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--render", metavar="OUT.mp4", help="write one clip, and its truth beside it as .npz")
+    parser.add_argument("--clip", default="front", help=f"the motion to render: {', '.join(MOTIONS)}")
+    parser.add_argument("--seed", type=int, default=0, help="the performance to render")
+    parser.add_argument("--evaluate", action="store_true", help="run the pipeline on clips and print its errors")
+    parser.add_argument("--clips", default=",".join(m for m in MOTIONS if m != "demo"), help="motions, by comma")
+    seeds = f"{REPORT_SEEDS[0]}-{REPORT_SEEDS[-1]}"
+    parser.add_argument("--seeds", default=seeds, help=f"performances of each motion (default {seeds})")
+    parser.add_argument("--frames", type=int, default=75, help="frames per clip, at 25 a second (default 75)")
+    parser.add_argument("--background", default="room", help="room, plain, or a picture file")
+    parser.add_argument("--proportions", action="store_true", help="people of other builds than the embedded body's")
+    parser.add_argument("--json", metavar="OUT.json", help="write the figures")
+    parser.add_argument("--overlay", metavar="DIR", help="write every 10th frame with the estimate drawn over it")
+    options = parser.parse_args(arguments)
+    if not (options.render or options.evaluate):
+        parser.error("say --render OUT.mp4 or --evaluate")
+    if options.frames < 3:
+        parser.error("--frames must be 3 or more")
+    return options
+
+
+def _render(path: Path, options: argparse.Namespace) -> None:
+    scenes = render_clip(options.clip, options.seed, options.frames, 25.0, options.background, options.proportions)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_clip(path, scenes, 25.0)
+    except OSError as error:
+        raise UsageError(f"The clip cannot be written to {path} ({error}): name another file.") from error
+    print(path)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    names, seeds = options.clips.split(","), numbers(options.seeds)
+    pipeline = Parts.make(Settings())
+    body = BodyModel.embedded()
+    outcomes: dict[str, list[Outcome]] = defaultdict(list)
+    for name in names:
+        for seed in seeds:
+            start = time.monotonic()
+            clip = cached_clip(
+                name, seed, options.frames, background=options.background, proportions=options.proportions
+            )
+            watch = Pictures(Path(options.overlay), f"{name}-{seed}", 10) if options.overlay else None
+            outcomes[name].append(play(clip, pipeline, watch))
+            print(f"{name} {seed}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+    rows = {name: figures(found, body) for name, found in outcomes.items()}
+    if len(rows) > 1:
+        rows["all"] = figures((outcome for found in outcomes.values() for outcome in found), body)
+    _print(rows, seeds)
+    if options.json:
+        settings = {key: value for key, value in vars(options).items() if key not in ("json", "overlay", "render")}
+        write_json(Path(options.json), "mannequin", rows, settings)
+
+
+def _print(rows: Mapping[str, Figures], seeds: Iterable[int]) -> None:
+    tuned = ", tuned on" if set(seeds) & set(TUNING_SEEDS) else ""
+    print_table(f"joint errors, mm (seeds {', '.join(map(str, seeds))}{tuned})", rows, ERRORS)
+    print_table("global rotation errors, degrees", rows, ANGLES)
+    print_table("people", rows, COUNTS)
+    print_table("hands, share of frames; jitter", rows, RATES, 2)
+
+
+class Pictures:
+    """Writes every n-th frame of a clip with the estimate drawn over it."""
+
+    def __init__(self, folder: Path, stem: str, every: int) -> None:
+        from pymafx_live.engines.body.overlay import Overlay
+
+        self._overlay, self._folder, self._stem, self._every = Overlay(), folder, stem, every
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, result: FrameResult, truth: Truth, image: NDArray[np.uint8]) -> None:
+        """Draw one frame: the estimate, and the true joints as dots."""
+        if result.sequence % self._every:
+            return
+        picture = self._overlay.draw(result, image)
+        camera = truth.camera
+        for person in truth.people:
+            for x, y, z in person.joints:
+                centre = (round(camera.fx * x / z + camera.cx), round(camera.fy * y / z + camera.cy))
+                cv2.circle(picture, centre, 2, (255, 255, 255), -1)
+        cv2.imwrite(str(self._folder / f"{self._stem}-{result.sequence:04d}.png"), picture)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
