@@ -1,0 +1,161 @@
+"""The prepared bundle: all that inference needs, composed once, written as safetensors and mapped into memory.
+
+`BUNDLE/float32.safetensors` and `BUNDLE/float16.safetensors` hold `Network`'s state (in the second, encoders,
+attention and reduction are halves), `BUNDLE/bundle.json` the sizes and the hashes of every source file.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pymafx_live.engines.pymafx.bodies import mesh_arrays
+from pymafx_live.engines.pymafx.checkpoint import load_checkpoint
+from pymafx_live.engines.pymafx.compose import composed_state, mesh_points
+from pymafx_live.engines.pymafx.network import Network, NetworkSizes
+from pymafx_live.engines.pymafx.skinning import MeshSizes, SkinSizes
+from pymafx_live.engines.pymafx.sources import CHECKPOINT, READ, Sources, read_sources
+from pymafx_live.pipeline.errors import AssetError, UsageError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+FORMAT = 1
+BUNDLE = "pymafx-live-bundle"
+PRECISIONS = ("float32", "float16")
+Progress = Callable[[str], None]
+
+
+def prepare_bundle(folder: Path, progress: Progress = lambda step: None) -> list[str]:
+    """Writes the bundle into the asset folder; returns warnings, one sentence each. Raises `AssetError`."""
+    progress("reading the checkpoint")
+    checkpoint = folder / CHECKPOINT
+    learned, copies = load_checkpoint(checkpoint)
+    progress("reading the body models")
+    sources = read_sources(folder, {k: v.numpy() for k, v in copies.items()})
+    trained = mesh_points(learned, "face")
+    if trained != sources.face_points.shape[0]:
+        raise AssetError(
+            f"flame_downsampling.npy has {sources.face_points.shape[0]} vertices where the checkpoint was trained "
+            f"with {trained}: the two are not of one release; get both again."
+        )
+    progress("composing the network")
+    sizes, state = compose(sources, learned)
+    del learned
+    progress("hashing the sources")
+    hashes = {name: _fingerprint(folder / name) for name in READ if (folder / name).exists()}
+    progress("writing the bundle")
+    meta = {"format": FORMAT, "sizes": asdict(sizes), "sources": hashes, "warnings": sources.warnings}
+    _write(folder / BUNDLE, state, meta)
+    return sources.warnings
+
+
+def compose(sources: Sources, learned: Mapping[str, Tensor]) -> tuple[NetworkSizes, dict[str, Tensor]]:
+    """`Network`'s sizes and its state in float32."""
+    state = composed_state(learned, {k: torch.from_numpy(v) for k, v in sources.starts.items()})
+    hands = np.concatenate([sources.mean_left, sources.mean_right])
+    meshes = {
+        "body": {**mesh_arrays(sources.smplx.model, sources.body_points, constant=hands), "hands": hands},
+        "hand": mesh_arrays(sources.mano, sources.hand_points),
+        "face": mesh_arrays(sources.flame, sources.face_points),
+    }
+    for part, arrays in meshes.items():
+        state |= {f"{part}.mesh.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
+    sizes = NetworkSizes(**{part: _mesh_sizes(arrays) for part, arrays in meshes.items()})
+    return sizes, {k: v.float().contiguous() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _mesh_sizes(arrays: Mapping[str, Any]) -> MeshSizes:
+    vertices, joints = arrays["skin.weights"].shape
+    shape = len(arrays["skin.joint_directions"])
+    pose, levels = len(arrays["skin.directions"]) - shape, len(arrays["skin.ancestors"])
+    points, corners, _ = arrays["blend"].shape
+    return MeshSizes(SkinSizes(vertices, joints, shape, pose, levels), points, corners)
+
+
+def _is_half(key: str) -> bool:
+    return (".encoder." in key or ".features." in key) and not key.endswith(".grid")
+
+
+def _write(bundle: Path, state: dict[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Each file appears whole or not at all, the metadata last, so that a bundle cut short is never read."""
+    try:
+        bundle.mkdir(exist_ok=True)
+        (bundle / "bundle.json").unlink(missing_ok=True)
+        for precision in PRECISIONS:
+            if precision == "float16":
+                state = {k: v.half() if _is_half(k) else v for k, v in state.items()}
+            part = bundle / f"{precision}.part"
+            save_file(state, part)
+            part.chmod(0o644)
+            part.replace(bundle / f"{precision}.safetensors")
+        part = bundle / "bundle.part"
+        part.write_text(json.dumps(meta, indent=1))
+        part.replace(bundle / "bundle.json")
+    except OSError as error:
+        raise AssetError(f"cannot write {bundle}: {error.strerror}; make room there or make it writable.") from error
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": digest}
+
+
+def is_current(folder: Path) -> bool:
+    """Whether the bundle exists and its sources are still those it was made from.
+
+    A source that is gone is not missed; one of another time is hashed again, so that copying a folder does not
+    make its bundle stale.
+    """
+    meta = _read_meta(folder / BUNDLE)
+    if meta is None:
+        return False
+    for name in READ:
+        path, known = folder / name, meta["sources"].get(name)
+        if not path.exists():
+            continue
+        if known is None:
+            return False
+        status = path.stat()
+        if status.st_size != known["bytes"]:
+            return False
+        if status.st_mtime_ns != known["mtime_ns"] and _fingerprint(path)["sha256"] != known["sha256"]:
+            return False
+    return True
+
+
+def _read_meta(bundle: Path) -> dict[str, Any] | None:
+    try:
+        meta = json.loads((bundle / "bundle.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return meta if isinstance(meta, dict) and meta.get("format") == FORMAT else None
+
+
+def load_network(folder: Path, precision: str = "float32", device: str = "cpu") -> Network:
+    """The network from the folder's bundle, which is made where it is missing or stale. Raises `AssetError`."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"there is no precision `{precision}`; choose one of {', '.join(PRECISIONS)}.")
+    if not folder.is_dir():
+        raise AssetError(f"{folder} is not a folder; give --assets the folder that holds the PyMAF-X files.")
+    if not is_current(folder):
+        prepare_bundle(folder)
+    bundle = folder / BUNDLE
+    meta = _read_meta(bundle)
+    if meta is None:
+        raise AssetError(f"{bundle} disappeared while it was read; run `pymafx-live assets prepare {folder}`.")
+    path = bundle / f"{precision}.safetensors"
+    with torch.device("meta"):
+        network = Network(NetworkSizes.from_json(meta["sizes"]))
+    try:
+        network.load_state_dict(load_file(path, device=device), assign=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise AssetError(f"{path} is damaged; run `pymafx-live assets prepare {folder}` again.") from error
+    network.eval().requires_grad_(False)
+    return network

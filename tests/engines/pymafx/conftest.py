@@ -1,0 +1,121 @@
+"""The stand-in assets (made once, kept in the user's cache), the network from them, and the golden numbers."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pymafx_live.engines.pymafx as package
+import pytest
+from numpy.typing import NDArray
+
+HERE = Path(__file__).parent
+
+
+def smooth_crops(n: int, seed: int, size: int = 224) -> NDArray[np.float32]:
+    """(n, 3, size, size): the seeded colour patterns, normalised like real input, that the golden numbers belong to."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    y, x = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size), indexing="ij")
+    out = np.zeros((n, 3, size, size))
+    for i in range(n):
+        for c in range(3):
+            for _ in range(8):
+                fx, fy = rng.uniform(-14, 14, 2)
+                phase, gain = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.0)
+                out[i, c] += gain * np.sin(fx * x + fy * y + phase)
+    return (out / 1.6).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_crops() -> Callable[[int, int], Any]:
+    """(people, seed) -> the four crop batches: body, left hand, right hand, face."""
+    torch = pytest.importorskip("torch")
+    return lambda people, seed: torch.from_numpy(smooth_crops(4 * people, seed)).split(people)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> ModuleType:
+    """The plain transcription, loaded by its path: tests are no package."""
+    spec = importlib.util.spec_from_file_location("pymafx_oracle", HERE / "oracle.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def assets_dir() -> Path:
+    """A complete synthetic folder, named after the code that makes it; 1.5 GB, made once."""
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    from pymafx_live.engines.pymafx import assets
+
+    code = Path(package.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*code.glob("synthetic_*.py"), code / "checkpoint.py"]):
+        digest.update(path.read_bytes())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymafx-live"
+    folder = cache / f"synthetic-{digest.hexdigest()[:12]}"
+    if not folder.exists():
+        for old in cache.glob("synthetic-*"):
+            shutil.rmtree(old)
+        part = cache / f"synthetic-part-{os.getpid()}"
+        assets.synthesize(part)
+        part.rename(folder)
+    return folder
+
+
+def linked(source: Path, target: Path) -> Path:
+    """A folder of links to the files of another, so that a test can replace some of them."""
+    for path in source.rglob("*"):
+        if path.is_file():
+            link = target / path.relative_to(source)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    return target
+
+
+@pytest.fixture
+def own_assets(assets_dir: Path, tmp_path: Path) -> Path:
+    """The synthetic folder as links, for one test to spoil."""
+    return linked(assets_dir, tmp_path / "assets")
+
+
+@pytest.fixture(scope="session")
+def prepared_dir(assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The synthetic folder, prepared by the code under test."""
+    from pymafx_live.engines.pymafx import assets
+
+    folder = linked(assets_dir, tmp_path_factory.mktemp("prepared") / "assets")
+    assert assets.prepare(folder) == []
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def network(prepared_dir: Path) -> Any:
+    from pymafx_live.engines.pymafx import Network
+
+    return Network.from_assets(prepared_dir)
+
+
+@pytest.fixture(scope="session")
+def learned(assets_dir: Path) -> dict[str, Any]:
+    """The synthetic checkpoint's learned state."""
+    from pymafx_live.engines.pymafx.checkpoint import load_checkpoint
+    from pymafx_live.engines.pymafx.sources import CHECKPOINT
+
+    return load_checkpoint(assets_dir / CHECKPOINT)[0]
+
+
+@pytest.fixture(scope="session")
+def gentle(learned: dict[str, Any]) -> dict[str, Any]:
+    """The same state with every last layer at a quarter, whose forearms stay within the wrists' limit."""
+    from pymafx_live.engines.pymafx.synthetic_weights import DECODER_SCALE
+
+    return {k: v / 4 if k.split(".")[-2] in DECODER_SCALE else v for k, v in learned.items()}
