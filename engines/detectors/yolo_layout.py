@@ -22,8 +22,8 @@ DEFAULT_STRIDE = 32
 TASKS = ("detect", "pose", "segment")
 DTYPES: Mapping[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 EXPECTED = (
-    "expected is an Ultralytics YOLO with one image input (batch, 3, height, width) "
-    "and an output (batch, 4 + classes, anchors) or (batch, detections, 6)"
+    "give an Ultralytics YOLO, which takes images (batch, 3, height, width) "
+    "and gives (batch, 4 + classes, anchors) or (batch, detections, 6)"
 )
 
 
