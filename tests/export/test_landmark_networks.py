@@ -1,4 +1,4 @@
-"""The shipped networks against the float32 files they were made from."""
+"""The shipped networks against the tflite files they come from, and the float32 files they were made from."""
 
 import hashlib
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_outputs_are_those_of_the_float32_file(name: str, make: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_are_the_golden_ones(name: str) -> None:
-    """The golden numbers are the float32 files' own, so that they hold where those files are absent."""
+    """The golden numbers were made by LiteRT 2 with the tflite files whose sha256 `engines/data/README.md` tells."""
     outputs = run(session(DATA / f"{name}.onnx"), noise(name, 2))
     with np.load(GOLDEN) as golden:
         for index, got in enumerate(outputs):
