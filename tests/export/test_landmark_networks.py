@@ -15,6 +15,8 @@ from pymafx_live.pipeline.errors import AssetError
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 GOLDEN = Path(__file__).parent / "landmark_networks_golden.npz"
 NAMES = tuple(ORIGINS)
+WITH_PRELU = ("hand_recrop", "face_landmarks_detector")
+"""Networks whose activations were rewritten, which rounds differently; the others must be exact."""
 
 
 def session(path: Path) -> ort.InferenceSession:
@@ -73,7 +75,8 @@ def test_outputs_are_those_of_the_float32_file(name: str, make: Any) -> None:
     for image in make(name, 6):
         for got, expected in zip(run(ours, image[None]), run(theirs, image[None]), strict=True):
             assert np.ptp(expected) > 0 or expected.size == 1
-            np.testing.assert_array_equal(got.ravel(), expected.ravel())
+            tolerance = 5e-4 if name in WITH_PRELU else 0  # pixels
+            np.testing.assert_allclose(got.ravel(), expected.ravel(), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", NAMES)
