@@ -59,8 +59,9 @@ def random_build(rng: Generator, body: BodyModel) -> Build:
                 bones[j] *= ratio * rng.uniform(0.99, 1.01)
     bones = np.sqrt(bones * bones[MIRROR])
     bones[0] = size
+    flesh = [body.shape_names.index(name) for name in ("weight", "muscle")]  # the bones say the rest
     betas = np.zeros(len(body.shape_names))
-    betas[1:] = rng.uniform(-1.5, 1.5, len(betas) - 1)
+    betas[flesh] = rng.uniform(-0.8, 0.8, len(flesh))
     return Build(bones.astype(np.float32), betas.astype(np.float32))
 
 
@@ -84,7 +85,7 @@ def plant(body: BodyModel, build: Build, performance: Performance, fps: float) -
     path += np.array([performance.middle[0], 0, performance.middle[1]]) - path[frames // 2]
     lowest = soles[..., 1].min((0, 2))
     path[:, 1] = SOLE - gaussian_filter1d(lowest, 0.03 * fps)
-    return path.astype(np.float32)
+    return np.asarray(path, np.float32)
 
 
 def _sole(body: BodyModel, side: int) -> NDArray[np.intp]:
