@@ -4,8 +4,8 @@
 
 The networks' hips, shoulders, wrists and ankles are not SMPL-X's joints. On rendered people whose joints are
 known, each landmark's constant offset in its bone's frame is the least-squares answer to what the networks
-reported: reprojection and depth, robustly weighted. Only the tuned seeds are read, never those that are
-reported (`pymafx_live.engines.mannequin`), and the answer is made symmetric.
+reported: reprojection and depth, robustly weighted. Only `SEEDS` are read, which `bench/mannequin.py` calls tuned,
+never those that are reported; the answer is made symmetric.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,10 @@ from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, gather
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.rig import BASE, FACE_POINTS, OFFSETS, PAIRS, TURNED
-from pymafx_live.engines.mannequin.clip import TUNED_SEEDS, render_clip
+from pymafx_live.engines.mannequin.scene import render_clip
 
 CLIPS = ("front", "side", "walk", "wave", "squat", "turn", "hands")
+SEEDS, FRAMES = range(3), 24
 PRIOR = 0.1
 """Metres: how far a landmark may be from its joint before the evidence must be strong."""
 
@@ -44,7 +45,7 @@ def observe(clips: tuple[str, ...], seeds: range, frames: int) -> Iterator[Obser
                 person = truth.people[0]
                 sight = perception.look(image, person.box[None], [gaze])[0]
                 if sight is not None:
-                    T, G = body.joints(person.pose, person.transl, bones=person.bones)
+                    T, G = body.joints(person.pose, person.transl, person.betas[None], person.bones)
                     yield Observation(gather(sight, truth.camera, FitOptions()), G[0], T[0])
 
 
@@ -103,7 +104,7 @@ _MIRROR_FACE = {**dict(_PAIRS), **{b: a for a, b in _PAIRS}}
 
 def main() -> None:
     """Writes the offsets beside the networks."""
-    observations = list(observe(CLIPS, TUNED_SEEDS, 24))
+    observations = list(observe(CLIPS, SEEDS, FRAMES))
     offset = solve(observations)
     path = Path(__file__).resolve().parent.parent / "engines" / "data" / OFFSETS
     np.save(path, offset.astype(np.float32))

@@ -9,9 +9,10 @@ from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import parts
 from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.face import gaze, jaw
-from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, Fitter, State, gather
+from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, Fitter, Gravity, State, gather
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.landmarks.rig import build, calibrated_offsets
+from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
 
 
@@ -49,6 +50,7 @@ class LandmarkEngine:
         self._fitter = Fitter(build(rest, calibrated_offsets()), self.options.fit)
         self._rest_pelvis = np.asarray(rest[0], np.float32)
         self._freedoms = parts.freedoms_by_part(self._fitter.rig)
+        self._knees = [int(np.nonzero(self._fitter.rig.joint == JOINT[f"{s}_knee"])[0][0]) for s in ("left", "right")]
         self._memory: dict[int, Memory] = {}
 
     def close(self) -> None:
@@ -58,6 +60,8 @@ class LandmarkEngine:
 
     def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
         """One person per track; those that ended come a last time, with their last pose, and are forgotten."""
+        if frame.cut:
+            self._fitter.gravity = Gravity()
         alive = [t for t in tracks if t.state is not TrackState.ENDED]
         for track in alive:
             self._memory.setdefault(track.id, Memory(frame.time))
@@ -103,6 +107,8 @@ class LandmarkEngine:
                 unseen = time - memory.since.get(part, -np.inf)
                 stay[freedoms] = 50.0 if unseen < fit.hold else np.sqrt(fit.ease / dt) / rig.sigma[freedoms]
         self._fitter.update(state, evidence, stay, fit.steps)
+        if min(confidence["left_leg"], confidence["right_leg"]) >= parts.SEEN:
+            self._fitter.gravity.learn(state, state.angle[self._knees], dt)
 
     def _relax_face(self, memory: Memory, time: float) -> None:
         """Jaw and eyes return to rest when the face has not been seen for longer than they are held."""

@@ -8,6 +8,7 @@ from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.initial import first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
 from pymafx_live.engines.landmarks.rig import BODY, FACE, FACE_POINTS, GROUP, LEFT, PAIR_SIGMA, PAIRS, RIGHT, Rig
+from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.types import Camera
 
 
@@ -26,10 +27,10 @@ class FitOptions:
     depth: float = 1.0
     hand_depth: float = 1.0
     pelvis_upright: float = 0.2
-    chest_upright: float = 0.2
+    chest_upright: float = 0.25
     upright_kernel: float = 3.0
-    kernel: float = 3.0
-    stay: float = 6.0
+    kernel: float = 5.0
+    stay: float = 8.0
     hold: float = 0.5
     ease: float = 0.5
     first_steps: int = 12
@@ -62,8 +63,7 @@ class Evidence:
     ray: Reals
 
 
-UP = np.array([0.0, -1.0, 0.0])
-BODY_SCALE, HAND_SCALE, FACE_HEIGHT = 1.1, 1.17, 0.2
+BODY_SCALE, HAND_SCALE, FACE_HEIGHT = 1.1, 1.05, 0.2
 """The networks' metres against the embedded body's, and a face mesh's height in metres."""
 
 
@@ -124,12 +124,39 @@ def _inside(xy: Reals, camera: Camera) -> Reals:
     return np.where(inside.all(-1), 1.0, 0.0)
 
 
+class Gravity:
+    """Where up is in the camera's frame, learnt from the people who stand: cameras are often tilted.
+
+    `up` (3,) starts level and becomes the mean direction from ankles to neck of everybody on straight legs, over
+    the last seconds.
+    """
+
+    STRAIGHT = np.radians(45)
+    MEMORY = 5.0
+
+    def __init__(self) -> None:
+        self.up: Reals = np.array([0.0, -1.0, 0.0])
+        self._samples = 2.0
+
+    def learn(self, state: State, knees: Reals, dt: float) -> None:
+        """Takes in a person both of whose legs are seen, with `knees` (2,) bent by so many radians."""
+        axis = state.T[JOINT["neck"]] - (state.T[JOINT["left_ankle"]] + state.T[JOINT["right_ankle"]]) / 2
+        axis = axis / np.linalg.norm(axis)
+        if knees.max() > self.STRAIGHT or axis @ [0.0, -1.0, 0.0] < 0.8:
+            return
+        self._samples += 1
+        rate = max(1 / self._samples, 1 - np.exp(-dt / self.MEMORY))
+        up = self.up + rate * (axis - self.up)
+        self.up = up / np.linalg.norm(up)
+
+
 class Fitter:
-    """Fits skeletons to evidence with one rig; holds no state of its own between people."""
+    """Fits skeletons to evidence with one rig; between people it only keeps where up is."""
 
     def __init__(self, rig: Rig, options: FitOptions | None = None) -> None:
         self.rig = rig
         self.options = options or FitOptions()
+        self.gravity = Gravity()
 
     def begin(self, sight: Sight, evidence: Evidence, bones: Reals | None = None) -> State:
         """A new person's state, from the world landmarks in closed form and then many steps."""
@@ -155,11 +182,12 @@ class Fitter:
     def update(self, state: State, evidence: Evidence, stay: Reals, steps: int) -> float:
         """Improves `state` in place; `stay` (D,) ties each degree of freedom to where it was. Returns the cost."""
         r, o, e = self.rig, self.options, evidence
+        upright = np.array([o.pelvis_upright, o.chest_upright]) ** -2
         return float(
             solver.solve(
                 r.rest, r.parents, r.joint, r.kind, r.axis, r.mean, r.sigma, r.low, r.high, r.base, r.turned,
                 r.offset, r.chain, PAIRS, r.trunk, state.bones, e.uv, e.uv_weight, e.depth, e.depth_weight, e.ray,
-                UP, np.array([o.pelvis_upright, o.chest_upright]) ** -2, o.upright_kernel, stay, o.kernel, steps,
+                self.gravity.up, upright, o.upright_kernel, stay, o.kernel, steps,
                 state.translation, state.local, state.angle, state.G, state.T,
             )
         )  # fmt: skip

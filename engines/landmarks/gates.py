@@ -11,6 +11,8 @@ SAME = 0.12
 HAND_SCORE = 0.5
 REACH = 0.5
 FACE_SCORE = 0.5
+SIDE = 0.15
+"""A hand is the other side's where the network is as sure of it."""
 
 
 def inside_fraction(xy: Reals, visibility: Reals, boxes: Reals, margin: float = MARGIN) -> Reals:
@@ -91,6 +93,14 @@ def believable_hands(
             if apart < 0.5 * span[i] and distance[j] <= distance[i]:
                 good[i] = False
     return np.asarray(good)
+
+
+def other_side(right: Reals, is_right: Mask) -> Mask:
+    """Which of M hands, each sought on a right arm or a left one (`is_right`), the network holds for the other side.
+
+    `right` (M,) is its probability of a right hand. In a crowd an arm easily ends in somebody else's hand.
+    """
+    return np.asarray(np.where(is_right, right, 1 - right) < SIDE)
 
 
 def believable_faces(score: Reals, face_xy: Reals, body_xy: Reals) -> Mask:

@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.landmarks import gates
-from pymafx_live.engines.landmarks.arrays import Image, Reals
+from pymafx_live.engines.landmarks.arrays import Image, Mask, Reals
 from pymafx_live.engines.landmarks.networks import (
     BodyLandmarks,
     BodyNetwork,
@@ -23,12 +23,15 @@ from pymafx_live.engines.landmarks.regions import (
     face_from_body,
     face_from_landmarks,
     from_box,
-    hand_from_body,
+    hand_from_forearm,
+    hand_from_knuckles,
     hand_from_landmarks,
 )
 
 Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
 BOX_MARGIN = 1.25
+RETRY = 5
+"""Every so many frames a hand that is not found is sought in a second way."""
 # shoulder, elbow, wrist, index and pinky knuckles of each arm among the body's landmarks
 ARMS = {"left": (11, 13, 15, 19, 17), "right": (12, 14, 16, 20, 18)}
 
@@ -40,6 +43,8 @@ class Gaze:
     body: Regions | None = None
     hands: dict[str, Regions | None] = field(default_factory=lambda: {"left": None, "right": None})
     face: Regions | None = None
+    misses: dict[str, int] = field(default_factory=lambda: {"left": 0, "right": 0})
+    """For how many frames each hand has been sought in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class Perception:
             gazes[n].body = following[n : n + 1] if good[n] else None
         for k, n in enumerate(people):
             sights[n] = Sight(
-                found.xy[n, :33], found.visibility[n, :33], found.world[n, :33], float(found.score[n]),
+                xy[k, :33], visibility[k, :33], found.world[n, :33], float(found.score[n]),
                 regions.centre[n], float(regions.side[n]), hands[k], faces[k],
             )  # fmt: skip
         self.stages = dict(zip(("body", "hands", "face"), np.diff(clock).tolist(), strict=True))
@@ -145,50 +150,57 @@ class Perception:
         return found, regions, good
 
     def hands(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[dict[str, Hand]]:
-        """The believed hands of N believed bodies (N, 39, 2), at most one per arm."""
+        """The believed hands of N believed bodies (N, 39, 2), at most one per arm.
+
+        An arm that ends in a hand of the other side is somebody else's from the wrist on: its `visibility`
+        (N, 39) there is set to 0.
+        """
         found: list[dict[str, Hand]] = [{} for _ in gazes]
         jobs = [(n, side) for n in range(len(gazes)) for side in ARMS]
         jobs = [(n, s) for n, s in jobs if gazes[n].hands[s] is not None or visibility[n, ARMS[s][2]] > 0.5]
         if not jobs:
             return found
-        regions = self._hand_regions(bgr, xy, gazes, jobs)
+        followed = np.array([gazes[n].hands[s] is not None for n, s in jobs])
+        people, arms = np.array([n for n, _ in jobs]), np.array([ARMS[s] for _, s in jobs])
+        regions = hand_from_forearm(xy[people], arms)
+        if followed.any():
+            _put(regions, followed, concatenate([r for n, s in jobs if (r := gazes[n].hands[s]) is not None]))
         seen = self.hand(bgr, regions)
-        good = self._own(seen, xy, visibility, jobs)
-        stale = np.array([gazes[n].hands[s] is not None for n, s in jobs]) & ~good
-        if stale.any():  # a followed hand slipped: look where the arm ends
-            retry = np.nonzero(stale)[0]
-            for n, side in (jobs[i] for i in retry):
-                gazes[n].hands[side] = None
-            fresh = self._hand_regions(bgr, xy, gazes, [jobs[i] for i in retry])
-            _put(regions, stale, fresh)
-            _put_landmarks(seen, stale, self.hand(bgr, fresh))
-            good = self._own(seen, xy, visibility, jobs)
+        self._look_closer(bgr, regions, seen, ~followed)
+        good = self._own(seen, xy, visibility, people, arms)
+        retry = ~good & np.array([gazes[n].misses[s] % RETRY == 0 for n, s in jobs])
+        if retry.any():  # framed from the knuckles by a network made for it
+            framed = self.hand.frame(bgr, hand_from_knuckles(xy[people[retry]], arms[retry]))
+            _put(regions, retry, framed)
+            _put_landmarks(seen, retry, self.hand(bgr, framed))
+            self._look_closer(bgr, regions, seen, retry)
+            good = self._own(seen, xy, visibility, people, arms)
+        foreign = gates.other_side(seen.right, np.array([s == "right" for _, s in jobs])) & (seen.score > 0.9)
+        for n, arm in zip(people[foreign], arms[foreign], strict=True):
+            visibility[n, [*arm[2:], arm[2] + 6]] = 0
+        good &= ~foreign
         following = hand_from_landmarks(seen.xy)
         for i, (n, side) in enumerate(jobs):
             gazes[n].hands[side] = following[i : i + 1] if good[i] else None
+            gazes[n].misses[side] = 0 if good[i] else gazes[n].misses[side] + 1
             if good[i]:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
         return found
 
-    def _hand_regions(self, bgr: Image, xy: Reals, gazes: Sequence[Gaze], jobs: list[tuple[int, str]]) -> Regions:
-        """A region per job: the followed one, or one framed from the body's wrist and knuckles."""
-        kept = [gazes[n].hands[s] for n, s in jobs]
-        new = [i for i, r in enumerate(kept) if r is None]
-        if new:
-            rough = [hand_from_body(xy[n : n + 1], *ARMS[s][2:]) for n, s in (jobs[i] for i in new)]
-            framed = self.hand.frame(bgr, concatenate(rough))
-            for k, i in enumerate(new):
-                kept[i] = framed[k : k + 1]
-        return concatenate([r for r in kept if r is not None])
+    def _look_closer(self, bgr: Image, regions: Regions, seen: HandLandmarks, where: Mask) -> None:
+        """Runs the hand network again on regions about what it found: its answer depends on the framing."""
+        where = where & (seen.score > 0.1)
+        if where.any():
+            _put(regions, where, hand_from_landmarks(seen.xy[where]))
+            _put_landmarks(seen, where, self.hand(bgr, regions[where]))
 
     @staticmethod
-    def _own(seen: HandLandmarks, xy: Reals, visibility: Reals, jobs: list[tuple[int, str]]) -> NDArray[np.bool_]:
-        people = np.array([n for n, _ in jobs])
-        elbow, wrist = (np.array([ARMS[s][k] for _, s in jobs]) for k in (1, 2))
-        return gates.believable_hands(
-            seen.score, seen.xy, xy[people, elbow], xy[people, wrist], visibility[people, wrist],
-            np.arange(len(jobs)),
-        )  # fmt: skip
+    def _own(
+        seen: HandLandmarks, xy: Reals, visibility: Reals, people: NDArray[np.intp], arms: NDArray[np.intp]
+    ) -> Mask:
+        elbow, wrist = xy[people, arms[:, 1]], xy[people, arms[:, 2]]
+        jobs = np.arange(len(people))
+        return gates.believable_hands(seen.score, seen.xy, elbow, wrist, visibility[people, arms[:, 2]], jobs)
 
     def faces(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
         """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice."""

@@ -80,10 +80,26 @@ def body_from_landmarks(xy: Reals) -> Regions:
     return Regions(xy[:, 33], 2.5 * np.hypot(up[:, 0], up[:, 1]), np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2)
 
 
-def hand_from_body(xy: Reals, wrist: int, index: int, pinky: int) -> Regions:
-    """Rough hand regions from the body's wrist and knuckles (N, 39, 2), as MediaPipe Holistic guesses them."""
-    knuckles = (2 * xy[:, index] + xy[:, pinky]) / 3
-    up = knuckles - xy[:, wrist]
+def hand_from_forearm(xy: Reals, arms: NDArray[np.intp]) -> Regions:
+    """Hand regions beyond the wrist along the forearm, for bodies (N, 39, 2) and the arms' landmarks (N, 5).
+
+    As large as the forearm, or as a part of the person where the forearm is foreshortened. On rendered hands
+    the hand network finds them better from here than from the knuckles (10 % against 72 % misplaced).
+    """
+    each = np.arange(len(xy))
+    elbow, wrist = xy[each, arms[:, 1]], xy[each, arms[:, 2]]
+    forearm = wrist - elbow
+    person = 2.5 * np.linalg.norm(xy[:, 34] - xy[:, 33], axis=1)
+    side = np.maximum(np.hypot(forearm[:, 0], forearm[:, 1]), 0.12 * person)
+    return Regions(wrist + 0.3 * forearm, side, np.arctan2(forearm[:, 1], forearm[:, 0]) + np.pi / 2)
+
+
+def hand_from_knuckles(xy: Reals, arms: NDArray[np.intp]) -> Regions:
+    """Rough hand regions from the body's wrist and knuckles, as MediaPipe Holistic guesses them; see above."""
+    each = np.arange(len(xy))
+    wrist, index, pinky = (xy[each, arms[:, k]] for k in (2, 3, 4))
+    knuckles = (2 * index + pinky) / 3
+    up = knuckles - wrist
     side = np.maximum(5.4 * np.hypot(up[:, 0], up[:, 1]), 8)
     return Regions(knuckles, side, np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2)
 

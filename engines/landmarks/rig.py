@@ -48,12 +48,12 @@ def _side(side: str) -> list[Freedom]:
     s = 1.0 if side == "left" else -1.0
     free = [
         *_ball(f"{side}_collar", (3, 6, 6)),
-        *_ball(f"{side}_shoulder", (30, 50, 50), (0, 0, -60 * s)),
+        *_ball(f"{side}_shoulder", (40, 55, 55), (0, 0, -60 * s)),
         _angle(f"{side}_elbow", (0, -s, 0), 20, 60, -5, 150),
         _angle(f"{side}_elbow", (s, 0, 0), 0, 45, -100, 100),
         *_ball(f"{side}_wrist", (8, 20, 25)),
-        *_ball(f"{side}_hip", (40, 20, 15)),
-        _angle(f"{side}_knee", (1, 0, 0), 10, 60, -3, 150),
+        *_ball(f"{side}_hip", (55, 25, 20)),
+        _angle(f"{side}_knee", (1, 0, 0), 5, 35, -3, 150),
         *_ball(f"{side}_ankle", (20, 12, 12)),
     ]
     for finger in FINGERS:
@@ -73,7 +73,7 @@ def freedoms() -> tuple[Freedom, ...]:
     """All degrees of freedom, a joint's own side by side, without the root's translation."""
     trunk = _ball("pelvis", (1e3, 1e3, 1e3))
     for name in ("spine1", "spine2", "spine3"):
-        trunk += _ball(name, (10, 10, 7))
+        trunk += _ball(name, (6, 8, 6))
     for name in ("neck", "head"):
         trunk += _ball(name, (15, 18, 10))
     return tuple(trunk + _side("left") + _side("right"))

@@ -11,7 +11,7 @@ import numpy as np
 from pymafx_live.engines.landmarks.arrays import Indices, Reals
 from pymafx_live.engines.landmarks.rotations import exp, log, multiply, multiply_transposed
 
-_jit = nb.njit(cache=True, nogil=True)
+_jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
 BALL = 1
 UPRIGHT = (0, 9)
@@ -276,6 +276,33 @@ def _add_upright(
 
 
 @_jit
+def _solve_in_place(H: Reals, g: Reals) -> None:
+    """Solves H x = g for a positive definite H of which the lower triangle is given; x replaces g.
+
+    A Cholesky factorisation of our own: LAPACK's threads cost more than these hundred unknowns.
+    """
+    N = len(g)
+    for i in range(N):
+        for j in range(i):
+            total = H[i, j]
+            for k in range(j):
+                total -= H[i, k] * H[j, k]
+            H[i, j] = total / H[j, j]
+        total = H[i, i]
+        for k in range(i):
+            total -= H[i, k] * H[i, k]
+        H[i, i] = np.sqrt(max(total, 1e-9))
+    for i in range(N):
+        for k in range(i):
+            g[i] -= H[i, k] * g[k]
+        g[i] /= H[i, i]
+    for i in range(N - 1, -1, -1):
+        for k in range(i + 1, N):
+            g[i] -= H[k, i] * g[k]
+        g[i] /= H[i, i]
+
+
+@_jit
 def solve(
     rest: Reals, parents: Indices, joint: Indices, kind: Indices, axis: Reals, mean: Reals, sigma: Reals,
     low: Reals, high: Reals, base: Indices, turned: Indices, offset: Reals, chain: Indices, pairs: Indices,
@@ -305,9 +332,8 @@ def solve(
         best = min(best, cost)
         for i in range(N):
             H[i, i] += damping * H[i, i] + 1e-6
-            for k in range(i):
-                H[k, i] = H[i, k]
-        _move(np.linalg.solve(H, g), joint, kind, axis, translation, local, angle)
+        _solve_in_place(H, g)
+        _move(g, joint, kind, axis, translation, local, angle)
     forward(rest, parents, bones, translation, local, G, T)
     return cost
 

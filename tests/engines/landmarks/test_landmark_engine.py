@@ -1,0 +1,154 @@
+"""The embedded engine on rendered people whose truth is known, and on real pictures where they are at hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pymafx_live.engines.landmarks.engine import LandmarkEngine
+from pymafx_live.engines.mannequin.scene import Truth, render_clip
+from pymafx_live.engines.skeleton import JOINT
+from pymafx_live.pipeline.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Track, TrackState
+
+MEDIA = Path(__file__).resolve().parents[4] / "shared" / "media"
+FPS = 25.0
+
+
+@pytest.fixture
+def engine() -> Iterator[LandmarkEngine]:
+    made = LandmarkEngine()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def clip() -> list[tuple[np.ndarray, Truth]]:
+    return list(render_clip("front", 103, 12))
+
+
+def frame_of(image: np.ndarray, camera: Camera, sequence: int, cut: bool = False) -> Frame:
+    return Frame(image, "test", sequence, sequence / FPS, 0.0, camera, cut=cut)
+
+
+def track_of(box: np.ndarray, identity: int = 1, state: TrackState = TrackState.TRACKED) -> Track:
+    return Track(identity, state, np.asarray(box, np.float32), 0.9)
+
+
+def play(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> list[Person]:
+    people = []
+    for i, (image, truth) in enumerate(clip):
+        people += engine.estimate(frame_of(image, truth.camera, i), [track_of(truth.people[0].box)])
+    return people
+
+
+def test_a_rendered_person_is_estimated(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:
+    """The joints stand where they truly are: within what bench/mannequin.py reports, and a margin."""
+    people = play(engine, clip)
+    errors, hands, projected = [], [], []
+    for person, (_, truth) in zip(people, clip, strict=True):
+        true, camera = truth.people[0], truth.camera
+        state = engine._memory[1].state if person is people[-1] else None
+        assert person.parts["torso"].origin is Origin.MEASURED
+        assert person.parts["betas"].origin is Origin.DEFAULT and not person.betas.any()
+        pelvis = camera.matrix @ person.pelvis
+        seen = camera.matrix @ true.joints[0]
+        projected.append(np.linalg.norm(pelvis[:2] / pelvis[2] - seen[:2] / seen[2]))
+        if state is not None:
+            found = state.T - state.T[0]
+            errors.append(np.linalg.norm(found - (true.joints - true.joints[0]), axis=1)[:22].mean())
+            for wrist, fingers in ((20, slice(25, 40)), (21, slice(40, 55))):
+                a, b = state.T[fingers] - state.T[wrist], true.joints[fingers] - true.joints[wrist]
+                hands.append(np.linalg.norm(a - b, axis=1).mean())
+    assert np.mean(errors) < 0.075
+    assert np.mean(hands) < 0.05
+    assert np.mean(projected) < 15
+
+
+def test_what_is_published_is_whole(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:
+    person = play(engine, clip[:2])[-1]
+    for name, length in SHAPES.items():
+        value = getattr(person, name)
+        assert value.shape == (length,) and value.dtype == np.float32 and np.isfinite(value).all()
+    assert set(person.parts) == set(PARTS)
+    assert person.extra["blendshapes"].shape == (52,)
+    assert person.extra["keypoints"].shape == (33, 3)
+    assert person.extra["bones"].shape == (55,)
+    assert np.linalg.norm(person.full_pose, axis=1).max() <= np.pi + 1e-4
+
+
+def test_one_persons_result_does_not_depend_on_the_others(clip: list[tuple[np.ndarray, Truth]]) -> None:
+    image, truth = clip[0]
+    box = truth.people[0].box
+    twice = np.concatenate([image, image], axis=1)
+    wide = Camera(2560, 720, truth.camera.fx, truth.camera.fy, truth.camera.cx, truth.camera.cy)
+    alone, both = LandmarkEngine(), LandmarkEngine()
+    one = alone.estimate(frame_of(twice, wide, 0), [track_of(box)])[0]
+    two = both.estimate(frame_of(twice, wide, 0), [track_of(box + [1280, 0, 1280, 0], 2), track_of(box)])[1]
+    np.testing.assert_allclose(two.full_pose, one.full_pose, atol=2e-3)
+    np.testing.assert_allclose(two.transl, one.transl, atol=2e-3)
+
+
+def test_a_hidden_person_is_held_then_default(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:
+    image, truth = clip[0]
+    box = truth.people[0].box
+    seen = engine.estimate(frame_of(image, truth.camera, 0), [track_of(box)])[0]
+    grey = np.full_like(image, 90)
+    states = {}
+    for i in (1, 10, 60):
+        person = engine.estimate(frame_of(grey, truth.camera, i), [track_of(box, state=TrackState.LOST)])[0]
+        states[i] = person.parts["torso"].origin
+    assert states == {1: Origin.HELD, 10: Origin.HELD, 60: Origin.DEFAULT}
+    np.testing.assert_allclose(person.global_orient, seen.global_orient, atol=1e-5)
+
+
+def test_an_ended_track_comes_once_and_is_forgotten(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+) -> None:
+    image, truth = clip[0]
+    box = truth.people[0].box
+    engine.estimate(frame_of(image, truth.camera, 0), [track_of(box)])
+    ended = engine.estimate(frame_of(image, truth.camera, 1), [track_of(box, state=TrackState.ENDED)])
+    assert [p.state for p in ended] == [TrackState.ENDED]
+    assert engine.estimate(frame_of(image, truth.camera, 2), [track_of(box, state=TrackState.ENDED)]) == []
+    assert not engine._memory
+
+
+def test_nobody(engine: LandmarkEngine) -> None:
+    camera = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
+    assert engine.estimate(frame_of(np.zeros((240, 320, 3), np.uint8), camera, 0), []) == []
+
+
+def estimate_picture(engine: LandmarkEngine, name: str, boxes: list[list[float]]) -> list[Person]:
+    path = MEDIA / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not beside this checkout (../shared/media)")
+    image = cv2.imread(str(path))
+    height, width = image.shape[:2]
+    f = width / 2 / np.tan(np.radians(30))
+    camera = Camera(width, height, f, f, (width - 1) / 2, (height - 1) / 2)
+    tracks = [track_of(np.array(box), i) for i, box in enumerate(boxes)]
+    return engine.estimate(frame_of(image, camera, 0), tracks)
+
+
+def test_a_half_visible_neighbour_does_not_snap_onto_the_man_beside_him(engine: LandmarkEngine) -> None:
+    """bus.jpg: the person cut by the left edge is no second body on the man next to him."""
+    boxes = [[48, 398, 243, 904], [223, 405, 345, 860], [0, 550, 66, 872]]
+    first, second, edge = estimate_picture(engine, "bus.jpg", boxes)
+    assert first.parts["torso"].origin is second.parts["torso"].origin is Origin.MEASURED
+    if edge.parts["torso"].origin is Origin.MEASURED:
+        assert edge.pelvis[0] / edge.pelvis[2] < first.pelvis[0] / first.pelvis[2] - 0.1
+    for person, box in ((first, boxes[0]), (second, boxes[1])):
+        u = 404.5 + person.pelvis[0] / person.pelvis[2] * 810 / 2 / np.tan(np.radians(30))
+        assert box[0] < u < box[2]
+
+
+def test_the_pointing_hand_is_not_the_other_mans(engine: LandmarkEngine) -> None:
+    """zidane.jpg: the left hand that points belongs to the man in front, not to the right arm behind it."""
+    behind, front = estimate_picture(engine, "zidane.jpg", [[748, 42, 1148, 712], [148, 203, 1125, 715]])
+    assert behind.parts["right_hand"].origin is Origin.DEFAULT
+    assert behind.parts["left_hand"].origin is Origin.DEFAULT
+    up = np.array([0.0, -1.0, 0.0])
+    for person in (behind, front):  # hips outside the picture: bodies stay roughly upright
+        pelvis_up = cv2.Rodrigues(person.global_orient.astype(np.float64))[0][:, JOINT["pelvis"] + 1]
+        assert np.degrees(np.arccos(np.clip(pelvis_up @ up, -1, 1))) < 30

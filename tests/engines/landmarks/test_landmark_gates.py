@@ -1,0 +1,68 @@
+"""The gates: whose landmarks these are."""
+
+import numpy as np
+from pymafx_live.engines.landmarks import gates
+
+SKELETON = np.random.default_rng(0).uniform((100, 100), (200, 400), (33, 2))
+SEEN = np.ones(33)
+
+
+def believed(skeletons: list[np.ndarray], boxes: list[list[float]], score: float = 0.9) -> list[bool]:
+    n = len(skeletons)
+    return gates.believable_bodies(
+        np.full(n, score), np.stack(skeletons), np.tile(SEEN, (n, 1)), np.array(boxes, np.float64)
+    ).tolist()
+
+
+def test_a_skeleton_in_its_box_is_believed() -> None:
+    assert believed([SKELETON], [[95, 95, 205, 405]]) == [True]
+
+
+def test_a_low_score_is_not() -> None:
+    assert believed([SKELETON], [[95, 95, 205, 405]], 0.4) == [False]
+
+
+def test_a_skeleton_outside_its_box_is_not() -> None:
+    assert believed([SKELETON + [150, 0]], [[95, 95, 205, 405]]) == [False]
+
+
+def test_of_two_on_one_person_the_better_fitting_stays() -> None:
+    """A half-hidden neighbour's region slips onto the person in front."""
+    own, neighbour = [95, 95, 205, 405], [40, 90, 240, 420]
+    assert believed([SKELETON, SKELETON + 3], [neighbour, own]) == [False, True]
+    assert believed([SKELETON + 3, SKELETON], [own, neighbour]) == [True, False]
+
+
+def test_two_people_side_by_side_both_stay() -> None:
+    assert believed([SKELETON, SKELETON + [60, 0]], [[95, 95, 205, 405], [155, 95, 265, 405]]) == [True, True]
+
+
+def hands(wrists: list[list[float]], found: list[list[float]], owner: list[int], score: float = 0.9) -> list[bool]:
+    """Hands of 40 pixels at `found`, sought at `wrists` whose elbows are 60 pixels to the left."""
+    shape = np.stack([np.linspace(0, 40, 21), np.zeros(21)], -1)
+    xy = np.array(found, np.float64)[:, None] + shape
+    wrist = np.array(wrists, np.float64)
+    n = len(found)
+    good = gates.believable_hands(np.full(n, score), xy, wrist - [60, 0], wrist, np.ones(n), np.array(owner))
+    return good.tolist()
+
+
+def test_a_hand_hangs_on_its_wrist() -> None:
+    assert hands([[100, 100]], [[105, 102]], [0]) == [True]
+    assert hands([[100, 100]], [[150, 100]], [0]) == [False]
+    assert hands([[100, 100]], [[105, 102]], [0], score=0.3) == [False]
+
+
+def test_a_hand_has_one_owner() -> None:
+    assert hands([[100, 100], [112, 100]], [[110, 100], [111, 100]], [0, 1]) == [False, True]
+
+
+def test_the_other_sides_hand_is_told() -> None:
+    right = np.array([0.01, 0.9, 0.99, 0.2])
+    told = gates.other_side(right, np.array([True, True, False, True]))
+    assert told.tolist() == [True, False, True, False]
+
+
+def test_box_of_nothing_overlaps_nothing() -> None:
+    empty = gates.box_of(SKELETON[None], np.zeros((1, 33)))
+    assert gates.overlap(empty, np.array([[0.0, 0, 500, 500]])).tolist() == [0.0]
