@@ -70,7 +70,8 @@ class StreamReader:
             self._container.close()
 
     def _why_not(self, error: Exception, waited: float) -> str:
-        if waited >= self.timeout * 0.95:  # FFmpeg names a timeout differently for each protocol
+        # FFmpeg's name for a timeout; RTSP calls it invalid data, so the clock is asked too.
+        if isinstance(error, av.error.ExitError) or waited >= self.timeout * 0.95:
             return f"{self.name} has sent nothing for {self.timeout:g} s: check that it is on and reachable"
         match error:
             case ConnectionRefusedError():

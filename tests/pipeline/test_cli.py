@@ -1,0 +1,190 @@
+"""The command line: every bad input ends in one sentence and the exit code that says whose fault it was."""
+
+import json
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import click
+import pytest
+from pymafx_live.configs.schema import Settings, keys
+from pymafx_live.pipeline import cli, terminal
+from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_OK, EXIT_SOURCE, EXIT_USAGE
+
+INSTALLED = {name for names in packages_distributions().values() for name in names}
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """Runs `pymafx-live` with arguments; gives the exit code, standard output and standard error."""
+    logger = logging.getLogger("pymafx_live")
+    before = logger.handlers, logger.level, logger.propagate
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main.main([str(argument) for argument in arguments], prog_name="pymafx-live")
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    yield run
+    logger.handlers, logger.level, logger.propagate = before
+
+
+def assert_sentence(outcome: tuple[int, str, str], code: int, *words: str) -> None:
+    exit_code, out, err = outcome
+    assert (exit_code, out) == (code, "")
+    assert err.startswith("pymafx-live: ")
+    assert err.count("\n") == 1, err
+    for word in words:
+        assert word in err
+
+
+def test_help_needs_nothing_heavy():
+    code = "import sys, json; import pymafx_live.pipeline.cli; print(json.dumps(list(sys.modules)))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    heavy = {"av", "cv2", "msgpack", "numba", "numpy", "onnxruntime", "rich", "scipy", "torch", "zmq"}
+    assert not heavy & set(loaded)
+
+
+def test_help_names_every_flag(command):
+    code, out, _ = command("--help")
+    assert code == EXIT_OK
+    for key in keys():
+        assert not key.flag or f"{key.flag} " in out
+
+
+def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
+    given: list[Settings] = []
+    monkeypatch.setattr(terminal, "run_in_terminal", given.append)
+    values = {bool: None, int: "3", float: "0.5", str: "word"}
+    numbers = {"detector.size": "320", "source.uri": "clip.mp4"}
+    for key in keys():
+        if not key.flag:
+            continue
+        name = f"{key.section}.{key.name}"
+        value = numbers.get(name, values[key.kind])
+        assert command(key.flag, *([value] if value else []))[0] == EXIT_OK
+        expected = key.kind(value) if value else True
+        assert getattr(getattr(given[-1], key.section), key.name) == expected
+        assert given[-1] != Settings()
+    (tmp_path / "live.yaml").write_text("detector: {size: 320}\nrun: {threads: 2}\n")
+    command("--config", tmp_path / "live.yaml", "--threads", 4)
+    assert (given[-1].detector.size, given[-1].run.threads) == (320, 4)
+
+
+def test_a_wrong_flag(command):
+    code, _, err = command("--sourc", "0")
+    assert code == EXIT_USAGE
+    assert "--source" in err
+
+
+def test_a_missing_file(command, tmp_path):
+    outcome = command("--source", tmp_path / "nowhere.mp4")
+    assert_sentence(outcome, EXIT_SOURCE, "there is no file", "nowhere.mp4", "check the path")
+
+
+def test_an_empty_video(command, tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    outcome = command("--source", tmp_path / "empty.mp4")
+    assert_sentence(outcome, EXIT_SOURCE, "empty.mp4 is empty", "give another file")
+
+
+def test_an_unreadable_video(command, tmp_path):
+    (tmp_path / "notes.mp4").write_text("no video")
+    outcome = command("--source", tmp_path / "notes.mp4")
+    assert_sentence(outcome, EXIT_SOURCE, "notes.mp4 is not a video", "give another file")
+
+
+def test_a_folder_with_no_image(command, tmp_path):
+    outcome = command("--source", tmp_path)
+    assert_sentence(outcome, EXIT_SOURCE, f"the folder {tmp_path} holds no image", ".jpg", "check the path")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the device nodes are Linux's")
+def test_a_camera_that_is_not_there(command):
+    assert_sentence(command("--source", 99), EXIT_SOURCE, "camera 99 is not there", "plug it in")
+
+
+def test_a_refused_url(command):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    outcome = command("--source", f"rtsp://127.0.0.1:{port}/live")
+    assert_sentence(outcome, EXIT_SOURCE, f"127.0.0.1:{port}/live refused the connection", "check the address")
+
+
+def test_a_silent_url(command, tmp_path):
+    (tmp_path / "live.yaml").write_text("source: {timeout: 0.5}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/live"
+        outcome = command("--source", url, "--config", tmp_path / "live.yaml")
+    assert_sentence(outcome, EXIT_SOURCE, "has sent nothing for 0.5 s", "check that it is on and reachable")
+
+
+def test_a_wrong_config_key(command, tmp_path):
+    (tmp_path / "live.yaml").write_text("detector: {sise: 320}")
+    outcome = command("--config", tmp_path / "live.yaml")
+    assert_sentence(outcome, EXIT_USAGE, "unknown key `detector.sise`", "did you mean `size`?")
+
+
+def test_a_busy_port(command, clips):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        outcome = command("--source", clips.write(), "--bind", address)
+    assert_sentence(outcome, EXIT_USAGE, f"cannot publish on {address}", "give another --bind")
+
+
+def test_a_detector_file_that_is_missing(command, clips):
+    outcome = command("--source", clips.write(), "--bind", "", "--detector", clips.folder / "nowhere.onnx")
+    assert_sentence(outcome, EXIT_ASSET, "nowhere.onnx")
+
+
+def test_a_detector_file_that_is_no_yolo(command, clips):
+    other = Path(__file__).parents[2] / "engines" / "data" / "hand_recrop.onnx"
+    for file in (other, clips.write("notes.onnx.mp4").rename(clips.folder / "notes.onnx")):
+        outcome = command("--source", clips.write(), "--bind", "", "--detector", file)
+        assert_sentence(outcome, EXIT_ASSET, str(file))
+
+
+@pytest.mark.skipif("trackers" in INSTALLED, reason="the extra is installed")
+def test_a_missing_extra(command, clips):
+    outcome = command("--source", clips.write(), "--bind", "", "--tracker", "trackers:sort")
+    assert_sentence(outcome, EXIT_USAGE, "trackers", "pip install")
+
+
+@pytest.mark.parametrize("flag", ["--tracker", "--engine"])
+def test_an_unknown_part(command, clips, flag):
+    outcome = command("--source", clips.write(), "--bind", "", flag, "nonsense")
+    assert_sentence(outcome, EXIT_USAGE, "nonsense")
+
+
+def test_a_bad_calibration(command, clips):
+    (clips.folder / "camera.yaml").write_text("fx: 500")
+    outcome = command("--source", clips.write(), "--calibration", clips.folder / "camera.yaml")
+    assert_sentence(outcome, EXIT_ASSET, "camera.yaml is not usable", "camera_matrix")
+
+
+def test_verbose_adds_the_traceback(command, tmp_path):
+    code, _, err = command("--source", tmp_path / "nowhere.mp4", "-v")
+    assert code == EXIT_SOURCE
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("pymafx-live: there is no file")
+
+
+def test_an_error_of_ours_asks_for_a_report(command, monkeypatch):
+    def broken(settings: Settings) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(terminal, "run_in_terminal", broken)
+    outcome = command()
+    assert_sentence(outcome, 1, "ZeroDivisionError: division by zero", "please report it", "-v")
+
+
+def test_flags_are_clicks_own_types():
+    """A value of another type is refused by the command line itself, with its usual sentence."""
+    kinds = {option.name: option.type for option in cli.main.params}
+    assert kinds["detector__stride"] is click.INT
+    assert kinds["detector__confidence"] is click.FLOAT

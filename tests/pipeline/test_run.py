@@ -1,0 +1,204 @@
+"""Whole runs in processes of their own, with the real detector, tracker and engine, ended in every way."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Timer
+
+import pytest
+from pymafx_live.pipeline.client import Subscriber
+from pymafx_live.pipeline.types import Origin
+from pymafx_live.pipeline.wire import from_map
+
+COMMAND = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()"]
+MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
+MANY = 1000  # frames: far more than are ever done before the run is ended
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `pymafx-live` with arguments in an empty folder; killed at the latest after two minutes."""
+    processes: list[subprocess.Popen[str]] = []
+    timers: list[Timer] = []
+
+    def launch(*arguments: object) -> subprocess.Popen[str]:
+        command = [*COMMAND, *(str(argument) for argument in arguments)]
+        pipe = subprocess.PIPE
+        processes.append(subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True))
+        timers.append(Timer(120, processes[-1].kill))
+        timers[-1].start()
+        return processes[-1]
+
+    yield launch
+    for timer in timers:
+        timer.cancel()
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_lines(file: Path, count: int, process: subprocess.Popen[str]) -> None:
+    for _ in range(1200):
+        if file.exists() and file.read_text().count("\n") >= count:
+            return
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    raise AssertionError(f"{file} has not got {count} lines in a minute")
+
+
+def results_in(text: str) -> list:
+    assert text.endswith("\n")
+    return [from_map(json.loads(line)) for line in text.splitlines()]
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_run_to_the_end_of_a_file(clips, start):
+    file = clips.write(count=6)
+    process = start("--source", file, "--bind", "", "--json", "-", "--stats", "stats.json", "--save", "out.mp4")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    results = results_in(out)
+    assert [result.sequence for result in results] == list(range(6))
+    assert results[0].camera.assumed
+    images, times = clips.read(clips.folder / "out.mp4")
+    assert [clips.number(image) for image in images] == list(range(6))
+    assert times == pytest.approx([n / 25 for n in range(6)], abs=1e-4)
+    figures = json.loads((clips.folder / "stats.json").read_text())
+    assert (figures["frames"], figures["dropped"], figures["run_id"]) == (6, 0, results[0].run_id)
+    assert set(figures["stages_ms"]) >= {"detect", "track", "estimate"}
+    assert "clip.mp4: 6 frames" in err
+    assert "detect" in err
+
+
+@pytest.mark.parametrize(("number", "realtime"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_a_signal_ends_a_run_and_everything_is_whole(clips, start, number, realtime):
+    file = clips.write(count=MANY)
+    process = start(
+        "--source", file, "--bind", "", "--json", "out.jsonl", "--save", "out.mp4", "--stats", "stats.json",
+        *(["--realtime"] if realtime else []),
+    )  # fmt: skip
+    wait_for_lines(clips.folder / "out.jsonl", 5, process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    results = results_in((clips.folder / "out.jsonl").read_text())
+    assert 5 <= len(results) < MANY
+    images, _ = clips.read(clips.folder / "out.mp4")
+    assert [clips.number(image) for image in images] == [result.sequence for result in results]
+    assert json.loads((clips.folder / "stats.json").read_text())["frames"] == len(results)
+
+
+def test_what_was_written_survives_a_kill(clips, start, opened):
+    process = start("--source", clips.write(count=MANY), "--bind", "", "--json", "out.jsonl", "--save", "out.mp4")
+    wait_for_lines(clips.folder / "out.jsonl", 40, process)
+    process.kill()
+    process.wait()
+    lines = (clips.folder / "out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["sequence"] for line in lines[:40]] == list(range(40))
+    numbers = [clips.number(frame.image) for frame in opened(clips.folder / "out.mp4")]
+    assert len(numbers) >= 15  # all but the last fragment
+    assert numbers == list(range(len(numbers)))
+
+
+def test_a_limit_ends_a_run(clips, start):
+    process = start("--source", clips.write(count=MANY), "--bind", "", "--json", "-", "--max-frames", 3)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert len(results_in(out)) == 3
+
+
+def test_a_reader_that_goes_away_ends_a_run(clips, start):
+    process = start("--source", clips.write(count=MANY), "--bind", "", "--json", "-")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["sequence"] == 0
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_source_that_fails_leaves_what_it_gave(clips, start):
+    """A stream that falls silent for good: exit code 4, one sentence, and the results until then."""
+    (clips.folder / "live.yaml").write_text("source: {timeout: 2.0}")
+    data = clips.write("clip.ts", count=60).read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        process = start(
+            "--source", url, "--config", "live.yaml", "--bind", "", "--json", "out.jsonl", "--save", "out.mp4"
+        )
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(data)
+            _, err = process.communicate(timeout=120)
+    assert process.returncode == 4
+    assert err.splitlines()[-1].endswith("has sent nothing for 2 s: check that it is on and reachable")
+    results = results_in((clips.folder / "out.jsonl").read_text())
+    assert results
+    assert len(clips.read(clips.folder / "out.mp4")[0]) == len(results)
+
+
+@pytest.mark.skipif(not MEDIA.is_dir(), reason="../shared/media is not here")
+def test_people_arrive_over_a_real_socket(start, tmp_path):
+    """Four people of a photo, published by one process and received by two others: a client and `listen`."""
+    address = free_address()
+    for number in range(MANY):  # a film of one photo, which is not over before a subscriber has connected
+        (tmp_path / "film").mkdir(exist_ok=True)
+        (tmp_path / "film" / f"{number}.jpg").symlink_to(MEDIA / "bus.jpg")
+    with Subscriber(address, "bus", timeout=120) as results:
+        listener = start("listen", "--connect", address, "--max-frames", 1)
+        process = start("--source", "film", "--image-fps", 25, "--name", "bus", "--bind", address)
+        result = next(results)
+        out, _ = listener.communicate(timeout=60)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (result.camera.width, result.camera.height) == (810, 1080)
+    assert len(result.people) == 4
+    assert all(person.full_pose.shape == (55, 3) for person in result.people)
+    placed = [person for person in result.people if person.parts["transl"].origin is Origin.MEASURED]
+    assert len(placed) >= 3
+    assert all(0.5 < person.pelvis[2] < 20 for person in placed)
+    assert out.startswith("bus #")
+    assert "parts measured" in out
+
+
+def test_listening_tells_nobody_from_silence(clips, start):
+    address = free_address()
+    listener = start("listen", "--connect", address, "--max-frames", 2)
+    assert listener.stderr is not None and listener.stdout is not None
+    assert "no message from" in listener.stderr.readline()
+    process = start("--source", clips.write(count=MANY), "--bind", address)
+    assert "nobody" in listener.stdout.readline()
+    assert listener.wait(timeout=60) == 0
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+
+
+def test_listening_as_json(clips, start):
+    address = free_address()
+    listener = start("listen", "--connect", address, "--json", "--source", "clip.mp4", "--max-frames", 3)
+    process = start("--source", clips.write(count=MANY), "--bind", address)
+    out, _ = listener.communicate(timeout=120)
+    process.kill()
+    results = results_in(out)
+    assert len(results) == 3
+    assert {result.source for result in results} == {"clip.mp4"}
+
+
+def test_a_listener_is_ended_by_a_signal(start):
+    listener = start("listen", "--connect", free_address())
+    assert listener.stderr is not None
+    assert "no message" in listener.stderr.readline()
+    os.kill(listener.pid, signal.SIGINT)
+    _, err = listener.communicate(timeout=30)
+    assert "Traceback" not in err
