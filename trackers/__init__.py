@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pymafx_live.pipeline.errors import UsageError
@@ -21,7 +22,7 @@ def create_tracker(name: str = "bytetrack", **options: Any) -> ByteTrack | Sort 
     """A tracker by `name`: "bytetrack", "sort", or "trackers:<name>" for one of Roboflow's package `trackers`.
 
     `options` are the keyword arguments of its class. Raises `UsageError` for a name or an option that does not
-    exist, and for a missing extra.
+    exist, for a value that makes no sense, and for a missing extra.
     """
     if name.startswith(ROBOFLOW):
         from pymafx_live.trackers.roboflow import RoboflowTracker
@@ -31,7 +32,9 @@ def create_tracker(name: str = "bytetrack", **options: Any) -> ByteTrack | Sort 
         raise UsageError(f'there is no tracker "{name}": choose {", ".join(TRACKERS)} or {ROBOFLOW}<name>.')
     tracker = TRACKERS[name]
     known = inspect.signature(tracker).parameters
-    for option in options:
+    for option, value in options.items():
         if option not in known:
             raise UsageError(f'the tracker {name} has no option "{option}": it has {", ".join(known)}.')
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+            raise UsageError(f"the tracker's {option} is {value!r}, but must be a number of 0 or more.")
     return tracker(**options)

@@ -225,6 +225,9 @@ def test_wrong_names_and_options_are_told() -> None:
         create_tracker("deep")
     with pytest.raises(UsageError, match=r'no option "buffers".*buffer'):
         create_tracker("bytetrack", buffers=2)
+    for nonsense in ("long", True, -1.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="buffer is"):
+            create_tracker("bytetrack", buffer=nonsense)
     tracker = create_tracker("sort", buffer=0.1)
     for time in (0.0, 0.1):
         tracker.update(*people(box(300)), time)
