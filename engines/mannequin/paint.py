@@ -7,6 +7,7 @@ need no texture. The numbers are measured on the embedded body's mesh.
 import numpy as np
 from numba import njit
 from pymafx_live.engines.body.raster import barycentric
+from pymafx_live.pipeline.types import Floats
 
 SKIN, SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR, LIPS, EYE, IRIS, PUPIL, LASH = range(12)
 MATERIALS = 12
@@ -61,20 +62,31 @@ def material(x, y, z, cut):  # type: ignore[no-untyped-def]
     return SHOES if y > -1.268 else SOLE
 
 
-@njit(cache=True, nogil=True)
-def _weave(x, y, z, strength):  # type: ignore[no-untyped-def]
-    """The brightness of cloth: soft folds, and a fine pattern of the given strength."""
-    folds = np.sin(21.0 * y + 9.0 * np.sin(11.0 * x)) * np.sin(17.0 * x + 13.0 * z + 5.0 * np.sin(9.0 * y))
-    threads = np.sin(500.0 * x) * np.sin(500.0 * y)
-    return 1.0 + 0.07 * folds + strength * threads
+def folds(rest: Floats) -> Floats:
+    """How the folds of loose cloth change the brightness (V,) at points of the rest body (V, 3)."""
+    x, y, z = rest.T
+    waves = np.sin(21 * y + 9 * np.sin(11 * x)) * np.sin(17 * x + 13 * z + 5 * np.sin(9 * y))
+    return np.asarray(1 + 0.07 * waves, np.float32)
 
 
 @njit(cache=True, nogil=True)
-def paint(index, x_offset, y_offset, scale, screen, faces, rest, normals, palettes, cuts, key, sky, warmth, layer):  # type: ignore[no-untyped-def]
+def _pattern(x, y, z, kind, fold, strength):  # type: ignore[no-untyped-def]
+    """The brightness of a material at a point: folds and checks of cloth, strands of hair."""
+    if kind in (SHIRT, TROUSERS):
+        checks = (int(x * 160.0 + 320.0) + int(y * 160.0 + 320.0)) % 2
+        return fold * (1.0 + strength * (2.0 * checks - 1.0))
+    if kind == HAIR:
+        return 0.9 + 0.2 * (int(x * 230.0 + z * 20.0 + 460.0) % 2)
+    return 1.0
+
+
+@njit(cache=True, nogil=True)
+def paint(index, x_offset, y_offset, scale, screen, faces, rest, fold, light, palettes, cuts, warmth, layer):  # type: ignore[no-untyped-def]
     """Colour every visible pixel of P dressed people: `layer` (h, w, 4) becomes opaque BGRA.
 
-    `rest` (V, 3) is the undressed rest mesh, `palettes` (P, 12, 3) and `cuts` (P, 5) the outfits; `key` and
-    `sky` (3,) are the unit vectors to the lamp and up, in the camera's frame; `warmth` (3,) the lamp's BGR.
+    `rest` (V, 3) is the undressed rest mesh, `fold` (V,) its folds, `palettes` (P, 12, 3) and `cuts` (P, 5)
+    the outfits. `light` (P, V, 3) holds the cosines between the normals and the directions to the lamp, to the
+    sky and to the viewer; `warmth` (3,) is the lamp's BGR.
     """
     count = faces.shape[0]
     for row in range(index.shape[0]):
@@ -90,25 +102,17 @@ def paint(index, x_offset, y_offset, scale, screen, faces, rest, normals, palett
             rx = wa * rest[a, 0] + wb * rest[b, 0] + wc * rest[c, 0]
             ry = wa * rest[a, 1] + wb * rest[b, 1] + wc * rest[c, 1]
             rz = wa * rest[a, 2] + wb * rest[b, 2] + wc * rest[c, 2]
-            lamp = up = facing = 0.0
-            for k in range(3):
-                n = wa * normals[p, a, k] + wb * normals[p, b, k] + wc * normals[p, c, k]
-                lamp += n * key[k]
-                up += n * sky[k]
-                if k == 2:
-                    facing = -n
+            lamp = max(wa * light[p, a, 0] + wb * light[p, b, 0] + wc * light[p, c, 0], 0.0)
+            sky = wa * light[p, a, 1] + wb * light[p, b, 1] + wc * light[p, c, 1]
+            viewer = wa * light[p, a, 2] + wb * light[p, b, 2] + wc * light[p, c, 2]
             kind = material(rx, ry, rz, cuts[p])
-            cloth = 1.0
-            if kind in (SHIRT, TROUSERS):
-                cloth = _weave(rx, ry, rz, cuts[p, 4])
-            elif kind == HAIR:
-                cloth = 1.0 + 0.12 * np.sin(700.0 * rx + 60.0 * rz)
-            ambient = 0.42 + 0.16 * up + 0.12 * facing
+            tone = _pattern(rx, ry, rz, kind, wa * fold[a] + wb * fold[b] + wc * fold[c], cuts[p, 4])
+            ambient = 0.42 + 0.16 * sky + 0.12 * viewer
             gloss = 0.0
             if kind == SKIN or kind >= LIPS:
-                gloss = 26.0 * max(lamp, 0.0) ** 12
+                fourth = lamp * lamp * lamp * lamp
+                gloss = 26.0 * fourth * fourth * fourth
             for k in range(3):
-                light = ambient + 0.58 * max(lamp, 0.0) * warmth[k]
-                value = palettes[p, kind, k] * cloth * light + gloss
+                value = palettes[p, kind, k] * tone * (ambient + 0.58 * lamp * warmth[k]) + gloss
                 layer[row, column, k] = np.uint8(min(max(value, 0.0), 255.0))
             layer[row, column, 3] = 255

@@ -1,6 +1,7 @@
 """Rendered scenes of mannequins in scripted motion, with the exact SMPL-X parameters of every frame."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +12,7 @@ from pymafx_live.engines.body import raster, render
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import stage
 from pymafx_live.engines.mannequin.motions import MOTIONS, perform
-from pymafx_live.engines.mannequin.paint import paint
+from pymafx_live.engines.mannequin.paint import folds, paint
 from pymafx_live.engines.mannequin.room import draw_room, plain
 from pymafx_live.engines.mannequin.stage import Build, Setup
 from pymafx_live.engines.mannequin.wardrobe import Outfit, dress, wear
@@ -19,6 +20,8 @@ from pymafx_live.pipeline.errors import AssetError, UsageError
 from pymafx_live.pipeline.types import Camera, Floats
 
 ANTIALIAS = 2
+WORKERS = 4
+VIEWER = np.array([0, 0, -1], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +84,15 @@ def render_clip(
     actors, setup = _cast(rng, body, name, frames, fps, proportions, fov)
     scenery = _background(rng, background, setup)
     lamp = _lamp(rng)
-    for i in range(frames):
-        yield _render(rng, body, actors, setup, scenery, lamp, i), _truth(body, actors, setup.camera, i, fps)
+    noise = rng.integers(2**31, size=frames)
+
+    def shot(i: int) -> tuple[NDArray[np.uint8], Truth]:
+        image = _render(body, actors, setup, scenery, lamp, i)
+        return _noise(np.random.default_rng(noise[i]), image), _truth(body, actors, setup.camera, i, fps)
+
+    with ThreadPoolExecutor(WORKERS) as pool:  # the compiled loops release the GIL
+        for first in range(0, frames, WORKERS):
+            yield from pool.map(shot, range(first, min(first + WORKERS, frames)))
 
 
 def _cast(
@@ -125,7 +135,6 @@ def _lamp(rng: Generator) -> tuple[Floats, Floats]:
 
 
 def _render(
-    rng: Generator,
     body: BodyModel,
     actors: Sequence[_Actor],
     setup: Setup,
@@ -133,7 +142,7 @@ def _render(
     lamp: tuple[Floats, Floats],
     i: int,
 ) -> NDArray[np.uint8]:
-    """Frame i: the scenery, the people's shadows on the floor, the people, the sensor's noise."""
+    """Frame i: the scenery, the people's shadows on the floor, the people."""
     image = scenery.copy()
     vertices = np.concatenate([_vertices(actor, i) for actor in actors])
     key, sky = setup.rotation @ lamp[0], setup.rotation[:, 1].copy()
@@ -148,18 +157,17 @@ def _render(
             seen.screen,
             body.faces,
             body.v_template,
-            render.normals(vertices, body.faces),
+            folds(body.v_template),
+            render.normals(vertices, body.faces) @ np.stack([key, sky, VIEWER], 1),
             np.stack([actor.outfit.palette for actor in actors]),
             np.stack([actor.outfit.cut for actor in actors]),
-            key,
-            sky,
             lamp[1],
             layer,
         )
         h, w = layer.shape[0] // ANTIALIAS, layer.shape[1] // ANTIALIAS
         layer = cv2.resize(layer, (w, h), interpolation=cv2.INTER_AREA).reshape(h, w, 4)
         raster.blend(seen.window(image), layer)
-    return _noise(rng, image)
+    return image
 
 
 def _vertices(actor: _Actor, i: int) -> Floats:
@@ -177,17 +185,19 @@ def _cast_shadows(
     seen = render.view(flat.astype(np.float32), both, setup.camera)
     if seen.index.size == 0:
         return
-    mask = np.zeros(image.shape[:2], np.float32)
-    x, y = seen.corner
-    mask[y : y + seen.index.shape[0], x : x + seen.index.shape[1]] = seen.index >= 0
-    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 5), np.float32)
-    shaded = image[mask > 0]
-    image[mask > 0] = (shaded * (1 - 0.38 * mask[mask > 0][:, None])).astype(np.uint8)
+    soft = 12  # pixels of penumbra
+    shade = cv2.copyMakeBorder((seen.index >= 0) * np.uint8(97), soft, soft, soft, soft, cv2.BORDER_CONSTANT)
+    layer = np.zeros((*shade.shape, 4), np.uint8)
+    layer[..., 3] = cv2.GaussianBlur(shade, (0, 0), soft / 3)
+    (x, y), (height, width) = seen.corner, image.shape[:2]
+    top, left = max(soft - y, 0), max(soft - x, 0)
+    layer = layer[top : top + height - max(y - soft, 0), left : left + width - max(x - soft, 0)]
+    raster.blend(image[max(y - soft, 0) :, max(x - soft, 0) :], layer)
 
 
 def _noise(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The grain of a camera in a room."""
-    table = np.clip(rng.normal(0, 2.5, 1 << 16).round(), -9, 9).astype(np.int16)
+    table = np.clip(rng.normal(0, 1.6, 1 << 16).round(), -9, 9).astype(np.int16)
     grain = np.resize(np.roll(table, rng.integers(len(table))), image.shape)
     return (image + grain).clip(0, 255).astype(np.uint8)
 

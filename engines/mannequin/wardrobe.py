@@ -1,6 +1,5 @@
 """Clothes, hair and colours for the embedded body, chosen at random, and the mesh that wears them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +24,7 @@ from pymafx_live.engines.mannequin.paint import (
     material,
 )  # fmt: skip
 from pymafx_live.pipeline.types import Floats
+from scipy.sparse import csr_matrix, diags, identity
 
 SKIN_TONES = ((62, 86, 122), (84, 116, 160), (108, 146, 190), (134, 170, 210), (150, 184, 222), (44, 62, 92))
 HAIR_TONES = ((22, 24, 28), (30, 44, 66), (44, 70, 104), (84, 128, 168), (120, 122, 124), (26, 36, 92))
@@ -81,32 +81,22 @@ def wear(body: BodyModel, outfit: Outfit) -> BodyModel:
     """The body with its mesh pushed out to the surface of the clothes and the hair; the joints stay."""
     rest = body.v_template
     materials = np.array([material(x, y, z, outfit.cut) for x, y, z in rest.astype(np.float64)])
-    edges = np.concatenate([body.faces[:, [0, 1]], body.faces[:, [1, 2]], body.faces[:, [2, 0]]])
-    shape = _smooth(rest, edges, rest[:, 1] < -1.155, 12)  # toes vanish in the shoe
+    average = _averaging(body.faces, len(rest))
+    shape = rest.copy()
+    foot = rest[:, 1] < -1.155
+    for _ in range(12):  # toes vanish in the shoe
+        shape[foot] = (average @ shape)[foot]
     thickness = THICKNESS[materials]
-    for _ in range(2):  # soft borders: a hem is not a step
-        thickness = _average(thickness[:, None], edges)[:, 0]
+    for _ in range(2):  # a hem is not a step
+        thickness = average @ thickness
     thickness[(materials == SKIN) & (rest[:, 1] > 0.30) & (rest[:, 2] > 0.09)] = 0.0
-    return replace(body, v_template=shape + thickness[:, None] * normals(shape[None], body.faces)[0])
+    dressed = shape + thickness[:, None] * normals(shape[None], body.faces)[0]
+    return replace(body, v_template=np.asarray(dressed, np.float32))
 
 
-def _smooth(vertices: Floats, edges: NDArray[np.int32], where: NDArray[np.bool_], times: int) -> Floats:
-    """Laplacian smoothing of some of the vertices (V, 3)."""
-    out = vertices.copy()
-    for _ in range(times):
-        out[where] = _average(out, edges)[where]
-    return out
-
-
-def _average(values: Floats, edges: NDArray[np.int32]) -> Floats:
-    """Each vertex's mean (V, C) over itself and its neighbours."""
-    total, count = values.copy(), np.ones(len(values), np.float32)
-    for a, b in _both_ways(edges):
-        np.add.at(total, a, values[b])
-        np.add.at(count, a, 1)
-    return (total / count[:, None]).astype(np.float32)
-
-
-def _both_ways(edges: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-    yield edges[:, 0], edges[:, 1]
-    yield edges[:, 1], edges[:, 0]
+def _averaging(faces: NDArray[np.int32], vertices: int) -> csr_matrix:
+    """The matrix (V, V) that takes each vertex's mean over itself and its neighbours (Laplacian smoothing)."""
+    a, b = np.concatenate([faces, faces[:, [1, 2, 0]]]).ravel(), np.concatenate([faces[:, [1, 2, 0]], faces]).ravel()
+    near = csr_matrix((np.ones(len(a), np.float32), (a, b)), (vertices, vertices)) + identity(vertices, np.float32)
+    near.data[:] = 1
+    return diags(1 / near.sum(1).A1) @ near
