@@ -59,7 +59,7 @@ def material(x, y, z, cut):  # type: ignore[no-untyped-def]
         return TROUSERS
     if y > -1.165:
         return SKIN
-    return SHOES if y > -1.268 else SOLE
+    return SHOES if y > -1.2785 else SOLE
 
 
 def folds(rest: Floats) -> Floats:

@@ -25,6 +25,7 @@ from pymafx_live.engines.mannequin.paint import (
 )  # fmt: skip
 from pymafx_live.pipeline.types import Floats
 from scipy.sparse import csr_matrix, diags, identity
+from scipy.spatial import ConvexHull
 
 SKIN_TONES = ((62, 86, 122), (84, 116, 160), (108, 146, 190), (134, 170, 210), (150, 184, 222), (44, 62, 92))
 HAIR_TONES = ((22, 24, 28), (30, 44, 66), (44, 70, 104), (84, 128, 168), (120, 122, 124), (26, 36, 92))
@@ -68,12 +69,12 @@ def dress(rng: Generator) -> Outfit:
     palette[LASH] = palette[SKIN] * 0.30
     sleeves = rng.choice([0.33, 0.46, 0.70])
     legs = rng.choice([-1.175, -1.175, -0.70])
-    cut = (sleeves, legs, rng.uniform(0.22, 0.26), rng.choice([0.36, 0.36, 0.30]), rng.uniform(0.0, 0.08))
+    cut = (sleeves, legs, rng.uniform(0.22, 0.26), rng.choice([0.36, 0.36, 0.30]), rng.uniform(0.0, 0.04))
     return Outfit(palette.clip(0, 255), np.array(cut, np.float32))
 
 
 THICKNESS = np.zeros(MATERIALS, np.float32)
-THICKNESS[[SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR]] = 0.008, 0.008, 0.005, 0.004, 0.008, 0.014
+THICKNESS[[SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR]] = 0.008, 0.008, 0.007, 0.005, 0.008, 0.014
 """Metres that a material stands off the skin."""
 
 
@@ -82,9 +83,9 @@ def wear(body: BodyModel, outfit: Outfit) -> BodyModel:
     rest = body.v_template
     materials = np.array([material(x, y, z, outfit.cut) for x, y, z in rest.astype(np.float64)])
     average = _averaging(body.faces, len(rest))
-    shape = rest.copy()
+    shape = _shod(rest)
     foot = rest[:, 1] < -1.155
-    for _ in range(12):  # toes vanish in the shoe
+    for _ in range(4):
         shape[foot] = (average @ shape)[foot]
     thickness = THICKNESS[materials]
     for _ in range(2):  # a hem is not a step
@@ -92,6 +93,20 @@ def wear(body: BodyModel, outfit: Outfit) -> BodyModel:
     thickness[(materials == SKIN) & (rest[:, 1] > 0.30) & (rest[:, 2] > 0.09)] = 0.0
     dressed = shape + thickness[:, None] * normals(shape[None], body.faces)[0]
     return replace(body, v_template=np.asarray(dressed, np.float32))
+
+
+def _shod(rest: Floats) -> Floats:
+    """The mesh (V, 3) with the toes pushed out to the convex hull of the front of each foot: shoes have no toes."""
+    shape = rest.copy()
+    for side in (1, -1):
+        front = (rest[:, 1] < -1.155) & (rest[:, 2] > 0.10) & (side * rest[:, 0] > 0)
+        hull = ConvexHull(rest[front])
+        centre = rest[front].mean(0)
+        rays = rest[front] - centre
+        with np.errstate(divide="ignore"):
+            reach = -(hull.equations[:, :3] @ centre + hull.equations[:, 3]) / (rays @ hull.equations[:, :3].T)
+        shape[front] = centre + rays * np.where(reach > 0, reach, np.inf).min(1)[:, None]
+    return shape
 
 
 def _averaging(faces: NDArray[np.int32], vertices: int) -> csr_matrix:
