@@ -62,8 +62,8 @@ def decode(message: bytes) -> FrameResult:
     return from_map(content)
 
 
-def to_map(result: FrameResult) -> dict[str, Any]:
-    """The result as plain values: maps, lists, strings and numbers."""
+def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
+    """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`."""
     camera = result.camera
     return {
         "version": VERSION,
@@ -81,7 +81,7 @@ def to_map(result: FrameResult) -> dict[str, Any]:
             "assumed": camera.assumed, "distortion": list(camera.distortion),
         },
         "stages": dict(result.stages),
-        "people": [_person_to_map(person) for person in result.people],
+        "people": [_person_to_map(person, decimals) for person in result.people],
     }  # fmt: skip
 
 
@@ -115,20 +115,23 @@ def from_map(content: Any) -> FrameResult:
         ) from error
 
 
-def _person_to_map(person: Person) -> dict[str, Any]:
+def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
+    def plain(values: Floats | np.float32) -> Any:
+        return (values if decimals is None else values.astype(np.float64).round(decimals)).tolist()
+
     return {
         "id": person.id,
         "state": person.state.value,
-        "box": person.box.tolist(),
-        "score": float(person.score),
+        "box": plain(person.box),
+        "score": plain(np.float32(person.score)),
         "engine": person.engine,
-        **{name: getattr(person, name).tolist() for name in SHAPES},
-        "pelvis": person.pelvis.tolist(),
+        **{name: plain(getattr(person, name)) for name in SHAPES},
+        "pelvis": plain(person.pelvis),
         "parts": {
-            name: {"confidence": float(part.confidence), "origin": part.origin.value}
+            name: {"confidence": plain(np.float32(part.confidence)), "origin": part.origin.value}
             for name, part in person.parts.items()
         },
-        "extra": {name: values.tolist() for name, values in person.extra.items()},
+        "extra": {name: plain(values) for name, values in person.extra.items()},
     }
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.stop import Stop
@@ -13,9 +13,7 @@ from pymafx_live.pipeline.wire import to_map
 
 def to_json(result: FrameResult) -> str:
     """The result as one line: people's numbers with six decimals, finer than any camera measures."""
-    content = to_map(result)
-    content["people"] = _rounded(content["people"])
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(to_map(result, decimals=6), separators=(",", ":"), ensure_ascii=False)
 
 
 class JsonOutput:
@@ -54,15 +52,3 @@ class JsonOutput:
             return file.open("w", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {file} ({error.strerror}): give another --json") from error
-
-
-def _rounded(value: Any) -> Any:
-    match value:
-        case float():
-            return round(value, 6)
-        case list():
-            return [_rounded(item) for item in value]
-        case dict():
-            return {key: _rounded(item) for key, item in value.items()}
-        case _:
-            return value

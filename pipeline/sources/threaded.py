@@ -14,6 +14,9 @@ from pymafx_live.pipeline.types import Frame
 _POLL = 0.1
 """Seconds between two looks at `Stop`: waiting for a frame must not delay the end of the run."""
 
+_PATIENCE = 0.3
+"""Seconds that `close` waits for the thread, longer than the decoding of any frame takes."""
+
 
 class ThreadedSource:
     """The frames of one reader, by the rules of `pipeline.interfaces.Source`.
@@ -76,11 +79,11 @@ class ThreadedSource:
             delivered, size, heard = delivered + 1, (width, height), time.monotonic()
 
     def close(self) -> None:
-        """Ends the reading. A read that hangs is left to its own timeout after a second."""
+        """Ends the reading. A read that hangs is left alone: it ends with its own timeout, or with the process."""
         self._closing.set()
         self._started.set()
         self._slot.close()
-        self._thread.join(timeout=1.0)
+        self._thread.join(timeout=_PATIENCE)
 
     def _await_open(self) -> None:
         # Readers keep their own timeout; this one is for a call that hangs in spite of it (a name server).

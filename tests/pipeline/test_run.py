@@ -147,6 +147,24 @@ def test_a_source_that_fails_leaves_what_it_gave(clips, start):
     assert len(clips.read(clips.folder / "out.mp4")[0]) == len(results)
 
 
+def test_a_signal_ends_a_run_whose_stream_hangs(clips, start):
+    """The read would go on for 300 s; the process does not wait for it, and ends cleanly in spite of it."""
+    (clips.folder / "live.yaml").write_text("source: {timeout: 300.0}")
+    data = clips.write("clip.ts", count=60).read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        process = start("--source", url, "--config", "live.yaml", "--bind", "", "--json", "out.jsonl")
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(data)
+            wait_for_lines(clips.folder / "out.jsonl", 1, process)
+            time.sleep(1)  # now it hangs
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert results_in((clips.folder / "out.jsonl").read_text())
+
+
 @pytest.mark.skipif(not MEDIA.is_dir(), reason="../shared/media is not here")
 def test_people_arrive_over_a_real_socket(start, tmp_path):
     """Four people of a photo, published by one process and received by two others: a client and `listen`."""
