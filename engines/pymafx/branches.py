@@ -74,8 +74,8 @@ class Branch(nn.Module):
 
     def iterate(self, maps: Pyramid, guide: Tensor | None = None) -> Estimate:
         """The maps to the estimate. `guide` (B, 4, G) is what another branch found, where the mesh needs it."""
-        state = self.start.expand(len(maps[0]), -1)
-        beside = state.new_zeros(len(state), max(self.BESIDE))
+        state = self.start.expand(maps[0].shape[0], -1)
+        beside = state.new_zeros(state.shape[0], max(self.BESIDE))
         states, asides = [state], [beside]
         for i in range(ITERATIONS):
             points = None if i == 0 else self.look(state, beside, None if guide is None else guide[:, i])

@@ -53,7 +53,7 @@ class GridFeatures(nn.Module):
     def forward(self, feature: Tensor, points: Tensor | None = None) -> Tensor:
         """A map (B, C, 14, 14) to features (B, 441 * 5), point by point. `points` plays no part."""
         shares = self.shares(feature).float()
-        tokens = sample(shares, self.grid.expand(len(feature), -1, -1)).to(feature.dtype)
+        tokens = sample(shares, self.grid.expand(feature.shape[0], -1, -1)).to(feature.dtype)
         first, second, third = tokens.split(self.widths, 2)
         x = F.leaky_relu(first + self.bias0)
         x = F.leaky_relu(self.layer1(x) + second)
@@ -84,7 +84,7 @@ class MeshFeatures(nn.Module):
 
     def forward(self, feature: Tensor, points: Tensor) -> Tensor:
         """A map (B, C, H, W) and mesh points (B, N, 2) to features (B, (441 + N) * 5), point by point."""
-        where = torch.cat([self.grid.expand(len(points), -1, -1), points], 1)
+        where = torch.cat([self.grid.expand(points.shape[0], -1, -1), points], 1)
         x = self.embed(sample(feature.float(), where).to(feature.dtype)) + self.position
         query, key, value = self.query_key_value(x).split(self.WIDTH, 2)
         x = self.norm1(x + F.scaled_dot_product_attention(query, key, value))

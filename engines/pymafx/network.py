@@ -102,18 +102,18 @@ class Network(nn.Module):
         `pred_face_rotmat` (B, 3, 3, 3: jaw, left eye, right eye), `pred_exp` (B, 50) and `pred_vis_hands` (B, 2).
         """
         pose, shape, camera = self.body.split(body.states[:, -1])
-        right, left = hands.states[:, -1].chunk(2)
+        right, left = _halves(hands.states[:, -1])
         right_pose, _, right_orientation, _ = self.hand.split(right)
         left_pose, _, left_orientation, _ = self.hand.split(left)
         if visibility is None:
-            of_right, of_left = hands.beside[:, -1].chunk(2)
+            of_right, of_left = _halves(hands.beside[:, -1])
             visibility = body.beside[:, -1] + of_left[:, :2] + of_right[:, 2:]
         visible = visibility > VISIBLE
 
         orientations = matrices_from_6d(torch.cat([left_orientation, right_orientation], 1))
         orientations = torch.cat([mirrored(orientations[:, :1]), orientations[:, 1:]], 1)
         rest = self.body.mesh.skin.rest_joints(shape)
-        forearms = rest[:, list(WRISTS)] - rest[:, list(ELBOWS)]
+        forearms = rest[:, WRISTS] - rest[:, ELBOWS]
         rotmat = integrate_hands(matrices_from_6d(pose), orientations, forearms, visible)
 
         mean_left, mean_right = self.body.mesh.hands.chunk(2)
@@ -132,7 +132,7 @@ class Network(nn.Module):
     def trace(self, body: Estimate, hands: Estimate, face: Estimate, result: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Every state of every iteration, named as in the golden files; `result` is what `join` made of the last."""
         out: dict[str, Tensor] = {}
-        rights, lefts = hands.states.chunk(2)
+        rights, lefts = _halves(hands.states)
         last = body.states.shape[1] - 1
         for i in range(last + 1):
             state = {f"pred_{k}": v for k, v in _named(self.body, body.states[:, i]).items()}
@@ -156,6 +156,11 @@ class Network(nn.Module):
             )
             out |= {f"iter{i}/{k}": v for k, v in state.items()}
         return out
+
+
+def _halves(hands: Tensor) -> tuple[Tensor, ...]:
+    """(2 B, ...) to the rights and the lefts, (B, ...) each; unlike `chunk`, traceable with any B."""
+    return hands.unflatten(0, (2, -1)).unbind(0)  # type: ignore[no-any-return]
 
 
 def _named(branch: Branch, state: Tensor) -> dict[str, Tensor]:

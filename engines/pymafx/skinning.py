@@ -78,7 +78,7 @@ class Skin(nn.Module):
         local = torch.cat([R, bone[..., None]], -1)
         eye = torch.eye(4, device=R.device, dtype=R.dtype)
         bottom = eye[3].expand(*local.shape[:2], 1, 4)
-        world = torch.cat([torch.cat([local, bottom], 2), eye.expand(len(R), 1, 4, 4)], 1)
+        world = torch.cat([torch.cat([local, bottom], 2), eye.expand(R.shape[0], 1, 4, 4)], 1)
         for ancestor in self.ancestors.unbind(0):
             world = world.index_select(1, ancestor) @ world
         return world[:, :-1, :3]
@@ -125,7 +125,7 @@ class BodyMesh(FeedbackMesh):
     def points(self, pose: Tensor, face: Tensor, betas: Tensor) -> Tensor:
         """Points (B, N, 3) for a pose (B, 144), jaw and eyes (B, 18), all in 6D, and a shape (B, 10)."""
         R = matrices_from_6d(torch.cat([pose[:, : 22 * 6], face], 1))
-        return self(torch.cat([R, self.hands.expand(len(R), -1, -1, -1)], 1), betas)
+        return self(torch.cat([R, self.hands.expand(R.shape[0], -1, -1, -1)], 1), betas)
 
 
 class HandMesh(FeedbackMesh):
@@ -142,5 +142,5 @@ class FaceMesh(FeedbackMesh):
     def points(self, pose: Tensor, orientation: Tensor, betas: Tensor, expression: Tensor) -> Tensor:
         """Points (B, N, 3) for jaw and eyes (B, 18), orientation (B, 6), shape (B, 100) and expression (B, 50)."""
         R = matrices_from_6d(torch.cat([orientation, pose], 1))
-        neck = torch.eye(3, device=R.device, dtype=R.dtype).expand(len(R), 1, 3, 3)
+        neck = torch.eye(3, device=R.device, dtype=R.dtype).expand(R.shape[0], 1, 3, 3)
         return self(torch.cat([R[:, :1], neck, R[:, 1:]], 1), torch.cat([betas, expression], 1))

@@ -8,7 +8,8 @@ from torch import Tensor
 
 ARMS = ((0, 3, 6, 9, 13, 16, 18), (0, 3, 6, 9, 14, 17, 19))
 """The joints from the pelvis to the left and the right elbow."""
-ELBOWS, WRISTS = (18, 19), (20, 21)
+ELBOWS, WRISTS = slice(18, 20), slice(20, 22)
+"""Joints of the left and the right arm; the wrists follow the elbows."""
 TWIST_LIMIT = 0.4 * math.pi
 """Radians of twist about the forearm that a wrist keeps to itself."""
 
@@ -42,8 +43,7 @@ def integrate_hands(R: Tensor, hands: Tensor, forearms: Tensor, visible: Tensor)
         elbow_global = elbow_global @ chain[:, :, k]
     wrist = elbow_global.mT @ hands
     twist = excess_twist(wrist, unit(forearms))
-    first, last = ELBOWS[0], WRISTS[-1] + 1
-    elbow = chain[:, :, -1] @ twist
-    seen = visible[:, [0, 1, 0, 1], None, None]
-    moved = torch.where(seen, torch.cat([elbow, twist.mT @ wrist], 1), R[:, first:last])
-    return torch.cat([R[:, :first], moved, R[:, last:]], 1)
+    seen = visible[:, :, None, None]
+    elbow = torch.where(seen, R[:, ELBOWS] @ twist, R[:, ELBOWS])
+    wrist = torch.where(seen, twist.mT @ wrist, R[:, WRISTS])
+    return torch.cat([R[:, : ELBOWS.start], elbow, wrist, R[:, WRISTS.stop :]], 1)

@@ -119,3 +119,9 @@ def gentle(learned: dict[str, Any]) -> dict[str, Any]:
     from pymafx_live.engines.pymafx.synthetic_weights import DECODER_SCALE
 
     return {k: v / 4 if k.split(".")[-2] in DECODER_SCALE else v for k, v in learned.items()}
+
+
+@pytest.fixture(scope="session")
+def reference_pattern() -> NDArray[np.float32]:
+    """The pattern (1, 3, 640, 640) behind the reference's crops."""
+    return smooth_crops(1, 7, 640)
