@@ -11,24 +11,25 @@ from numba import njit
 
 NEAR = 0.1
 """Metres. What is nearer to the camera, or behind it, is not drawn."""
+FAR_OUT = 1e9
+"""Pixels. What is projected further away, or is not a number, is not drawn."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def project(vertices, fx, fy, cx, cy, screen):  # type: ignore[no-untyped-def]
-    """Screen points (P, V, 3) as x, y in pixels and 1 / Z of camera-frame points; 1 / Z is 0 before NEAR."""
+    """Screen points (P, V, 3) as x, y in pixels and 1 / Z; all 0 for points that cannot be drawn."""
     for p in range(vertices.shape[0]):
         for v in range(vertices.shape[1]):
-            z = vertices[p, v, 2]
-            if z > NEAR:
-                inverse = np.float32(1.0) / z
-                screen[p, v, 0] = fx * vertices[p, v, 0] * inverse + cx
-                screen[p, v, 1] = fy * vertices[p, v, 1] * inverse + cy
-                screen[p, v, 2] = inverse
-            else:  # also not-a-number
-                screen[p, v, 0] = screen[p, v, 1] = screen[p, v, 2] = 0.0
+            screen[p, v, 0] = screen[p, v, 1] = screen[p, v, 2] = 0.0
+            if vertices[p, v, 2] > NEAR:
+                inverse = np.float32(1.0) / vertices[p, v, 2]
+                x = fx * vertices[p, v, 0] * inverse + cx
+                y = fy * vertices[p, v, 1] * inverse + cy
+                if abs(x) < FAR_OUT and abs(y) < FAR_OUT:
+                    screen[p, v, 0], screen[p, v, 1], screen[p, v, 2] = x, y, inverse
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def vertex_normals(vertices, faces, normals):  # type: ignore[no-untyped-def]
     """Unit normals (P, V, 3): the sum of the adjacent triangles' normals, weighted by their areas."""
     normals[:] = 0.0
@@ -50,7 +51,7 @@ def vertex_normals(vertices, faces, normals):  # type: ignore[no-untyped-def]
             n[v, 2] *= scale
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bounds(screen, width, height):  # type: ignore[no-untyped-def]
     """The part of the image that visible points cover: x0, y0, x1, y1 in whole pixels, ends exclusive."""
     x0, y0, x1, y1 = 1e9, 1e9, -1e9, -1e9
@@ -64,7 +65,7 @@ def bounds(screen, width, height):  # type: ignore[no-untyped-def]
     return min(left, width), min(top, height), max(right, 0), max(bottom, 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def rasterise(screen, faces, x_offset, y_offset, scale, depth, index):  # type: ignore[no-untyped-def]
     """Draw all triangles that face the camera into `depth` and `index` (h, w), a window of the image.
 
@@ -121,7 +122,7 @@ def rasterise(screen, faces, x_offset, y_offset, scale, depth, index):  # type: 
                         index[row, column] = p * faces.shape[0] + f
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def barycentric(screen, p, a, b, c, x, y):  # type: ignore[no-untyped-def]
     """Perspective-correct weights of the vertices a, b, c of person p at the image point (x, y)."""
     ax, ay = screen[p, a, 0], screen[p, a, 1]
@@ -134,7 +135,7 @@ def barycentric(screen, p, a, b, c, x, y):  # type: ignore[no-untyped-def]
     return wa * scale, wb * scale, wc * scale
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def shade(index, x_offset, y_offset, scale, screen, faces, normals, colours, opacity, light, ambient, layer):  # type: ignore[no-untyped-def]
     """Light every visible pixel: `layer` (h, w, 4) becomes premultiplied BGRA, uint8.
 
@@ -167,7 +168,7 @@ def shade(index, x_offset, y_offset, scale, screen, faces, normals, colours, opa
             layer[row, column, 3] = np.uint8(255.0 * opacity[p])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def blend(image, layer):  # type: ignore[no-untyped-def]
     """Lay a premultiplied BGRA `layer` (h, w, 4) over `image` (h, w, 3), in place."""
     for row in range(layer.shape[0]):

@@ -38,7 +38,7 @@ def _stretch_ends() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
 _STRETCH = _stretch_ends()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def rotation_matrix(x, y, z, out):  # type: ignore[no-untyped-def]
     """Rodrigues' formula: the matrix (3, 3) of the axis-angle vector (x, y, z)."""
     angle = np.sqrt(x * x + y * y + z * z)
@@ -54,7 +54,7 @@ def rotation_matrix(x, y, z, out):  # type: ignore[no-untyped-def]
     out[1, 2], out[2, 1] = b * y * z - a * x, b * y * z + a * x
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def forward_kinematics(pose, transl, rest, bones, positions, rotations):  # type: ignore[no-untyped-def]
     """Joints (P, 55, 3) and global rotations (P, 55, 3, 3) of axis-angle poses (P, 55, 3).
 
@@ -83,7 +83,7 @@ def forward_kinematics(pose, transl, rest, bones, positions, rotations):  # type
                 positions[i, j, r] = positions[i, parent, r] + bones[i, j] * reach
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def flesh_maps(rest, bones, positions, rotations, maps):  # type: ignore[no-untyped-def]
     """Affine maps (P, 55, 3, 4) from rest space to the posed flesh of each joint.
 
@@ -114,7 +114,7 @@ def flesh_maps(rest, bones, positions, rotations, maps):  # type: ignore[no-unty
                 maps[i, j, r, 3] = offset
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def skin(template, skin_joints, skin_weights, maps, out):  # type: ignore[no-untyped-def]
     """Linear blend skinning: vertices (P, V, 3) from `template` (P or 1, V, 3) and the maps (P, 55, 3, 4)."""
     for i in range(maps.shape[0]):

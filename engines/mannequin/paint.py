@@ -13,7 +13,7 @@ SKIN, SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR, LIPS, EYE, IRIS, PUPIL, LASH = r
 MATERIALS = 12
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _face(x, y):  # type: ignore[no-untyped-def]
     """The material of the front of the head at |x|, y."""
     across, above = (x - 0.0330) / 0.0130, (y - 0.4376) / 0.0062
@@ -34,7 +34,7 @@ def _face(x, y):  # type: ignore[no-untyped-def]
     return SKIN
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def material(x, y, z, cut):  # type: ignore[no-untyped-def]
     """The material at a point (x, y, z) of the rest body, by the garments' borders `cut` (5,)."""
     x = abs(x)
@@ -69,7 +69,7 @@ def folds(rest: Floats) -> Floats:
     return np.asarray(1 + 0.07 * waves, np.float32)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pattern(x, y, z, kind, fold, strength):  # type: ignore[no-untyped-def]
     """The brightness of a material at a point: folds and checks of cloth, strands of hair."""
     if kind in (SHIRT, TROUSERS):
@@ -80,7 +80,7 @@ def _pattern(x, y, z, kind, fold, strength):  # type: ignore[no-untyped-def]
     return 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def paint(index, x_offset, y_offset, scale, screen, faces, rest, fold, light, palettes, cuts, warmth, layer):  # type: ignore[no-untyped-def]
     """Colour every visible pixel of P dressed people: `layer` (h, w, 4) becomes opaque BGRA.
 

@@ -119,7 +119,7 @@ def place_camera(rng: Generator, points: Floats, whole: bool, fov: float | None 
     are seen from eye level or below, upper bodies from the height of the chest.
     """
     degrees = rng.uniform(48, 72)
-    focal = 0.5 * WIDTH / np.tan(np.radians(degrees if fov is None else fov) / 2)
+    focal = float(0.5 * WIDTH / np.tan(np.radians(degrees if fov is None else fov) / 2))
     camera = Camera(WIDTH, HEIGHT, focal, focal, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, assumed=False)
     targets = points.astype(np.float64)
     low, high = targets.min(0), targets.max(0)
