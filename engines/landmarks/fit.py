@@ -67,6 +67,11 @@ BODY_SCALE, HAND_SCALE, FACE_HEIGHT = 1.1, 1.05, 0.2
 """The networks' metres against the embedded body's, and a face mesh's height in metres."""
 
 
+HIPS, KNEES = [23, 24], [25, 26]
+GUESSED = 0.1
+"""How far hips are trusted when no knee is seen: the network then guesses them, and says that it sees them."""
+
+
 def normalise(xy: Reals, camera: Camera) -> Reals:
     """Pixels (..., 2) to normalised image coordinates x / z, y / z, free of the lens's distortion."""
     if any(camera.distortion):
@@ -97,6 +102,7 @@ def gather(sight: Sight, camera: Camera, options: FitOptions) -> Evidence:
         ray[group] = direction / np.linalg.norm(direction)
 
     seen = ramp(sight.visibility) * _inside(sight.xy, camera)
+    seen[HIPS] *= max(float(seen[KNEES].max()), GUESSED)
     fill(BODY, sight.xy, sight.world[:, 2] * BODY_SCALE, seen, options.body_pixels * sight.side, sight.centre)
     for group, side in ((LEFT, "left"), (RIGHT, "right")):
         if (hand := sight.hands.get(side)) is not None:
@@ -161,7 +167,9 @@ class Fitter:
     def begin(self, sight: Sight, evidence: Evidence, bones: Reals | None = None) -> State:
         """A new person's state, from the world landmarks in closed form and then many steps."""
         rig = self.rig
-        local, angle = first_pose(rig, sight.world.astype(np.float64), sight.visibility > 0.5)
+        visible = sight.visibility > 0.5
+        visible[HIPS] &= visible[KNEES].any()
+        local, angle = first_pose(rig, sight.world.astype(np.float64), visible)
         state = State(np.zeros(3), local, angle, np.ones(55) if bones is None else bones.copy())
         solver.forward(rig.rest, rig.parents, state.bones, state.translation, local, state.G, state.T)
         self._place(state, evidence)
