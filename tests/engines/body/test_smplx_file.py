@@ -13,11 +13,10 @@ from pymafx_live.pipeline.errors import EXIT_ASSET, AssetError
 from scipy.spatial.transform import Rotation
 
 
-def smplx_arrays(shapes: int) -> dict[str, NDArray[Any]]:
-    """An SMPL-X file's arrays: 600 points of the embedded body with random blend shapes, 20 or 400 of them."""
+def smplx_arrays(shapes: int, vertices: int = 600) -> dict[str, NDArray[Any]]:
+    """An SMPL-X file's arrays: points of the embedded body with random blend shapes, 20 or 400 of them."""
     rng = np.random.default_rng(shapes)
     body = BodyModel.embedded()
-    vertices = 600
     kept = rng.choice(len(body.v_template), vertices, replace=False)
     weights = np.zeros((vertices, 55))
     np.add.at(weights, (np.arange(vertices)[:, None], body.skin_joints[kept]), body.skin_weights[kept])
@@ -83,9 +82,12 @@ def test_vertices_are_those_of_the_published_formula(smplx_file: Path) -> None:
     np.testing.assert_allclose(body.joints(pose, transl, shape)[0][0], world[:, :3, 3] + transl[0], atol=2e-5)
 
 
-def test_it_agrees_with_the_smplx_package(smplx_file: Path) -> None:
+@pytest.mark.parametrize("shapes", [20, 400])
+def test_it_agrees_with_the_smplx_package(tmp_path: Path, shapes: int) -> None:
     smplx = pytest.importorskip("smplx", reason="the smplx package (optional, not ours to ship) is not installed")
     torch = pytest.importorskip("torch")
+    smplx_file = tmp_path / "SMPLX_NEUTRAL.npz"
+    np.savez(smplx_file, **smplx_arrays(shapes, 10475))  # the package picks landmarks by fixed vertex numbers
     model = smplx.SMPLX(
         str(smplx_file), use_pca=False, flat_hand_mean=True, num_betas=10, num_expression_coeffs=10, ext="npz"
     )
