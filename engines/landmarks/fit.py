@@ -83,7 +83,7 @@ def normalise(xy: Reals, camera: Camera) -> Reals:
     return normalised
 
 
-def ramp(visibility: Reals, low: float = 0.3, high: float = 0.8) -> Reals:
+def ramp(visibility: Reals, low: float = 0.5, high: float = 0.9) -> Reals:
     """0 below `low`, 1 above `high`, linear between."""
     clipped: Reals = np.clip((visibility - low) / (high - low), 0, 1)
     return clipped
