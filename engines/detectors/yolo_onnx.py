@@ -47,10 +47,12 @@ class YoloOnnx:
         if shape != self._image:
             self._image, self._letterbox = shape, self._fit(shape)
         output = self._run(self._letterbox(image))[0]
-        read = from_detections if self._end_to_end else from_anchors
-        boxes, scores = read(output, self._labels.person, self._confidence)
-        # A network with its own suppression leaves no overlaps, so that only the order and the limit act.
-        kept = suppress(boxes, scores, 1.0 if self._end_to_end else self._iou, self._max_people)
+        if self._end_to_end:
+            boxes, scores = from_detections(output, self._labels.person, self._confidence)
+            kept = np.argsort(-scores, kind="stable")[: self._max_people]
+        else:
+            boxes, scores = from_anchors(output, self._labels.person, self._confidence)
+            kept = suppress(boxes, scores, self._iou, self._max_people)
         boxes = self._letterbox.to_image(boxes[kept])
         inside = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
         return boxes[inside], scores[kept][inside]
