@@ -64,8 +64,12 @@ _MATRICES: dict[str, type[_Record]] = {"csc": _Csc, "csr": _Csr, "coo": _Coo}
 def _new_record(cls: type, base: type, state: Any) -> _Record:
     """What Python 2's `copy_reg._reconstructor` would do, for records only."""
     if not issubclass(cls, _Record) or base is not object:
-        raise pickle.UnpicklingError(f"{cls.__name__} is not an array")
+        raise _ForeignError(f"it wants {cls.__name__} rebuilt, which is not an array")
     return cls()
+
+
+class _ForeignError(pickle.UnpicklingError):
+    """The pickle wants something that is neither an array nor known to wrap one."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -84,7 +88,7 @@ class _Unpickler(pickle.Unpickler):
             return object
         if (module, name) == ("_codecs", "encode"):
             return str.encode
-        raise pickle.UnpicklingError(f"it wants {module}.{name}, which is not an array")
+        raise _ForeignError(f"it wants {module}.{name}, which is not an array")
 
 
 def _plain(value: Any) -> Any:
@@ -121,7 +125,7 @@ def damage_named(path: Path) -> Iterator[None]:
         raise AssetError(f"{path} is missing; `pymafx-live assets check` says where to get it.") from error
     except AssetError:
         raise
-    except pickle.UnpicklingError as error:
+    except _ForeignError as error:
         raise AssetError(f"{path} is not a body model: {error}; get the original file again.") from error
     except Exception as error:
         size = path.stat().st_size if path.exists() else 0

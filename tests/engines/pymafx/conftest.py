@@ -81,9 +81,10 @@ def linked(source: Path, target: Path) -> Path:
 
 
 @pytest.fixture
-def own_assets(assets_dir: Path, tmp_path: Path) -> Path:
+def own_assets(assets_dir: Path, tmp_path: Path) -> Iterator[Path]:
     """The synthetic folder as links, for one test to spoil."""
-    return linked(assets_dir, tmp_path / "assets")
+    yield linked(assets_dir, tmp_path / "assets")
+    shutil.rmtree(tmp_path / "assets")
 
 
 @pytest.fixture(scope="session")
