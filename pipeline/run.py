@@ -13,8 +13,9 @@ from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs import open_outputs
+from pymafx_live.pipeline.outputs.stats import StatsFile
 from pymafx_live.pipeline.sources import open_source
-from pymafx_live.pipeline.statistics import Statistics, StatsFile
+from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stop import Stop
 
 

@@ -1,14 +1,11 @@
 """What a run has done so far: frames, people, drops, and how long each stage took."""
 
-import json
 import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.types import Frame, FrameResult, TrackState
 
 _STEP = math.log(1.01)
@@ -95,29 +92,6 @@ class Statistics:
             "stages_ms": {name: _percentiles(stage) for name, stage in self.stages.items()},
             "age_ms": _percentiles(self.age) if self.frames else {},
         }
-
-
-class StatsFile:
-    """The output that leaves the closing figures in a JSON file; raises `UsageError` where it cannot."""
-
-    def __init__(self, file: Path, statistics: Statistics) -> None:
-        self._file = file
-        self._statistics = statistics
-        self._save()  # at once, so that a path that cannot be written is told before the run
-
-    def write(self, result: FrameResult, frame: Frame) -> None:
-        """The statistics count by themselves."""
-
-    def close(self) -> None:
-        """Writes the file."""
-        self._save()
-
-    def _save(self) -> None:
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps(self._statistics.summary(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {self._file} ({error.strerror}): give another --stats") from error
 
 
 def _percentiles(durations: Durations) -> dict[str, float]:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.stop import Stop
 from pymafx_live.pipeline.types import Frame, FrameResult
 from pymafx_live.pipeline.wire import to_map
@@ -26,29 +26,27 @@ class JsonOutput:
     """
 
     def __init__(self, file: str, stop: Stop) -> None:
-        self._name = "standard output" if file == "-" else file
+        self._file = "standard output" if file == "-" else file
         self._stop = stop
         self._stream: TextIO = sys.stdout if file == "-" else self._open(Path(file))
 
     def write(self, result: FrameResult, frame: Frame) -> None:
         """Writes one line."""
         try:
-            self._stream.write(to_json(result) + "\n")
-            self._stream.flush()
+            with writing(self._file, "free some space"):
+                self._stream.write(to_json(result) + "\n")
+                self._stream.flush()
         except BrokenPipeError:
             self._stop.request()
-        except OSError as error:
-            raise UsageError(f"cannot write {self._name} ({error.strerror}): free some space") from error
 
     def close(self) -> None:
         """Closes the file; standard output stays open."""
         if self._stream is not sys.stdout:
-            self._stream.close()
+            with writing(self._file, "free some space"):
+                self._stream.close()
 
     @staticmethod
     def _open(file: Path) -> TextIO:
-        try:
+        with writing(file, "give another --json"):
             file.parent.mkdir(parents=True, exist_ok=True)
             return file.open("w", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {file} ({error.strerror}): give another --json") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.outputs.drawn import Image
+from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.types import Frame
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -48,14 +49,10 @@ class PictureFolderSink:
 
 
 def _make_folder(folder: Path) -> None:
-    try:
+    with writing(folder, "give another --save"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder} ({error.strerror}): give another --save") from error
 
 
 def _write(file: Path, image: Image) -> None:
-    try:
+    with writing(file, "check --save"):
         file.write_bytes(cv2.imencode(file.suffix, image)[1].tobytes())
-    except OSError as error:
-        raise UsageError(f"cannot write {file} ({error.strerror}): check --save") from error

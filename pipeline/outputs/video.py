@@ -1,5 +1,6 @@
 """Writes pictures as a video that plays even when the process was killed while it wrote."""
 
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -9,8 +10,8 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.outputs.drawn import Image
+from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.types import Frame
 
 # Fragments, or short clusters, while the file grows; an MP4 becomes an ordinary one when it is closed.
@@ -34,11 +35,9 @@ class VideoSink:
     def __init__(self, file: Path) -> None:
         self._file = file
         options = {"flush_packets": "1", **_MUXER[file.suffix.lower()]}
-        try:
+        with writing(file, "give another --save"):
             file.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(file), "w", options=options)
-        except (av.error.FFmpegError, OSError) as error:
-            raise UsageError(f"cannot write {file} ({error.strerror}): give another --save") from error
         self._stream: VideoStream | None = None
         self._began = 0.0
         self._last = -1
@@ -52,13 +51,14 @@ class VideoSink:
         picture = VideoFrame.from_ndarray(canvas, format="bgr24")
         self._last = max(self._last + 1, round((frame.time - self._began) / _CLOCK))
         picture.pts, picture.time_base = self._last, _CLOCK
-        self._mux(self._stream, picture)
+        with writing(self._file, "free some space"):
+            self._container.mux(self._stream.encode(picture))
 
     def close(self) -> None:
         """Writes what the encoder still holds, and the index."""
-        if self._stream is not None:
-            self._mux(self._stream, None)
-        self._container.close()
+        with writing(self._file, "free some space"), closing(self._container):
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
 
     def _open_stream(self, image: Image) -> VideoStream:
         height, width = image.shape[:2]
@@ -69,12 +69,6 @@ class VideoSink:
         stream.codec_context.time_base = stream.time_base = _CLOCK
         stream.codec_context.gop_size = _KEY_FRAME_EVERY
         return stream
-
-    def _mux(self, stream: VideoStream, picture: VideoFrame | None) -> None:
-        try:
-            self._container.mux(stream.encode(picture))
-        except (av.error.FFmpegError, OSError) as error:
-            raise UsageError(f"cannot write {self._file} ({error.strerror}): free some space") from error
 
 
 def _encoder() -> tuple[str, dict[str, str]]:

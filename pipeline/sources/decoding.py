@@ -26,6 +26,7 @@ class Decoder:
 
     def __init__(self, container: InputContainer, name: str) -> None:
         self.lost = 0
+        self._now = 0.0
         self._container = container
         self._name = name
         self._stream: VideoStream = container.streams.video[0]
@@ -45,15 +46,15 @@ class Decoder:
         Times never run backwards: where the container's do (joined recordings), they go on one frame later.
         """
         step = 1 / float(self._stream.average_rate or 25)
-        now, offset = 0.0, None
+        offset: float | None = None
         for frame in self._frames():
             stamp = frame.time
             if offset is None:
                 offset = -(stamp or 0.0)
-            elif stamp is None or stamp + offset < now:
-                offset = now + step - (stamp or 0.0)
-            now = (stamp or 0.0) + offset
-            yield self._upright(frame), now
+            elif stamp is None or stamp + offset < self._now:
+                offset = self._now + step - (stamp or 0.0)
+            self._now = (stamp or 0.0) + offset
+            yield self._upright(frame), self._now
 
     def _upright(self, frame: VideoFrame) -> NDArray[np.uint8]:
         image = np.asarray(self._reformatter.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
@@ -65,11 +66,11 @@ class Decoder:
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
-                self._lose(packet)
+                self._lose()
                 continue
             for frame in frames:
                 if frame.is_corrupt:
-                    self._lose(packet)
+                    self._lose()
                 else:
                     yield frame
 
@@ -85,10 +86,10 @@ class Decoder:
             else:
                 return
 
-    def _lose(self, packet: "Packet[VideoStream]") -> None:
+    def _lose(self) -> None:
         self.lost += 1
         if self.lost == 1:
             logger.warning(
-                "%s: a frame near %.1f s is damaged and was left out; others like it are only counted",
-                self._name, float((packet.pts or 0) * packet.time_base),
+                "%s: a frame after %.1f s is damaged and was left out; others like it are only counted",
+                self._name, self._now,
             )  # fmt: skip

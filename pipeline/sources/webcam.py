@@ -28,9 +28,7 @@ class WebcamReader:
     def open(self) -> None:
         """Raises `SourceError` for a device that is not there, is taken, or may not be opened."""
         self._check_node()
-        cv2.utils.logging.setLogLevel(
-            cv2.utils.logging.LOG_LEVEL_SILENT
-        )  # OpenCV writes its own warnings to standard error beside our sentence
+        _silence_opencv()
         self._capture = cv2.VideoCapture(int(self._device) if self._device.isdecimal() else self._device)
         if not self._capture.isOpened():
             raise SourceError(
@@ -63,3 +61,9 @@ class WebcamReader:
             )
         if not os.access(node, os.R_OK | os.W_OK):
             raise SourceError(f"camera {self._device} may not be opened: join the group of {node}")
+
+
+def _silence_opencv() -> None:
+    """OpenCV would write its own warnings to standard error beside our sentence."""
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # where OpenCV 5 has it
+    set_level(0)

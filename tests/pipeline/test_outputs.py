@@ -18,9 +18,10 @@ from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.drawn import DrawnOutput
 from pymafx_live.pipeline.outputs.jsonl import JsonOutput
 from pymafx_live.pipeline.outputs.pictures import PictureFileSink, PictureFolderSink
+from pymafx_live.pipeline.outputs.stats import StatsFile
 from pymafx_live.pipeline.outputs.video import VideoSink
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
-from pymafx_live.pipeline.statistics import Durations, Statistics, StatsFile
+from pymafx_live.pipeline.statistics import Durations, Statistics
 from pymafx_live.pipeline.stop import Stop
 from pymafx_live.pipeline.types import SHAPES, Camera, Frame, FrameResult, Origin, Part, Person, TrackState
 from pymafx_live.pipeline.wire import decode, from_map
@@ -141,6 +142,8 @@ def test_a_full_disk_ends_in_a_sentence(clips):
         for number in range(400):
             image = np.random.default_rng(number).integers(0, 255, (240, 320, 3), np.uint8)
             sink.show(image, frame_of(image, number, number / 25))
+    with suppress(UsageError):  # nothing else
+        sink.close()
 
 
 def test_pictures_go_into_a_folder_or_one_file(clips):
@@ -229,8 +232,11 @@ def test_a_closed_pipe_ends_the_run_quietly(monkeypatch):
 
 
 def test_json_to_a_full_disk():
+    output = JsonOutput("/dev/full", Stop())
     with pytest.raises(UsageError, match=r"cannot write /dev/full \(No space left on device\): free some"):
-        JsonOutput("/dev/full", Stop()).write(result_of(0), FRAME)
+        output.write(result_of(0), FRAME)
+    with pytest.raises(UsageError):
+        output.close()
 
 
 def test_json_where_nothing_can_be_written(tmp_path):

@@ -68,9 +68,8 @@ def test_damage_between_key_frames_does_not_end_a_video(clips, opened):
     file.write_bytes(data)
     frames = list(opened(file))
     numbers = [clips.number(frame.image) for frame in frames]
-    assert numbers[:5] == [0, 1, 2, 3, 4]
-    assert numbers[-5:] == [35, 36, 37, 38, 39]
-    assert frames[-1].dropped > 0
+    assert numbers[:10] == list(range(10))
+    assert numbers[-20:] == list(range(20, 40))
 
 
 def test_a_changed_size_goes_on_as_a_cut_with_its_own_camera(clips, opened):

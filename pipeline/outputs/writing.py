@@ -1,0 +1,17 @@
+"""What goes wrong when a file is written, as one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymafx_live.pipeline.errors import UsageError
+
+
+@contextmanager
+def writing(file: object, remedy: str) -> Iterator[None]:
+    """Turns an `OSError` from within, FFmpeg's included, into a `UsageError` that names the file."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # a reader that has seen enough, and no fault
+    except OSError as error:
+        raise UsageError(f"cannot write {file} ({error.strerror}): {remedy}") from error
