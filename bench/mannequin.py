@@ -94,6 +94,9 @@ def _render(path: Path, options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     names, seeds = options.clips.split(","), numbers(options.seeds)
+    unknown = [name for name in names if name not in MOTIONS]
+    if unknown:
+        raise UsageError(f"There is no mannequin motion {unknown[0]!r}: choose some of {', '.join(MOTIONS)}.")
     pipeline = Parts.make(Settings())
     body = BodyModel.embedded()
     outcomes: dict[str, list[Outcome]] = defaultdict(list)

