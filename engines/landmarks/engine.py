@@ -106,7 +106,7 @@ class LandmarkEngine:
             if confidence[part] < parts.SEEN:
                 unseen = time - memory.since.get(part, -np.inf)
                 stay[freedoms] = 50.0 if unseen < fit.hold else np.sqrt(fit.ease / dt) / rig.sigma[freedoms]
-        self._fitter.update(state, evidence, stay, fit.steps)
+        self._fitter.follow(state, sight, evidence, stay)
         if min(confidence["left_leg"], confidence["right_leg"]) >= parts.SEEN:
             self._fitter.gravity.learn(state, state.angle[self._knees], dt)
 

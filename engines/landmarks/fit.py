@@ -1,11 +1,11 @@
 """From what is seen of a person to a pose: weights the evidence, runs the solver, remembers the outcome."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pymafx_live.engines.landmarks import solver
 from pymafx_live.engines.landmarks.arrays import Reals
-from pymafx_live.engines.landmarks.initial import first_pose, place
+from pymafx_live.engines.landmarks.initial import LIMBS, Limb, bend, first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
 from pymafx_live.engines.landmarks.rig import BODY, FACE, FACE_POINTS, GROUP, LEFT, PAIR_SIGMA, PAIRS, RIGHT, Rig
 from pymafx_live.engines.skeleton import JOINT
@@ -67,6 +67,9 @@ BODY_SCALE, HAND_SCALE, FACE_HEIGHT = 1.1, 1.05, 0.2
 """The networks' metres against the embedded body's, and a face mesh's height in metres."""
 
 
+MOVING = ("translation", "local", "angle", "G", "T")
+CONTRADICTION, JUMP_STEPS = 2.0, 6
+"""Deviations of depth that make a limb suspect, and steps of the fit from its other side."""
 HIPS, KNEES = [23, 24], [25, 26]
 GUESSED = 0.1
 """How far hips are trusted when no knee is seen: the network then guesses them, and says that it sees them."""
@@ -199,6 +202,34 @@ class Fitter:
                 state.translation, state.local, state.angle, state.G, state.T,
             )
         )  # fmt: skip
+
+    def follow(self, state: State, sight: Sight, evidence: Evidence, stay: Reals) -> None:
+        """Updates a known person, and tries a limb on the other side of its joint where the depths contradict it.
+
+        A limb that points towards the camera and one that points away look alike, and no small step leads from one
+        to the other (Sminchisescu and Triggs, "Kinematic jump processes", CVPR 2003).
+        """
+        cost = self.update(state, evidence, stay, self.options.steps)
+        suspects = self._contradicted(state, evidence)
+        if not suspects:
+            return
+        other = replace(
+            state, **{name: getattr(state, name).copy() for name in ("translation", "local", "angle", "G", "T")}
+        )
+        for limb in suspects:
+            parent = state.G[self.rig.parents[JOINT[limb.root]]]
+            bend(self.rig, limb, sight.world.astype(np.float64), parent, other.local, other.angle)
+        if self.update(other, evidence, np.full(len(stay), 1e-3), JUMP_STEPS) < cost:
+            for name in MOVING:
+                getattr(state, name)[:] = getattr(other, name)
+
+    def _contradicted(self, state: State, evidence: Evidence) -> list[Limb]:
+        """The limbs one of whose bones is deeper or nearer than the networks say by many deviations."""
+        P = self.landmarks(state)
+        a, b = PAIRS.T
+        error = np.abs(np.einsum("mi,mi->m", evidence.ray, P[a] - P[b]) - evidence.depth) * evidence.depth_weight
+        wrong = {(int(i), int(j)) for i, j in PAIRS[error > CONTRADICTION]}
+        return [x for x in LIMBS if {(x.landmarks[1], x.landmarks[0]), (x.landmarks[2], x.landmarks[1])} & wrong]
 
     def pose(self, state: State) -> Reals:
         """The pose as 55 axis-angle vectors, (55, 3)."""

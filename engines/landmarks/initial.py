@@ -1,16 +1,34 @@
 """A first pose from one frame's world landmarks, in closed form: where the fit of a new person starts."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.rig import BALL, Rig
+from pymafx_live.engines.landmarks.solver import locals_from_angles
 from pymafx_live.engines.skeleton import JOINT
 
 UPSIDE = np.diag([1.0, -1.0, -1.0])
 """From the rest pose's axes (y up, z forward) to the camera's (y down, z away) for a person who faces it."""
 
-_ARMS = (("left", 11, 13, 15), ("right", 12, 14, 16))
-_LEGS = (("left", 23, 25, 27), ("right", 24, 26, 28))
+
+@dataclass(frozen=True, slots=True)
+class Limb:
+    """An arm or a leg: its ball joint `root`, its `hinge` with its rest `axis`, and the landmarks of its three ends."""
+
+    root: str
+    hinge: str
+    axis: tuple[float, float, float]
+    landmarks: tuple[int, int, int]
+
+
+LIMBS = (
+    Limb("left_shoulder", "left_elbow", (0.0, -1.0, 0.0), (11, 13, 15)),
+    Limb("right_shoulder", "right_elbow", (0.0, 1.0, 0.0), (12, 14, 16)),
+    Limb("left_hip", "left_knee", (1.0, 0.0, 0.0), (23, 25, 27)),
+    Limb("right_hip", "right_knee", (1.0, 0.0, 0.0), (24, 26, 28)),
+)
 
 
 def _unit(v: Reals) -> Reals:
@@ -58,8 +76,6 @@ def first_pose(rig: Rig, world: Reals, visible: NDArray[np.bool_]) -> tuple[Real
 
     What is not visible keeps the prior's mean: arms hanging, legs straight, the pelvis upright.
     """
-    from pymafx_live.engines.landmarks.solver import locals_from_angles
-
     local = np.tile(np.eye(3), (55, 1, 1))
     angle = np.where(rig.kind == BALL, 0.0, rig.mean)
     _set_means(rig, local)
@@ -69,31 +85,22 @@ def first_pose(rig: Rig, world: Reals, visible: NDArray[np.bool_]) -> tuple[Real
         across = across + world[23] - world[24]
     else:
         across, up = across * [1, 0, 1], np.array([0.0, -1.0, 0.0])
-    torso = _frame(across, up)
-    local[0] = torso
-    for side, a, b, c in _ARMS:
-        if visible[[a, b, c]].all():
-            s = 1.0 if side == "left" else -1.0
-            upper, lower = torso.T @ (world[b] - world[a]), torso.T @ (world[c] - world[b])
-            rest = rig.rest[JOINT[f"{side}_elbow"]] - rig.rest[JOINT[f"{side}_shoulder"]]
-            rotation, bend = _hinged(upper, lower, rest, np.array([0.0, -s, 0.0]))
-            local[JOINT[f"{side}_shoulder"]] = rotation
-            _set_angle(rig, angle, f"{side}_elbow", bend)
-    for side, a, b, c in _LEGS:
-        if visible[[a, b, c]].all():
-            upper, lower = torso.T @ (world[b] - world[a]), torso.T @ (world[c] - world[b])
-            rest = rig.rest[JOINT[f"{side}_knee"]] - rig.rest[JOINT[f"{side}_hip"]]
-            rotation, bend = _hinged(upper, lower, rest, np.array([1.0, 0.0, 0.0]))
-            local[JOINT[f"{side}_hip"]] = rotation
-            _set_angle(rig, angle, f"{side}_knee", bend)
-    locals_from_angles(rig.joint, rig.kind, rig.axis, angle, local)
+    local[0] = _frame(across, up)
+    for limb in LIMBS:
+        if visible[list(limb.landmarks)].all():
+            bend(rig, limb, world, local[0], local, angle)
     return local, angle
 
 
-def _set_angle(rig: Rig, angle: Reals, name: str, value: float) -> None:
-    """Sets the first degree of freedom of a joint, within its limits."""
-    d = int(np.nonzero(rig.joint == JOINT[name])[0][0])
-    angle[d] = np.clip(value, rig.low[d], rig.high[d])
+def bend(rig: Rig, limb: Limb, world: Reals, parent: Reals, local: Reals, angle: Reals) -> None:
+    """Sets a limb's two joints, in place, to the directions of its world landmarks; `parent` (3, 3) carries it."""
+    a, b, c = limb.landmarks
+    upper, lower = parent.T @ (world[b] - world[a]), parent.T @ (world[c] - world[b])
+    rest = rig.rest[JOINT[limb.hinge]] - rig.rest[JOINT[limb.root]]
+    local[JOINT[limb.root]], flexion = _hinged(upper, lower, rest, np.array(limb.axis))
+    d = int(np.nonzero(rig.joint == JOINT[limb.hinge])[0][0])
+    angle[d] = np.clip(flexion, rig.low[d], rig.high[d])
+    locals_from_angles(rig.joint, rig.kind, rig.axis, angle, local)
 
 
 def _set_means(rig: Rig, local: Reals) -> None:

@@ -103,7 +103,7 @@ class BodyNetwork:
 
     def __call__(self, bgr: Image, regions: Regions) -> BodyLandmarks:
         """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
-        raw, flag, _, heat, world = self._network.run(crop(bgr, regions, self.SIZE))
+        raw, flag, heat, world = self._network.run(crop(bgr, regions, self.SIZE))
         n = len(regions)
         points = raw.reshape(n, 39, 5)
         xy = refine(points[..., :2], sigmoid(heat.reshape(n, 64, 64, 39)), self.SIZE)

@@ -30,12 +30,15 @@ class Freedom:
     high: float = np.pi
 
 
-def _ball(name: str, sigma: tuple[float, float, float], mean: tuple[float, float, float] = (0, 0, 0)) -> list[Freedom]:
-    joint = JOINT[name]
+Triple = tuple[float, float, float]
+FREE: tuple[Triple, Triple] = ((-180, -180, -180), (180, 180, 180))
+
+
+def _ball(name: str, sigma: Triple, mean: Triple = (0, 0, 0), limits: tuple[Triple, Triple] = FREE) -> list[Freedom]:
+    """The three freedoms of a joint's rotation vector, in degrees; `limits` are its components' low and high ends."""
     axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    return [
-        Freedom(joint, BALL, axis, np.radians(s), np.radians(m)) for axis, s, m in zip(axes, sigma, mean, strict=True)
-    ]
+    columns = zip(axes, *np.radians((sigma, mean, *limits)).tolist(), strict=True)
+    return [Freedom(JOINT[name], BALL, axis, s, m, low, high) for axis, s, m, low, high in columns]
 
 
 def _angle(name: str, axis: tuple[float, float, float], mean: float, sigma: float, low: float, high: float) -> Freedom:
@@ -52,7 +55,7 @@ def _side(side: str) -> list[Freedom]:
         _angle(f"{side}_elbow", (0, -s, 0), 20, 60, -5, 150),
         _angle(f"{side}_elbow", (s, 0, 0), 0, 45, -100, 100),
         *_ball(f"{side}_wrist", (8, 20, 25)),
-        *_ball(f"{side}_hip", (55, 25, 20)),
+        *_ball(f"{side}_hip", (55, 25, 20), (0, 0, 0), ((-160, -70, -70), (25, 70, 70))),
         _angle(f"{side}_knee", (1, 0, 0), 5, 35, -3, 150),
         *_ball(f"{side}_ankle", (20, 12, 12)),
     ]
@@ -129,7 +132,7 @@ def _pairs() -> list[tuple[int, int, float]]:
         hip, knee, ankle, heel, toe, ear = 23 + s, 25 + s, 27 + s, 29 + s, 31 + s, 7 + s
         pairs += [
             (shoulder, hip, 0.09), (ear, shoulder, 0.05), (elbow, shoulder, 0.065), (wrist, elbow, 0.08),
-            (index, wrist, 0.024), (pinky, wrist, 0.024), (knee, hip, 0.062), (ankle, knee, 0.062),
+            (index, wrist, 0.024), (pinky, wrist, 0.024), (knee, hip, 0.12), (ankle, knee, 0.12),
             (heel, ankle, 0.033), (toe, ankle, 0.05),
         ]  # fmt: skip
     for wrist in (33, 54):

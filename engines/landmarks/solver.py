@@ -14,6 +14,9 @@ from pymafx_live.engines.landmarks.rotations import exp, log, multiply, multiply
 _jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
 BALL = 1
+HUBER = 2.0
+LIMIT = 400.0
+"""One over the squared deviation, in radians, by which a joint may pass its limit: about 3 degrees."""
 UPRIGHT = (0, 9)
 """The joints that tend to be upright: pelvis and chest."""
 
@@ -179,9 +182,12 @@ def _add_reprojection(
 @_jit
 def _add_depths(
     H: Reals, g: Reals, P: Reals, T: Reals, world: Reals, joint: Indices, chain: Indices,
-    pairs: Indices, depth: Reals, weight: Reals, ray: Reals, kernel: float,
+    pairs: Indices, depth: Reals, weight: Reals, ray: Reals,
 ) -> float:  # fmt: skip
-    """How much deeper along `ray` (M, 3) the first landmark of each pair (M, 2) is than the second; the cost."""
+    """How much deeper along `ray` (M, 3) the first landmark of each pair (M, 2) is than the second; the cost.
+
+    Huber's kernel: a limb on the wrong side of its joint must feel that it is wrong, however far.
+    """
     J, used, row = np.zeros((3, len(g))), np.empty(len(g), np.int64), np.empty(len(g))
     cost = 0.0
     for m in range(len(pairs)):
@@ -197,9 +203,9 @@ def _add_depths(
         error = -depth[m]
         for i in range(3):
             error += r[i] * (P[a, i] - P[b, i])
-        square = (error * weight[m]) ** 2
-        trust = _robust(square, kernel)
-        cost += square * trust
+        size = abs(error * weight[m])
+        trust = 1.0 if size < HUBER else HUBER / size
+        cost += trust * size * size
         _add_row(H, g, used, row, n, error, trust * weight[m] ** 2)
     return cost
 
@@ -234,13 +240,20 @@ def _add_priors(
                 H[d + i, d + i] += w
                 g[d + i] += w * error[i]
                 cost += w * error[i] ** 2
+            log(local[j], error)
+            for i in range(3):
+                beyond = min(error[i] - low[d + i], 0.0) + max(error[i] - high[d + i], 0.0)
+                if beyond != 0:
+                    H[d + i, d + i] += LIMIT
+                    g[d + i] += LIMIT * beyond
+                    cost += LIMIT * beyond * beyond
             d += 3
         else:
             beyond = min(angle[d] - low[d], 0.0) + max(angle[d] - high[d], 0.0)
             for w, e in (
                 (1 / sigma[d] ** 2, angle[d] - mean[d]),
                 (stay[d] ** 2, angle[d] - before_angle[d]),
-                (400.0 if beyond != 0 else 0.0, beyond),
+                (LIMIT if beyond != 0 else 0.0, beyond),
             ):
                 H[d, d] += w
                 g[d] += w * e
@@ -324,7 +337,7 @@ def solve(
         landmark_positions(base, turned, offset, bones[0], G, T, P)
         H, g = np.zeros((N, N)), np.zeros(N)
         cost = _add_reprojection(H, g, P, T, world, joint, chain, uv, uv_weight, kernel)
-        cost += _add_depths(H, g, P, T, world, joint, chain, pairs, depth, depth_weight, ray, kernel)
+        cost += _add_depths(H, g, P, T, world, joint, chain, pairs, depth, depth_weight, ray)
         cost += _add_priors(H, g, joint, kind, mean, sigma, low, high, local, angle, before, before_angle, stay)
         for i in range(len(UPRIGHT)):
             cost += _add_upright(H, g, G, world, joint, UPRIGHT[i], trunk[i], up, up_weight[i], up_kernel)
