@@ -88,7 +88,7 @@ class BodyModel:
         skinning.flesh_maps(rest, bones, positions, rotations, maps)
         if out is None:
             out = np.empty((len(pose), *self.v_template.shape), np.float32)
-        template = self._template(betas, rotations, pose)
+        template = self._template(betas, pose)
         skinning.skin(template, self.skin_joints, self.skin_weights, maps, out)
         return out
 
@@ -116,7 +116,7 @@ class BodyModel:
             return np.ascontiguousarray(np.broadcast_to(self.rest_joints, (people, 55, 3)))
         return self.rest_joints + self._shape(betas, self.joint_shape_dirs)
 
-    def _template(self, betas: ArrayLike | None, rotations: Floats, pose: Floats) -> Floats:
+    def _template(self, betas: ArrayLike | None, pose: Floats) -> Floats:
         """The unposed vertices of each person, (P, V, 3), or (1, V, 3) where all share them."""
         template = self.v_template[None]
         if betas is not None:

@@ -73,17 +73,17 @@ def plant(body: BodyModel, build: Build, performance: Performance, fps: float) -
     """
     frames = len(performance.pose)
     feet = [_sole(body, side) for side in (1, -1)]
-    soles = np.empty((2, frames, max(map(len, feet)), 3), np.float32)
+    soles = [np.empty((frames, len(foot), 3), np.float32) for foot in feet]
     for i, pose in enumerate(performance.pose):
         vertices = body.vertices(pose[None], -body.rest_joints[0], build.betas, build.bones[None])[0]
-        for side, sole in enumerate(feet):
-            soles[side, i] = np.resize(vertices[sole], soles.shape[2:])
+        for sole, foot in zip(soles, feet, strict=True):
+            sole[i] = vertices[foot]
     slide = np.stack([_slide(sole) for sole in soles], 1)
     weight = performance.support[1:] + performance.support[:-1] + 1e-3
     step = -np.einsum("tf,tfc->tc", weight / weight.sum(1, keepdims=True), slide)
     path = gaussian_filter1d(np.concatenate([np.zeros((1, 3)), np.cumsum(step, 0)]), 0.03 * fps, axis=0)
     path += np.array([performance.middle[0], 0, performance.middle[1]]) - path[frames // 2]
-    lowest = soles[..., 1].min((0, 2))
+    lowest = np.minimum(*(sole[..., 1].min(1) for sole in soles))
     path[:, 1] = SOLE - gaussian_filter1d(lowest, 0.03 * fps)
     return np.asarray(path, np.float32)
 
