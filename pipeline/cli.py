@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that `--help` answers at once; the flags are 
 
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,4 +103,5 @@ def listen(connect: str, source: str, as_json: bool, max_frames: int) -> None:
     """Print the people that arrive."""
     from pymafx_live.pipeline.listen import listen as listen_
 
-    listen_(connect, source, as_json=as_json, max_frames=max_frames)
+    with suppress(KeyboardInterrupt):  # how listening is meant to end
+        listen_(connect, source, as_json=as_json, max_frames=max_frames)

@@ -1,16 +1,17 @@
 """The live loop: each frame is detected, tracked and estimated, and leaves as one `FrameResult`."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import uuid4
 
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
-from pymafx_live.pipeline.types import Floats, Frame, FrameResult, Track
+from pymafx_live.pipeline.types import Floats, Frame, FrameResult, Person, Track
 
 T = TypeVar("T")
+Smooth = Callable[[Sequence[Person], Frame], list[Person]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,12 +31,13 @@ def results(
     *,
     stride: int = 1,
     overlap: bool = False,
+    smooth: Smooth | None = None,
 ) -> Generator[tuple[FrameResult, Frame]]:
     """One result per frame, in order.
 
     The detector runs on every `stride`-th frame, and on the first after a cut; between, the tracker predicts.
     `overlap` detects on the next frame while this one is estimated: the results are the same, in less time
-    but each a little older, because its frame was taken earlier.
+    but each a little older, because its frame was taken earlier. `smooth` has the last word on the people.
     """
     run_id = uuid4().hex
     detections: Iterator[_Detection] = _detections(source, detector, stride)
@@ -48,6 +50,8 @@ def results(
         tracks = _tracks(tracker, detection)
         tracked = time.perf_counter()
         people = engine.estimate(frame, tracks)
+        if smooth is not None:
+            people = smooth(people, frame)
         stages |= {"track": tracked - began, "estimate": time.perf_counter() - tracked}
         stages |= {f"estimate/{name}": seconds for name, seconds in engine.stages.items()}
         yield (

@@ -14,6 +14,7 @@ from pymafx_live.pipeline.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.stats import StatsFile
+from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stop import Stop
@@ -76,6 +77,7 @@ def run(
                 results(
                     source, detector, tracker, engine,
                     stride=settings.detector.stride, overlap=settings.run.overlap,
+                    smooth=Smoother(settings.engine.smoothing),
                 )
             )  # fmt: skip
             stack.callback(stop.request)  # before the loop is closed: a thread of it may wait for a frame

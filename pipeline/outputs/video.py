@@ -19,8 +19,9 @@ _FRAGMENTS = {"movflags": "+hybrid_fragmented+frag_keyframe"}
 _MUXER = {".mkv": {"cluster_time_limit": "500"}, ".mov": _FRAGMENTS, ".mp4": _FRAGMENTS}
 SUFFIXES = frozenset(_MUXER)
 
-_CLOCK = Fraction(1, 90_000)
-"""The video's time base: fine enough to keep any camera's frame times, so that it plays at their pace."""
+_CLOCK = Fraction(1, 60_000)
+"""The video's time base: whole for 24, 25, 30, 50, 60 and 60 / 1.001 fps, and fine enough for any camera's
+frame times. (MPEG-4 takes no finer one than 1 / 65535.)"""
 _KEY_FRAME_EVERY = 15
 """Frames; a fragment ends at each key frame, and a killed run loses no more than the last fragment."""
 
@@ -75,7 +76,7 @@ def _encoder() -> tuple[str, dict[str, str]]:
     """H.264 where this FFmpeg has it, else MPEG-4. No look-ahead: a frame is in the file when it is written."""
     if "libx264" in av.codecs_available:
         return "libx264", {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
-    return "mpeg4", {"qscale": "3"}
+    return "mpeg4", {"qmin": "2", "qmax": "6"}
 
 
 def _fitted(image: Image, width: int, height: int) -> Image:

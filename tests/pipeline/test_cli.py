@@ -167,6 +167,10 @@ def test_a_bad_calibration(command, clips):
     assert_sentence(outcome, EXIT_ASSET, "camera.yaml is not usable", "camera_matrix")
 
 
+def test_listening_where_nothing_can_be(command):
+    assert_sentence(command("listen", "--connect", "nowhere"), EXIT_USAGE, "cannot connect to nowhere", "tcp://")
+
+
 def test_verbose_adds_the_traceback(command, tmp_path):
     code, _, err = command("--source", tmp_path / "nowhere.mp4", "-v")
     assert code == EXIT_SOURCE

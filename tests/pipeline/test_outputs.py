@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -51,7 +52,10 @@ def result_of(sequence: int, people: int = 1, age: float = 0.5, **fields: object
 FRAME = frame_of(np.zeros((120, 160, 3), np.uint8))
 
 
-def test_a_video_keeps_frames_and_rate(clips):
+@pytest.mark.parametrize("codec", ["h264", "mpeg4"])
+def test_a_video_keeps_frames_and_rate(clips, monkeypatch, codec):
+    if codec == "mpeg4":
+        monkeypatch.setattr(av, "codecs_available", {"mpeg4"})  # an FFmpeg without x264
     file = clips.folder / "new" / "out.mp4"
     sink = VideoSink(file)
     for number in range(30):
@@ -60,6 +64,9 @@ def test_a_video_keeps_frames_and_rate(clips):
     images, times = clips.read(file)
     assert [clips.number(image) for image in images] == list(range(30))
     assert times == pytest.approx([n / 30 for n in range(30)], abs=1e-4)
+    assert np.abs(images[20].astype(int) - clips.picture(20)).mean() < 4
+    with av.open(str(file)) as container:
+        assert container.streams.video[0].codec_context.name == codec
     with cv2_capture(file) as capture:  # another reader than the one that wrote it
         assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 30
         assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(30, rel=0.04)
