@@ -16,6 +16,7 @@ from pymafx_live.engines.mannequin.scene import TruePerson, Truth
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.types import Frame, FrameResult, Origin, Person, TrackState
 
 Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]
@@ -29,13 +30,19 @@ class Parts:
     detector: Detector
     tracker: Tracker
     engine: Engine
+    smooth: Smoother
     clock: float = 0.0
     """Seconds of the clips that were played: trackers and engines want a time that never runs backwards."""
 
     @classmethod
     def make(cls, settings: Settings) -> "Parts":
         """What the settings ask for; raises `LiveError` where that cannot be had."""
-        return cls(parts.make_detector(settings), parts.make_tracker(settings), parts.make_engine(settings))
+        return cls(
+            parts.make_detector(settings),
+            parts.make_tracker(settings),
+            parts.make_engine(settings),
+            Smoother(settings.engine.smoothing),
+        )
 
 
 @dataclass(slots=True)
@@ -67,7 +74,7 @@ def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
     start = pipeline.clock + 10.0
     frames = _frames(clip, truths, start)
     outcome = Outcome(fps, Pairs(), Matcher())
-    for result, frame in results(frames, pipeline.detector, pipeline.tracker, pipeline.engine):
+    for result, frame in results(frames, pipeline.detector, pipeline.tracker, pipeline.engine, smooth=pipeline.smooth):
         truth = truths[frame.sequence]
         _pair(result, truth, frame.sequence, outcome)
         if watch is not None:

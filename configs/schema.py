@@ -95,6 +95,9 @@ class EngineSettings(Section):
     """What turns tracked boxes into SMPL-X."""
 
     name: str = setting("landmarks", "`landmarks`: the embedded engine", "--engine")
+    smoothing: float = setting(
+        1.0, "how strongly poses are smoothed over time; 0: not at all, 2: twice as slow", "--smoothing", ge=0, le=10
+    )
     max_people: int = setting(8, "most people that are estimated in one frame", "--max-people", ge=1)
 
 

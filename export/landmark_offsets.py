@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, gather
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.rig import BASE, FACE_POINTS, OFFSETS, PAIRS, TURNED
@@ -51,7 +51,7 @@ def observe(clips: tuple[str, ...], seeds: range, frames: int) -> Iterator[Obser
 
 def solve(observations: list[Observation], rounds: int = 4) -> Reals:
     """The offsets (K, 3) in metres by iteratively reweighted least squares."""
-    offset = np.zeros((len(BASE), 3))
+    offset: Reals = np.zeros((len(BASE), 3))
     for _ in range(rounds):
         offset = _round(observations, offset)
     return symmetric(offset)
@@ -64,7 +64,7 @@ def _round(observations: list[Observation], before: Reals) -> Reals:
     for seen in observations:
         e, R = seen.evidence, seen.G[TURNED]
         P = seen.T[BASE] + np.einsum("kij,kj->ki", R, before)
-        for k in np.nonzero(e.uv_weight > 0)[0]:
+        for k in np.nonzero(e.uv_weight > 0)[0].tolist():
             rows = np.array([[1, 0, -e.uv[k, 0]], [0, 1, -e.uv[k, 1]]]) / P[k, 2]
             _add(A, b, [(k, rows @ R[k])], -rows @ seen.T[BASE[k]], before, e.uv_weight[k])
         for m in np.nonzero(e.depth_weight > 0)[0]:
@@ -94,7 +94,7 @@ def symmetric(offset: Reals) -> Reals:
     hands = np.concatenate([np.arange(54, 75), np.arange(33, 54)])
     face = 75 + np.array([FACE_POINTS.index(_MIRROR_FACE.get(p, p)) for p in FACE_POINTS])
     order = np.concatenate([mirror, hands, face])
-    return (offset + offset[order] * [-1, 1, 1]) / 2
+    return np.asarray((offset + offset[order] * [-1, 1, 1]) / 2)
 
 
 # The face points that are not on the middle line, and their counterparts.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
+from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import parts
-from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, Fitter, Gravity, State, gather
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.landmarks import solver
-from pymafx_live.engines.landmarks.arrays import Reals
 from pymafx_live.engines.landmarks.initial import LIMBS, Limb, bend, first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
 from pymafx_live.engines.landmarks.rig import BODY, FACE, FACE_POINTS, GROUP, LEFT, PAIR_SIGMA, PAIRS, RIGHT, Rig
@@ -30,7 +30,7 @@ class FitOptions:
     chest_upright: float = 0.25
     upright_kernel: float = 3.0
     kernel: float = 5.0
-    stay: float = 8.0
+    stay: float = 4.0
     hold: float = 0.5
     ease: float = 0.5
     first_steps: int = 12
@@ -81,7 +81,8 @@ def normalise(xy: Reals, camera: Camera) -> Reals:
         import cv2
 
         flat = np.asarray(xy, np.float64).reshape(-1, 1, 2)
-        return cv2.undistortPoints(flat, camera.matrix, np.array(camera.distortion)).reshape(xy.shape)
+        straight = cv2.undistortPoints(flat, camera.matrix, np.array(camera.distortion))
+        return np.asarray(straight, np.float64).reshape(xy.shape)
     normalised: Reals = (xy - np.array([camera.cx, camera.cy])) / np.array([camera.fx, camera.fy])
     return normalised
 
@@ -213,9 +214,7 @@ class Fitter:
         suspects = self._contradicted(state, evidence)
         if not suspects:
             return
-        other = replace(
-            state, **{name: getattr(state, name).copy() for name in ("translation", "local", "angle", "G", "T")}
-        )
+        other = replace(state, **{name: getattr(state, name).copy() for name in MOVING})
         for limb in suspects:
             parent = state.G[self.rig.parents[JOINT[limb.root]]]
             bend(self.rig, limb, sight.world.astype(np.float64), parent, other.local, other.angle)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.landmarks.arrays import Reals
+from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.landmarks.rig import BALL, Rig
 from pymafx_live.engines.landmarks.solver import locals_from_angles
 from pymafx_live.engines.skeleton import JOINT
@@ -51,7 +51,8 @@ def swing(a: Reals, b: Reals) -> Reals:
         axis = _unit(np.cross(a, [1, 0, 0] if abs(a[0]) < 0.9 else [0, 1, 0]))
         return 2 * np.outer(axis, axis) - np.eye(3)
     K = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
-    return np.eye(3) + K + K @ K / (1 + c)
+    rotation: Reals = np.eye(3) + K + K @ K / (1 + c)
+    return rotation
 
 
 def _hinged(upper: Reals, lower: Reals, rest: Reals, hinge: Reals) -> tuple[Reals, float]:

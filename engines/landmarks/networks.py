@@ -10,7 +10,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 import numpy as np
-from pymafx_live.engines.landmarks.arrays import Image, Reals
+from pymafx_live.engines.arrays import Image, Reals
 from pymafx_live.engines.landmarks.regions import Regions, crop, to_image, turn
 from pymafx_live.pipeline.errors import AssetError
 

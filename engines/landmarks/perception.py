@@ -6,8 +6,8 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.engines.arrays import Image, Mask, Reals
 from pymafx_live.engines.landmarks import gates
-from pymafx_live.engines.landmarks.arrays import Image, Mask, Reals
 from pymafx_live.engines.landmarks.networks import (
     BodyLandmarks,
     BodyNetwork,
@@ -100,7 +100,7 @@ class Perception:
         clock = [perf_counter()]
         found, regions, good = self.bodies(bgr, boxes, gazes)
         clock.append(perf_counter())
-        people = np.nonzero(good)[0]
+        people = np.nonzero(good)[0].tolist()
         seen = [gazes[n] for n in people]
         xy, visibility = found.xy[people], found.visibility[people]
         hands = self.hands(bgr, xy, visibility, seen)

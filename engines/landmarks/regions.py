@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.landmarks.arrays import Reals
+from pymafx_live.engines.arrays import Reals
 
 
 @dataclass(frozen=True, slots=True)

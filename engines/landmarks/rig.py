@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.landmarks.arrays import Indices, Reals
+from pymafx_live.engines.arrays import Indices, Reals
 from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, PARENTS
 
 BALL, ANGLE = 1, 2

@@ -8,8 +8,8 @@ posterior (a maximum a posteriori fit); weights of the Geman-McClure kernel down
 
 import numba as nb
 import numpy as np
-from pymafx_live.engines.landmarks.arrays import Indices, Reals
-from pymafx_live.engines.landmarks.rotations import exp, log, multiply, multiply_transposed
+from pymafx_live.engines.arrays import Indices, Reals
+from pymafx_live.engines.rotations import exp, log, multiply, multiply_transposed
 
 _jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
@@ -273,7 +273,7 @@ def _add_upright(
     """
     y = G[body, :, 1].copy()
     e = np.array((up[1] * y[2] - up[2] * y[1], up[2] * y[0] - up[0] * y[2], up[0] * y[1] - up[1] * y[0]))
-    square = (e[0] * e[0] + e[1] * e[1] + e[2] * e[2]) * weight
+    square: float = (e[0] * e[0] + e[1] * e[1] + e[2] * e[2]) * weight
     trust = _robust(square, kernel)
     n = 0
     used, row = np.empty(len(g), np.int64), np.empty(len(g))
@@ -285,7 +285,7 @@ def _add_upright(
         for k in range(n):
             row[k] = world[used[k], i] - up[i] * (world[used[k]] @ up)
         _add_row(H, g, used, row, n, e[i], trust * weight)
-    return square * trust
+    return float(square * trust)
 
 
 @_jit

@@ -1,4 +1,4 @@
-"""The array types of the landmark engine: its arithmetic mixes the networks' float32 with the solver's float64."""
+"""Array types for arithmetic that mixes the networks' float32 with float64."""
 
 from typing import Any
 
