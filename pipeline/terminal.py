@@ -37,7 +37,8 @@ class ProgressOutput:
         self._next = 0.0
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
+            TimeRemainingColumn(), console=console, transient=True, redirect_stdout=False,
+            disable=not console.is_terminal,
         )  # fmt: skip
         self._task = self._progress.add_task("waiting for the first frame", total=expected or None)
         self._progress.start()

@@ -14,7 +14,7 @@ class Shot:
 
     `time` is in seconds on the reader's own clock. `captured_at` is the Unix time of its arrival, None where
     the image waited on a disk until somebody asked for it. `lost` counts the images before it that could not
-    be decoded; `cut` says that it does not continue the one before.
+    be decoded or came too late; `cut` says that it does not continue the one before.
     """
 
     image: NDArray[np.uint8]

@@ -9,8 +9,8 @@ from pymafx_live.pipeline.sources.reader import Shot
 class Slot:
     """Hands shots from one thread to another.
 
-    With `newest_wins` a new shot replaces the one that nobody took, and `dropped` counts it; otherwise the
-    reader waits until the slot is empty.
+    With `newest_wins` a new shot replaces the one that nobody took, which `dropped` and the `lost` of every
+    later shot count; otherwise the reader waits until the slot is empty.
     """
 
     def __init__(self, *, newest_wins: bool) -> None:
@@ -27,9 +27,11 @@ class Slot:
         with self._changed:
             if not self._newest_wins:
                 self._changed.wait_for(lambda: self._shot is None or self._closed)
-            elif self._shot is not None:
-                self.dropped += 1
-                shot = replace(shot, cut=shot.cut or self._shot.cut)
+            else:
+                late = self._shot
+                self.dropped += late is not None
+                cut = shot.cut or (late is not None and late.cut)
+                shot = replace(shot, lost=shot.lost + self.dropped, cut=cut)
             if not self._closed:
                 self._shot = shot
             self._changed.notify_all()

@@ -65,7 +65,7 @@ class ThreadedSource:
                     raise SourceError(self._silence())
                 continue
             height, width = shot.image.shape[:2]
-            dropped = self._slot.dropped - unseen + shot.lost
+            dropped = shot.lost - unseen
             yield Frame(
                 image=shot.image,
                 source=self.name,

@@ -14,9 +14,11 @@ def test_the_newest_wins_and_the_drops_are_counted():
     slot = Slot(newest_wins=True)
     for time in range(5):
         assert slot.put(shot(time))
-    assert slot.take(0).time == 4
-    assert slot.dropped == 4
+    newest = slot.take(0)
+    assert (newest.time, newest.lost, slot.dropped) == (4, 4, 4)
     assert slot.take(0) is None
+    slot.put(shot(5))
+    assert slot.take(0).lost == 4
 
 
 def test_a_cut_outlives_the_shot_that_carried_it():
