@@ -23,10 +23,7 @@ LEFT_HAND = slice(25, 40)
 RIGHT_HAND = slice(40, 55)
 
 MIRROR: NDArray[np.intp] = np.array(
-    [
-        JOINT[n.replace("left", "right") if "left" in n else n.replace("right", "left")]
-        for n in JOINT_NAMES
-    ],
+    [JOINT[n.replace("left", "right") if "left" in n else n.replace("right", "left")] for n in JOINT_NAMES],
     dtype=np.intp,
 )
 """The joint on the other side of the body, shape (55,)."""
