@@ -70,6 +70,9 @@ class Smoother:
     def __init__(self, strength: float = 1.0) -> None:
         self.strength = strength
         self._memory: dict[int, _Memory] = {}
+        if strength > 0:  # compile now, not at the first frame
+            still = _begin(np.zeros((1, 3)), np.zeros(3), 0.0)
+            smooth_rotations(np.zeros((1, 3)), still.raw, still.smooth, still.speed, 1.0, 1.0, 1.0, np.zeros((1, 3)))
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people of one frame, smoothed; forgets who is not among them or has ended."""

@@ -48,6 +48,7 @@ class LandmarkEngine:
         rest = BodyModel.embedded().rest_joints
         self._perception = Perception(self.options.threads)
         self._fitter = Fitter(build(rest, calibrated_offsets()), self.options.fit)
+        self._fitter.warm_up()
         self._rest_pelvis = np.asarray(rest[0], np.float32)
         self._freedoms = parts.freedoms_by_part(self._fitter.rig)
         self._knees = [int(np.nonzero(self._fitter.rig.joint == JOINT[f"{s}_knee"])[0][0]) for s in ("left", "right")]

@@ -168,6 +168,16 @@ class Fitter:
         self.options = options or FitOptions()
         self.gravity = Gravity()
 
+    def warm_up(self) -> None:
+        """Compiles the solver, or loads it from the cache, so that the first person does not wait for it."""
+        K, M = len(GROUP), len(PAIRS)
+        nothing = Evidence(np.zeros((K, 2)), np.zeros(K), np.zeros(M), np.zeros(M), np.zeros((M, 3)))
+        local, angle = first_pose(self.rig, np.eye(33, 3), np.ones(33, bool))
+        state = State(np.array([0.0, 0.0, 3.0]), local, angle, np.ones(55))
+        self.update(state, nothing, np.ones(len(angle)), 1)
+        self.landmarks(state)
+        self.pose(state)
+
     def begin(self, sight: Sight, evidence: Evidence, bones: Reals | None = None) -> State:
         """A new person's state, from the world landmarks in closed form and then many steps."""
         rig = self.rig
