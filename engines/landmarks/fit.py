@@ -21,7 +21,7 @@ class FitOptions:
     radians per second; what is unseen is held for `hold` seconds, then eases to rest within about `ease`.
     """
 
-    body_pixels: float = 0.008
+    body_pixels: float = 0.0055
     hand_pixels: float = 0.02
     face_pixels: float = 0.02
     depth: float = 1.0
@@ -63,13 +63,16 @@ class Evidence:
     ray: Reals
 
 
+BODY_SPREAD = np.array([0.7] * 11 + [1.0] * 2 + [1.4] * 2 + [1.2] * 8 + [1.5] * 2 + [1.1] * 4 + [1.4] * 4)
+"""How far the body's landmarks spread about where they should be, relative to the shoulders (measured: 0.4 % of a
+region's side)."""
 BODY_SCALE, HAND_SCALE, FACE_HEIGHT = 1.1, 1.05, 0.2
 """The networks' metres against the embedded body's, and a face mesh's height in metres."""
 
 
 MOVING = ("translation", "local", "angle", "G", "T")
-CONTRADICTION, JUMP_STEPS = 2.0, 6
-"""Deviations of depth that make a limb suspect, and steps of the fit from its other side."""
+CONTRADICTION, JUMP_STEPS = 0.2, 6
+"""Metres of depth that make a limb suspect, and steps of the fit from its other side."""
 HIPS, KNEES = [23, 24], [25, 26]
 GUESSED = 0.1
 """How far hips are trusted when no knee is seen: the network then guesses them, and says that it sees them."""
@@ -99,24 +102,39 @@ def gather(sight: Sight, camera: Camera, options: FitOptions) -> Evidence:
     xy, z, trust, pixels = np.zeros((K, 2)), np.zeros(K), np.zeros(K), np.ones(K)
     ray = np.tile([0.0, 0.0, 1.0], (4, 1))
 
-    def fill(group: int, points: Reals, depth: Reals, certain: Reals, deviation: float, centre: Reals) -> None:
+    def fill(group: int, points: Reals, depth: Reals, certain: Reals, deviation: Reals, centre: Reals) -> None:
         where = group == GROUP
-        xy[where], z[where], trust[where], pixels[where] = points, depth, certain, max(deviation, 1.0)
+        xy[where], z[where], trust[where] = points, depth, certain
+        pixels[where] = np.maximum(deviation, 1.0)
         direction = np.append(normalise(centre, camera), 1.0)
         ray[group] = direction / np.linalg.norm(direction)
 
     seen = ramp(sight.visibility) * _inside(sight.xy, camera)
     seen[HIPS] *= max(float(seen[KNEES].max()), GUESSED)
-    fill(BODY, sight.xy, sight.world[:, 2] * BODY_SCALE, seen, options.body_pixels * sight.side, sight.centre)
+    fill(
+        BODY,
+        sight.xy,
+        sight.world[:, 2] * BODY_SCALE,
+        seen,
+        BODY_SPREAD * options.body_pixels * sight.side,
+        sight.centre,
+    )
     for group, side in ((LEFT, "left"), (RIGHT, "right")):
         if (hand := sight.hands.get(side)) is not None:
-            deviation = options.hand_pixels * float(np.ptp(hand.xy, 0).max())
+            deviation = np.full(21, options.hand_pixels * np.ptp(hand.xy, 0).max())
             fill(group, hand.xy, hand.world[:, 2] * HAND_SCALE, np.full(21, hand.score), deviation, hand.centre)
     if (face := sight.face) is not None:
         points = face.xyz[list(FACE_POINTS)]
         extent = float(np.ptp(face.xyz[:, :2], 0).max())
         depth = points[:, 2] * FACE_HEIGHT / max(extent, 1.0)
-        fill(FACE, points[:, :2], depth, np.full(len(points), face.score), options.face_pixels * extent, face.centre)
+        fill(
+            FACE,
+            points[:, :2],
+            depth,
+            np.full(len(points), face.score),
+            np.full(len(points), options.face_pixels * extent),
+            face.centre,
+        )
     a, b = PAIRS.T
     scale = np.where(GROUP[a] == BODY, options.depth, options.hand_depth)
     return Evidence(
@@ -233,10 +251,10 @@ class Fitter:
                 getattr(state, name)[:] = getattr(other, name)
 
     def _contradicted(self, state: State, evidence: Evidence) -> list[Limb]:
-        """The limbs one of whose bones is deeper or nearer than the networks say by many deviations."""
+        """The limbs one of whose bones is much deeper or nearer than the networks say."""
         P = self.landmarks(state)
         a, b = PAIRS.T
-        error = np.abs(np.einsum("mi,mi->m", evidence.ray, P[a] - P[b]) - evidence.depth) * evidence.depth_weight
+        error = np.abs(np.einsum("mi,mi->m", evidence.ray, P[a] - P[b]) - evidence.depth) * (evidence.depth_weight > 0)
         wrong = {(int(i), int(j)) for i, j in PAIRS[error > CONTRADICTION]}
         return [x for x in LIMBS if {(x.landmarks[1], x.landmarks[0]), (x.landmarks[2], x.landmarks[1])} & wrong]
 

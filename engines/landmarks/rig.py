@@ -132,7 +132,7 @@ def _pairs() -> list[tuple[int, int, float]]:
         hip, knee, ankle, heel, toe, ear = 23 + s, 25 + s, 27 + s, 29 + s, 31 + s, 7 + s
         pairs += [
             (shoulder, hip, 0.09), (ear, shoulder, 0.05), (elbow, shoulder, 0.065), (wrist, elbow, 0.08),
-            (index, wrist, 0.024), (pinky, wrist, 0.024), (knee, hip, 0.12), (ankle, knee, 0.12),
+            (index, wrist, 0.024), (pinky, wrist, 0.024), (knee, hip, 0.19), (ankle, knee, 0.19),
             (heel, ankle, 0.033), (toe, ankle, 0.05),
         ]  # fmt: skip
     for wrist in (33, 54):
