@@ -3,21 +3,26 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+.PHONY: install demo test check format types clean test-lowest
+
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[demo,dev]'
 	touch $@
 
-.PHONY: install demo test check format types clean
-
 install: $(VENV)/.installed
 
 demo: install
 	$(BIN)/pymafx-live --source demo --save out/demo.mp4 --stats out/demo-stats.json
+	@echo "The overlay video is out/demo.mp4"
 
 test: install
 	$(BIN)/python -m pytest
+
+check: install types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 # mypy finds sub-packages by their folders' names, so it is shown the package as it is installed.
 types: install
@@ -25,12 +30,16 @@ types: install
 	for d in bench configs engines export pipeline trackers; do ln -sfn ../../$$d .types/pymafx_live/$$d; done
 	MYPYPATH=.types $(BIN)/mypy -p pymafx_live
 
-check: install types
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-
 format: install
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
+# The suite on the lowest versions that pyproject.toml admits.
+test-lowest:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --upgrade pip
+	sed -n 's/^    "\([a-z-]*\)>=\(.*\)",$$/\1==\2/p' pyproject.toml > .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --editable '.[demo,dev]' --constraint .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pytest
+
 clean:
-	rm -rf build .types .mypy_cache .ruff_cache .pytest_cache out
+	rm -rf build .types .mypy_cache .ruff_cache .pytest_cache out .venv-lowest
