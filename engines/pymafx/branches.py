@@ -64,7 +64,7 @@ class Branch(nn.Module):
     def encode(self, crops: Tensor) -> Pyramid:
         """Crops (B, 3, 224, 224) to the maps of the three iterations."""
         dtype = self.encoder.conv1.weight.dtype
-        maps: Pyramid = self.encoder(crops.to(dtype))
+        maps: Pyramid = self.encoder(crops.to(dtype, memory_format=torch.channels_last))
         return maps
 
     def split(self, state: Tensor) -> tuple[Tensor, ...]:
