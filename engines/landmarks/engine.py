@@ -29,6 +29,7 @@ class Memory:
     """What is kept of a track: where to look, the skeleton, the face, and when each part was last measured."""
 
     time: float
+    box: Reals
     gaze: Gaze = field(default_factory=Gaze)
     state: State | None = None
     since: dict[str, float] = field(default_factory=dict)
@@ -65,12 +66,16 @@ class LandmarkEngine:
             self._fitter.gravity = Gravity()
         alive = [t for t in tracks if t.state is not TrackState.ENDED]
         for track in alive:
-            self._memory.setdefault(track.id, Memory(frame.time))
+            self._memory.setdefault(track.id, Memory(frame.time, track.box))
         boxes = np.array([t.box for t in alive]).reshape(-1, 4)
         sights = self._perception.look(frame.image, boxes, [self._memory[t.id].gaze for t in alive])
         start = perf_counter()
         for track, sight in zip(alive, sights, strict=True):
-            self._fit(self._memory[track.id], sight, frame)
+            memory = self._memory[track.id]
+            self._fit(memory, sight, frame)
+            if sight is None and memory.state is not None:
+                self._drift(memory.state, track.box - memory.box, frame)
+            memory.box = track.box
         people = [self._person(t, s, frame.time) for t, s in zip(alive, sights, strict=True)]
         ended = [t for t in tracks if t.state is TrackState.ENDED and t.id in self._memory]
         people += [self._person(track, None, frame.time) for track in ended]
@@ -110,6 +115,13 @@ class LandmarkEngine:
         self._fitter.follow(state, sight, evidence, stay)
         if min(confidence["left_leg"], confidence["right_leg"]) >= parts.SEEN:
             self._fitter.gravity.learn(state, state.angle[self._knees], dt)
+
+    def _drift(self, state: State, shift: Reals, frame: Frame) -> None:
+        """Moves a held skeleton along with its box (4,): the tracker still follows whom the networks do not find."""
+        pixels = (shift[:2] + shift[2:]) / 2
+        step = pixels / (frame.camera.fx, frame.camera.fy) * state.translation[2]
+        state.translation[:2] += step
+        state.T[:, :2] += step
 
     def _relax_face(self, memory: Memory, time: float) -> None:
         """Jaw and eyes return to rest when the face has not been seen for longer than they are held."""

@@ -151,3 +151,14 @@ def test_the_pointing_hand_is_not_the_other_mans(engine: LandmarkEngine) -> None
     pelvis_up = cv2.Rodrigues(behind.global_orient.astype(np.float64))[0][:, 1]
     assert np.degrees(np.arccos(-pelvis_up[1])) < 30
     assert front.parts["left_leg"].origin is Origin.DEFAULT
+
+
+def test_a_held_person_moves_with_the_box(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:
+    image, truth = clip[0]
+    box, camera = truth.people[0].box, truth.camera
+    seen = engine.estimate(frame_of(image, camera, 0), [track_of(box)])[0]
+    moved = box + np.array([64, 0, 64, 0])
+    held = engine.estimate(frame_of(np.full_like(image, 90), camera, 1), [track_of(moved)])[0]
+    across = [camera.fx * p.pelvis[0] / p.pelvis[2] for p in (seen, held)]
+    np.testing.assert_allclose(across[1] - across[0], 64, atol=0.5)
+    np.testing.assert_allclose(held.full_pose, seen.full_pose, atol=1e-5)
