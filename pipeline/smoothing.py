@@ -16,9 +16,9 @@ from pymafx_live.pipeline.types import Frame, Person, TrackState
 
 _jit = nb.njit(cache=True, nogil=True)
 
-POSE_CUTOFF, POSE_SLOPE = 1.5, 6.0
+POSE_CUTOFF, POSE_SLOPE = 2.0, 8.0
 """Hz for a still joint, and Hz more for each radian per second."""
-PLACE_CUTOFF, PLACE_SLOPE = 0.8, 4.0
+PLACE_CUTOFF, PLACE_SLOPE = 0.8, 6.0
 """Hz for a person who stands, and Hz more for each metre per second."""
 SPEED_CUTOFF = 1.5
 """Hz at which speeds are themselves smoothed."""

@@ -8,6 +8,7 @@ BODY_SCORE = 0.5
 INSIDE = 0.7
 MARGIN = 0.12
 SAME = 0.12
+OTHERS = 0.1
 HAND_SCORE = 0.5
 REACH = 0.5
 FACE_SCORE = 0.5
@@ -45,11 +46,14 @@ def overlap(a: Reals, b: Reals) -> Reals:
 def believable_bodies(score: Reals, xy: Reals, visibility: Reals, boxes: Reals) -> Mask:
     """Which of N skeletons (N, 33, 2) are found, lie in their own box (N, 4), and repeat no better one, (N,).
 
-    Of two skeletons on the same pixels the one stays that covers its own box better: the other has
+    A skeleton that fills somebody else's box better than its own is on that person. Of two skeletons on the same pixels the one stays that covers its own box better: the other has
     snapped onto its neighbour.
     """
-    own = overlap(box_of(xy, visibility), boxes)
+    shown = box_of(xy, visibility)
+    own = overlap(shown, boxes)
     good = (score >= BODY_SCORE) & (inside_fraction(xy, visibility, boxes) >= INSIDE)
+    for shift in range(1, len(boxes)):
+        good &= overlap(shown, np.roll(boxes, shift, axis=0)) <= own + OTHERS
     for i in np.argsort(own):
         for j in np.nonzero(good)[0]:
             if good[i] and j != i and _same(xy[i], xy[j], visibility[i], visibility[j]) and own[j] >= own[i]:

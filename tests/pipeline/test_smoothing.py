@@ -34,7 +34,7 @@ def turned(people: list[Person]) -> np.ndarray:
 def test_noise_about_a_still_pose_is_removed() -> None:
     rng, smoother = np.random.default_rng(0), Smoother()
     still = np.array([2.9, 0.3, -0.2])
-    noisy = [still + rng.normal(0, 0.05, 3) for _ in range(100)]
+    noisy = [still + rng.normal(0, 0.02, 3) for _ in range(100)]
     out = turned([smoother([person(n, rng.normal(0, 0.01, 3))], frame(i))[0] for i, n in enumerate(noisy)])
     assert np.std(np.diff(out[20:], axis=0)) < 0.5 * np.std(np.diff(noisy[20:], axis=0))
     np.testing.assert_allclose(out[50:].mean(0), still, atol=0.03)

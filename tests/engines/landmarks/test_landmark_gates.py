@@ -66,3 +66,9 @@ def test_the_other_sides_hand_is_told() -> None:
 def test_box_of_nothing_overlaps_nothing() -> None:
     empty = gates.box_of(SKELETON[None], np.zeros((1, 33)))
     assert gates.overlap(empty, np.array([[0.0, 0, 500, 500]])).tolist() == [0.0]
+
+
+def test_a_skeleton_half_on_somebody_else_is_not_believed() -> None:
+    """Who steps out from behind a neighbour is at first seen as that neighbour, within the margin of both boxes."""
+    neighbour, own = [95, 95, 205, 405], [140, 90, 240, 400]
+    assert believed([SKELETON, SKELETON + [14, 4]], [neighbour, own]) == [True, False]
