@@ -1,0 +1,229 @@
+"""How long a frame takes from capture to publication, stage by stage, and how much of that is not a network.
+
+    python -m pymafx_live.bench.latency [--people 0,1,2,4,8] [--frames 100] [--json out.json]
+
+The whole pipeline runs on 1280 x 720 frames with that many rendered people side by side, and publishes to a real
+subscriber in another process. First every frame is taken, for the stages; then the same clip plays at a camera's
+25 frames a second and the newest frame wins, for the age of the results and the share of frames that are dropped.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.bench.report import numbers, print_table, write_json
+from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
+from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
+from pymafx_live.pipeline import parts
+from pymafx_live.pipeline.errors import LiveError
+from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.outputs.zmq import ZmqOutput
+from pymafx_live.pipeline.run import lens
+from pymafx_live.pipeline.smoothing import Smoother
+from pymafx_live.pipeline.sources import open_source
+from pymafx_live.pipeline.stop import Stop
+
+WIDTH, HEIGHT, FPS = 1280, 720, 25
+PERCENTILES = (50, 95, 99)
+WARM_UP = 10
+"""Frames that are not counted: people are found there, and buffers are made."""
+LIVE_WARM_UP = 2
+Samples = dict[str, list[float]]
+Figures = dict[str, float]
+
+
+def crowd(people: int, frames: int) -> Iterator[NDArray[np.uint8]]:
+    """Frames (720, 1280, 3) with `people` copies of one rendered performer side by side on a plain wall."""
+    clip = cached_clip("wave", 0, frames, background="plain")
+    boxes = np.array([truth.people[0].box for truth in load_truth(truth_path(clip))])
+    x1, y1, x2, y2 = (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)) + np.array([-20, -20, 20, 20])
+    rows, columns = slice(max(int(y1), 0), int(y2)), slice(max(int(x1), 0), int(x2))
+    with av.open(str(clip)) as container:
+        for picture in container.decode(video=0):
+            image = picture.to_ndarray(format="bgr24")
+            frame = np.full((HEIGHT, WIDTH, 3), np.median(image[:40], axis=(0, 1)), np.uint8)
+            if people:
+                figure = image[rows, columns]
+                scale = min(WIDTH / people / figure.shape[1], HEIGHT / figure.shape[0])
+                figure = cv2.resize(figure, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                height, width = figure.shape[:2]
+                for i in range(people):
+                    left = int((i + 0.5) * WIDTH / people - width / 2)
+                    frame[HEIGHT - height :, max(left, 0) : max(left, 0) + width] = figure
+            yield frame
+
+
+def write_crowd(path: Path, people: int, frames: int, repeat: int) -> None:
+    """The crowd as a video file, forwards and backwards in turn so that it never jumps."""
+    once = list(crowd(people, frames))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = WIDTH, HEIGHT, "yuv420p", 12_000_000
+        for i in range(repeat):
+            for image in once[:: -1 if i % 2 else 1]:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+
+
+class NetworkClock:
+    """Counts the seconds spent inside ONNX Runtime, by standing in for its `run`."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Counts while it is open."""
+        import onnxruntime as ort
+
+        original = ort.InferenceSession.run
+
+        def timed(session: Any, *arguments: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return original(session, *arguments, **options)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        ort.InferenceSession.run = timed
+        try:
+            yield
+        finally:
+            ort.InferenceSession.run = original
+
+    def take(self) -> float:
+        """The seconds since it was last asked."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
+
+
+def _listen(address: str, received: Any) -> None:
+    """Counts messages in a process of its own until it is ended."""
+    from pymafx_live.pipeline.client import Subscriber
+
+    with Subscriber(address) as subscriber:
+        for _ in subscriber:
+            received.value += 1
+
+
+@contextmanager
+def subscriber(address: str) -> Iterator[Any]:
+    """A connected subscriber in another process, as the number of results that it has received."""
+    context = get_context("spawn")
+    received = context.Value("i", 0)
+    process = context.Process(target=_listen, args=(address, received), daemon=True)
+    process.start()
+    try:
+        yield received
+    finally:
+        process.terminate()
+        process.join()
+
+
+def measure(clip: Path, settings: Settings, output: ZmqOutput, realtime: bool) -> tuple[Samples, int, int]:
+    """Seconds of every stage of every frame, how many frames there were, and how many were dropped."""
+    samples: Samples = {}
+    clock = NetworkClock()
+    source_settings = SourceSettings(uri=str(clip), realtime=realtime)
+    with (
+        closing(parts.make_detector(settings)) as detector,
+        closing(parts.make_engine(settings)) as engine,
+        closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,
+        clock.running(),
+    ):
+        frames = dropped = 0
+        smoother = Smoother(settings.engine.smoothing)
+        for result, frame in results(source, detector, parts.make_tracker(settings), engine, smooth=smoother):
+            start = time.perf_counter()
+            output.write(result, frame)
+            publish, networks = time.perf_counter() - start, clock.take()
+            frames, dropped = frames + 1, result.dropped
+            if frames <= (LIVE_WARM_UP if realtime else WARM_UP):
+                continue
+            figures = {**result.stages, "publish": publish, "networks": networks, "age": result.age + publish}
+            figures["not networks"] = sum(figures[s] for s in ("detect", "track", "estimate", "publish")) - networks
+            figures["found"] = float(len(result.people))
+            for name, value in figures.items():
+                samples.setdefault(name, []).append(value)
+    return samples, frames, dropped
+
+
+def table(samples: Samples) -> dict[str, Figures]:
+    """A row per stage: its percentiles in milliseconds."""
+    order = ["detect", "track", "estimate", *(n for n in samples if n.startswith("estimate/")), "publish"]
+    rows = {name: samples[name] for name in (*order, "networks", "not networks", "age")}
+    return {name: percentiles(values) for name, values in rows.items()}
+
+
+def percentiles(seconds: Sequence[float]) -> Figures:
+    """The percentiles of durations, in milliseconds."""
+    return {f"p{p}": 1e3 * float(np.percentile(seconds, p)) for p in PERCENTILES}
+
+
+def per_person(medians: Mapping[int, float]) -> Figures:
+    """The straight line through what is not a network, in milliseconds: for a frame, and for each person in it."""
+    people = np.array(list(medians))
+    slope, intercept = np.polyfit(people, np.array(list(medians.values())), 1) if len(people) > 1 else (np.nan, np.nan)
+    return {"per frame": float(intercept), "per person": float(slope)}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pymafx_live.bench.latency",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--people", default="0,1,2,4,8", help="how many people, by comma (default 0,1,2,4,8)")
+    parser.add_argument("--frames", type=int, default=100, help="frames for each of them (default 100)")
+    parser.add_argument("--threads", type=int, default=0, help="threads of each network; 0: as many as cores")
+    parser.add_argument("--json", metavar="OUT.json", help="write the figures")
+    options = parser.parse_args(arguments)
+    if options.frames <= WARM_UP:
+        parser.error(f"--frames must be more than the {WARM_UP} of the warm-up")
+    try:
+        _report(options)
+    except LiveError as error:
+        print(f"latency: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _report(options: argparse.Namespace) -> None:
+    settings = Settings.model_validate({"run": {"threads": options.threads}})
+    address = "tcp://127.0.0.1:5573"
+    rows: dict[str, Figures] = {}
+    outside: dict[int, float] = {}
+    columns = {f"p{p}": f"p{p}" for p in PERCENTILES}
+    with tempfile.TemporaryDirectory() as folder, closing(ZmqOutput(address)) as output, subscriber(address):
+        for people in numbers(options.people):
+            clip = Path(folder, f"crowd-{people}.mp4")
+            write_crowd(clip, people, 50, max(-(-options.frames // 50), 4))
+            samples, _, _ = measure(clip, settings, output, realtime=False)
+            live, taken, dropped = measure(clip, settings, output, realtime=True)
+            stages = table(samples)
+            stages["age, live"] = percentiles(live.get("age", [np.nan]))
+            outside[people] = stages["not networks"]["p50"]
+            found = float(np.median(samples["found"]))
+            title = f"{people} people ({found:.0f} found), milliseconds; live: {dropped} of {taken + dropped} dropped"
+            print_table(title, stages, columns, 1)
+            rows |= {f"{people} people: {name}": figures for name, figures in stages.items()}
+            rows[f"{people} people: live"] = {"taken": float(taken), "dropped": float(dropped), "found": found}
+    rows["not networks"] = per_person(outside)
+    print_table("not networks, milliseconds", {"": rows["not networks"]}, {k: k for k in rows["not networks"]}, 1)
+    if options.json:
+        write_json(Path(options.json), "latency", rows, {"people": options.people, "frames": options.frames})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
