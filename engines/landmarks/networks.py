@@ -106,7 +106,7 @@ class BodyNetwork:
         raw, flag, heat, world = self._network.run(crop(bgr, regions, self.SIZE))
         n = len(regions)
         points = raw.reshape(n, 39, 5)
-        xy = refine(points[..., :2], sigmoid(heat.reshape(n, 64, 64, 39)), self.SIZE)
+        xy = refine(points[..., :2], heat.reshape(n, 64, 64, 39), self.SIZE)
         return BodyLandmarks(
             score=flag.reshape(n),
             xy=to_image(xy, regions, self.SIZE),
@@ -116,7 +116,7 @@ class BodyNetwork:
 
 
 def refine(xy: Reals, heat: Reals, size: int, window: int = 7, floor: float = 0.5) -> Reals:
-    """Moves landmarks (N, K, 2) to the centroid of their heatmaps (N, h, w, K) in a window about them.
+    """Moves landmarks (N, K, 2) to the centroid of their heatmaps (N, h, w, K; logits) in a window about them.
 
     As in MediaPipe's refine_landmarks_from_heatmap: only where the window's peak exceeds `floor`.
     """
@@ -132,7 +132,7 @@ def refine(xy: Reals, heat: Reals, size: int, window: int = 7, floor: float = 0.
     points = np.arange(count)[None, :, None, None]
     rows = np.clip(v, 0, height - 1)[..., :, None]
     columns = np.clip(u, 0, width - 1)[..., None, :]
-    values = np.where(inside, heat[people, rows, columns, points], 0)
+    values = np.where(inside, sigmoid(heat[people, rows, columns, points]), 0)
     total = values.sum((-2, -1))
     centred = np.all((cell >= 0) & (cell < (width, height)), -1)
     accept = centred & (values.max((-2, -1)) >= floor)

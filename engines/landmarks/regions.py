@@ -51,7 +51,7 @@ def crop(bgr: NDArray[np.uint8], regions: Regions, size: int) -> Reals:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for i, affine in enumerate(regions.affine(size)):
         cut = cv2.warpAffine(bgr, affine, (size, size), flags=flags)
-        np.multiply(cut[..., ::-1], np.float32(1 / 255), out=out[i])
+        np.multiply(cv2.cvtColor(cut, cv2.COLOR_BGR2RGB, dst=cut), np.float32(1 / 255), out=out[i])
     return out
 
 
