@@ -8,7 +8,7 @@ JAW_LEFT, JAW_OPEN, JAW_RIGHT = 24, 25, 26
 JAW_RANGE = np.radians(25.0)
 JAW_SIDEWAYS = np.radians(8.0)
 # iris centre, outer and inner corner, upper and lower lid
-_EYES = {"left": (473, 263, 362, 386, 374), "right": (468, 33, 133, 159, 145)}
+_EYES = np.array([(473, 263, 362, 386, 374), (468, 33, 133, 159, 145)])  # of the left eye and the right
 _EYEBALL = 0.42
 """The eyeball's radius as a part of the distance between an eye's corners (12 of about 29 mm)."""
 
@@ -25,20 +25,15 @@ def gaze(face: Face) -> tuple[Reals, Reals]:
     In SMPL-X's rest frame +y turns an eye to the person's left and +x turns it down. The head's own turn
     foreshortens corners and iris alike, so that it cancels to first order.
     """
-    across = face.xyz[263] - face.xyz[33]
-    right = across[:2] / max(float(np.hypot(*across[:2])), 1e-6)  # the person's left is the image's right
-    down = np.array([-right[1], right[0]])
-    angles = []
-    for iris, outer, inner, upper, lower in _EYES.values():
-        corners = face.xyz[[outer, inner], :2]
-        width = max(float(np.linalg.norm(corners[0] - corners[1])), 1e-6)
-        offset = (face.xyz[iris, :2] - corners.mean(0)) / (_EYEBALL * width)
-        lids = (face.xyz[[upper, lower], :2].mean(0) - corners.mean(0)) / (_EYEBALL * width)
-        yaw = np.arcsin(np.clip(offset @ right, -0.6, 0.6))
-        pitch = np.arcsin(np.clip((offset - lids) @ down, -0.5, 0.5))
-        angles.append((pitch, yaw))
-    pitch, (left_yaw, right_yaw) = np.mean([p for p, _ in angles]), (angles[0][1], angles[1][1])
-    return (
-        np.array([pitch, left_yaw, 0], np.float32),
-        np.array([pitch, right_yaw, 0], np.float32),
-    )
+    across = face.xyz[263, :2] - face.xyz[33, :2]
+    right = across / max(float(np.hypot(*across)), 1e-6)  # the person's left is the image's right
+    axes = np.stack([right, [-right[1], right[0]]], 1)
+    iris, outer, inner, upper, lower = face.xyz[_EYES, :2].swapaxes(0, 1)  # each (2, 2): left eye, right eye
+    middle = (outer + inner) / 2
+    radius = _EYEBALL * np.maximum(np.hypot(*(outer - inner).T), 1e-6)[:, None]
+    offset = (iris - middle) / radius @ axes
+    lids = ((upper + lower) / 2 - middle) / radius @ axes
+    yaw = np.arcsin(np.clip(offset[:, 0], -0.6, 0.6))
+    pitch = float(np.arcsin(np.clip(offset[:, 1] - lids[:, 1], -0.5, 0.5)).mean())
+    left, right_eye = (np.array([pitch, angle, 0], np.float32) for angle in yaw)
+    return left, right_eye

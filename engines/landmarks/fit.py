@@ -7,7 +7,18 @@ from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.landmarks import solver
 from pymafx_live.engines.landmarks.initial import LIMBS, Limb, bend, first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
-from pymafx_live.engines.landmarks.rig import BODY, FACE, FACE_POINTS, GROUP, LEFT, PAIR_SIGMA, PAIRS, RIGHT, Rig
+from pymafx_live.engines.landmarks.rig import (
+    BODY,
+    FACE,
+    FACE_POINTS,
+    GROUP,
+    GROUP_SLICES,
+    LEFT,
+    PAIR_SIGMA,
+    PAIRS,
+    RIGHT,
+    Rig,
+)
 from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.types import Camera
 
@@ -34,7 +45,7 @@ class FitOptions:
     hold: float = 0.5
     ease: float = 0.5
     first_steps: int = 12
-    steps: int = 3
+    steps: int = 2
 
 
 @dataclass(slots=True)
@@ -103,7 +114,7 @@ def gather(sight: Sight, camera: Camera, options: FitOptions) -> Evidence:
     ray = np.tile([0.0, 0.0, 1.0], (4, 1))
 
     def fill(group: int, points: Reals, depth: Reals, certain: Reals, deviation: Reals, centre: Reals) -> None:
-        where = group == GROUP
+        where = GROUP_SLICES[group]
         xy[where], z[where], trust[where] = points, depth, certain
         pixels[where] = np.maximum(deviation, 1.0)
         direction = np.append(normalise(centre, camera), 1.0)

@@ -46,8 +46,8 @@ def overlap(a: Reals, b: Reals) -> Reals:
 def believable_bodies(score: Reals, xy: Reals, visibility: Reals, boxes: Reals) -> Mask:
     """Which of N skeletons (N, 33, 2) are found, lie in their own box (N, 4), and repeat no better one, (N,).
 
-    A skeleton that fills somebody else's box better than its own is on that person. Of two skeletons on the same pixels the one stays that covers its own box better: the other has
-    snapped onto its neighbour.
+    A skeleton that fills somebody else's box better than its own is on that person. Of two skeletons on the same
+    pixels the one stays that covers its own box better: the other has snapped onto its neighbour.
     """
     shown = box_of(xy, visibility)
     own = overlap(shown, boxes)

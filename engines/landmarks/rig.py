@@ -86,6 +86,7 @@ def freedoms() -> tuple[Freedom, ...]:
 BODY, LEFT, RIGHT, FACE = 0, 1, 2, 3
 FACE_POINTS = (1, 4, 6, 9, 10, 33, 133, 152, 168, 234, 263, 362, 454, 127, 356, 151)
 GROUP: Indices = np.array([BODY] * 33 + [LEFT] * 21 + [RIGHT] * 21 + [FACE] * len(FACE_POINTS))
+GROUP_SLICES = (slice(0, 33), slice(33, 54), slice(54, 75), slice(75, 75 + len(FACE_POINTS)))
 
 
 def _anchors() -> list[tuple[str, str]]:
