@@ -2,8 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from pymafx_live.configs.schema import Settings
 from pymafx_live.pipeline.run import run
@@ -26,21 +24,6 @@ def run_in_terminal(settings: Settings) -> None:
         if statistics.frames:
             console.print(headline(statistics), soft_wrap=True, highlight=False)
             console.print(closing_table(statistics))
-
-
-@contextmanager
-def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error that is told (done, in all); where that is no terminal, one line says what goes on."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=None)
-
-        def advance(done: int, total: int) -> None:
-            if done == 1 and not console.is_terminal:
-                console.print(f"{description} ({total} frames)", highlight=False, soft_wrap=True)
-            progress.update(task, completed=done, total=total)
-
-        yield advance
 
 
 class ProgressOutput:

@@ -51,7 +51,7 @@ def _file(uri: str) -> Path:
     if uri != "demo":
         return Path(uri)
     from pymafx_live.engines.mannequin.clip import demo_clip
-    from pymafx_live.pipeline.terminal import progress_bar
+    from pymafx_live.pipeline.progress import progress_bar
 
     with progress_bar("rendering the demo clip, this once") as advance:
         return demo_clip(advance)

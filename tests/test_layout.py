@@ -1,0 +1,85 @@
+"""The architecture as rules: who may import whom, what importing may cost, and what must not be committed."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("pipeline", "engines", "trackers", "export", "configs", "bench")
+DATA_TYPES = {"pymafx_live.pipeline.types", "pymafx_live.pipeline.errors"}
+ALLOWED = {
+    "pipeline": {"pipeline", "engines", "trackers", "configs"},
+    "engines": {"engines"},
+    "trackers": {"trackers"},
+    "export": {"export", "engines"},
+    "configs": {"configs"},
+    "bench": set(FOLDERS),
+}
+HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "ultralytics", "smplx", "trackers", "supervision", "openvino"}
+FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_follow_the_architecture(path: Path) -> None:
+    folder = path.relative_to(ROOT).parts[0]
+    for module in imports(path):
+        if not module.startswith("pymafx_live.") or any(module.startswith(m) for m in DATA_TYPES):
+            continue
+        target = module.split(".")[1]
+        roles = module.startswith("pymafx_live.pipeline.interfaces") and folder in ("engines", "trackers")
+        package = module == "pymafx_live.pipeline"
+        assert target in ALLOWED[folder] or roles or package, f"{folder}/ must not import {module}"
+
+
+def test_the_data_types_import_nothing_but_numpy() -> None:
+    names = {name.split(".")[0] for name in imports(ROOT / "pipeline" / "types.py")}
+    assert names <= {"numpy", "collections", "dataclasses", "enum"}
+
+
+@pytest.mark.parametrize("module", ["pymafx_live.pipeline.run", "pymafx_live.engines.landmarks.engine"])
+def test_the_default_install_imports_no_heavy_library(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert not set(done.stdout.split()) & HEAVY
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, cwd=ROOT)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in done.stdout.decode().split("\0") if name]
+
+
+def test_no_picture_or_video_of_real_people_is_committed() -> None:
+    pictures = [p for p in tracked() if p.suffix in (".jpg", ".jpeg", ".png", ".mp4", ".avi", ".gif")]
+    assert {p.relative_to(ROOT).as_posix() for p in pictures} <= {"docs/images/overlay.jpg"}
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    private = re.compile(r"/(?:root|home/\w+|work|tmp/t)/")
+    for path in tracked():
+        if path.suffix in (".py", ".md", ".toml", ".yaml", ".sh", "") and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="ignore")
+            assert not private.search(text), path.relative_to(ROOT)
+
+
+def test_every_package_is_installed_and_typed() -> None:
+    listed = re.findall(r'"pymafx_live\.([\w.]+)",', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {p.parent.relative_to(ROOT).as_posix().replace("/", ".") for p in FILES}
+    assert set(listed) == folders
+    assert all((ROOT / name.replace(".", "/") / "py.typed").exists() for name in listed)
