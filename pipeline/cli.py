@@ -105,3 +105,45 @@ def listen(connect: str, source: str, as_json: bool, max_frames: int) -> None:
 
     with suppress(KeyboardInterrupt):  # how listening is meant to end
         listen_(connect, source, as_json=as_json, max_frames=max_frames)
+
+
+@main.group()
+def assets() -> None:
+    """Check and prepare the files of PyMAF-X, see docs/pymafx.md."""
+
+
+@assets.command("check")
+@click.argument("folder", type=click.Path(path_type=Path))
+def check_assets(folder: Path) -> None:
+    """List every file of FOLDER: found, or what is wrong, where to get it, and what works without it."""
+    from pymafx_live.engines.pymafx.assets import check
+    from pymafx_live.pipeline.errors import AssetError
+
+    findings = check(folder)
+    for finding in findings:
+        click.echo(f"{finding.state:8} {finding.path}: {finding.message}")
+    if faults := sum(finding.is_fault for finding in findings):
+        raise AssetError(
+            f"{faults} of the {len(findings)} files in {folder} are missing or damaged: see the list above."
+        )
+
+
+@assets.command("prepare")
+@click.argument("folder", type=click.Path(path_type=Path))
+def prepare_assets(folder: Path) -> None:
+    """Convert FOLDER once into the bundle that later starts map into memory."""
+    from pymafx_live.engines.pymafx.assets import prepare
+
+    for warning in prepare(folder, lambda step: click.echo(step, err=True)):
+        click.echo(f"warning: {warning}", err=True)
+
+
+@assets.command("synthesize")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--seed", default=0, show_default=True, help="of the random bodies and weights")
+def synthesize_assets(folder: Path, seed: int) -> None:
+    """Write a licence-free stand-in set into a new FOLDER (1.5 GB): its people move at random."""
+    from pymafx_live.engines.pymafx.assets import synthesize
+
+    synthesize(folder, seed)
+    click.echo(f"written to {folder}", err=True)
