@@ -55,11 +55,11 @@ def crowd(people: int, frames: int) -> Iterator[NDArray[np.uint8]]:
             if people:
                 figure = image[rows, columns]
                 scale = min(WIDTH / people / figure.shape[1], HEIGHT / figure.shape[0])
-                figure = cv2.resize(figure, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-                height, width = figure.shape[:2]
+                performer = cv2.resize(figure, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                height, width = performer.shape[:2]
                 for i in range(people):
                     left = int((i + 0.5) * WIDTH / people - width / 2)
-                    frame[HEIGHT - height :, max(left, 0) : max(left, 0) + width] = figure
+                    frame[HEIGHT - height :, max(left, 0) : max(left, 0) + width] = performer
             yield frame
 
 
