@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Timer
 
+import av
+import numpy as np
 import pytest
+from pymafx_live.engines.mannequin.clip import demo_clip
 from pymafx_live.pipeline.client import Subscriber
 from pymafx_live.pipeline.types import Origin
 from pymafx_live.pipeline.wire import from_map
@@ -163,6 +166,32 @@ def test_a_signal_ends_a_run_whose_stream_hangs(clips, start):
             _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert results_in((clips.folder / "out.jsonl").read_text())
+
+
+def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
+    """The embedded clip through the real detector, tracker and engine, received over a real socket; saved and counted."""
+    demo_clip()  # rendered here, not against the clock
+    address = free_address()
+    with Subscriber(address, "demo", timeout=120) as results:
+        process = start(
+            "--source", "demo", "--bind", address, "--max-frames", 40,
+            "--save", "out.mp4", "--json", "out.jsonl", "--stats", "stats.json",
+        )  # fmt: skip
+        received = next(results)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    lines = results_in((tmp_path / "out.jsonl").read_text())
+    assert [line.sequence for line in lines] == list(range(40))
+    person = received.people[0]
+    same = lines[received.sequence].people[0]
+    np.testing.assert_allclose(person.full_pose, same.full_pose, atol=1e-5)
+    assert person.parts["torso"].origin is Origin.MEASURED
+    assert person.parts["betas"].origin is Origin.DEFAULT
+    assert {line.people[0].id for line in lines} == {person.id}
+    with av.open(str(tmp_path / "out.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 40
+    assert json.loads((tmp_path / "stats.json").read_text())["frames"] == 40
+    assert "40 frames" in err and "estimate" in err
 
 
 @pytest.mark.skipif(not MEDIA.is_dir(), reason="../shared/media is not here")
