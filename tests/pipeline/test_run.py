@@ -169,7 +169,7 @@ def test_a_signal_ends_a_run_whose_stream_hangs(clips, start):
 
 
 def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
-    """The embedded clip through the real detector, tracker and engine, received over a real socket; saved and counted."""
+    """The embedded clip through the real parts, received over a real socket, saved and counted."""
     demo_clip()  # rendered here, not against the clock
     address = free_address()
     with Subscriber(address, "demo", timeout=120) as results:
