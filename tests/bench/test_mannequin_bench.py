@@ -14,6 +14,7 @@ from pymafx_live.bench.accuracy import Parts, figures, play
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.engines.mannequin.scene import Truth
+from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState
 
 BODY = BodyModel.embedded()
@@ -76,7 +77,7 @@ def crossing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def measured(clip: Path, oracle: Oracle) -> dict[str, float]:
-    return figures([play(clip, Parts(oracle, oracle, oracle))], BODY)
+    return figures([play(clip, Parts(oracle, oracle, oracle, Smoother(0.0)))], BODY)
 
 
 def test_the_truth_itself_has_no_error(crossing: Path) -> None:
