@@ -83,3 +83,13 @@ def test_every_package_is_installed_and_typed() -> None:
     folders = {p.parent.relative_to(ROOT).as_posix().replace("/", ".") for p in FILES}
     assert set(listed) == folders
     assert all((ROOT / name.replace(".", "/") / "py.typed").exists() for name in listed)
+
+
+def test_every_data_file_is_packaged() -> None:
+    patterns = re.search(r'"pymafx_live\.engines\.data" = \[(.*)\]', (ROOT / "pyproject.toml").read_text("utf-8"))
+    assert patterns is not None
+    packaged = {p for pattern in re.findall(r'"(.*?)"', patterns[1]) for p in (ROOT / "engines/data").glob(pattern)}
+    data = {
+        p for p in tracked() if p.parent == ROOT / "engines" / "data" and p.suffix != ".py" and p.name != "py.typed"
+    }
+    assert data <= packaged
