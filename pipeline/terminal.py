@@ -18,6 +18,8 @@ def run_in_terminal(settings: Settings) -> None:
     console = Console(stderr=True)
     _log_to(console, logging.INFO if settings.run.verbose else logging.WARNING)
     statistics = Statistics()
+    if console.is_terminal:
+        console.print("getting ready; a first start compiles for half a minute", style="dim")
     try:
         run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected))
     finally:
