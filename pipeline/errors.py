@@ -24,6 +24,10 @@ class AssetError(LiveError):
     exit_code = EXIT_ASSET
 
 
+class NetworkError(AssetError):
+    """A network that a runtime cannot build, load or run on this machine."""
+
+
 class SourceError(LiveError):
     """A camera, file or stream that cannot be opened or failed for good."""
 

@@ -101,13 +101,23 @@ class Network(nn.Module):
         `pred_lhand_rotmat` and `pred_rhand_rotmat` (B, 15, 3, 3: absolute, not relative to the mean hand),
         `pred_face_rotmat` (B, 3, 3, 3: jaw, left eye, right eye), `pred_exp` (B, 50) and `pred_vis_hands` (B, 2).
         """
+        decided = visibility if visibility is not None else body.states.new_full((body.states.shape[0], 2), -1.0)
+        out = self.join_poses(body, hands, self.face.split(face.states[:, -1])[0], decided)
+        return out | {"pred_exp": face.beside[:, -1]}
+
+    def join_poses(self, body: Estimate, hands: Estimate, face_pose: Tensor, visibility: Tensor) -> dict[str, Tensor]:
+        """What `join` does, without the expression; of hands only the last iteration is looked at.
+
+        `face_pose` (B, 18) is jaw and eyes in 6D; `visibility` (B, 2: left, right) below 0 leaves the decision to
+        the network.
+        """
         pose, shape, camera = self.body.split(body.states[:, -1])
         right, left = _halves(hands.states[:, -1])
         right_pose, _, right_orientation, _ = self.hand.split(right)
         left_pose, _, left_orientation, _ = self.hand.split(left)
-        if visibility is None:
-            of_right, of_left = _halves(hands.beside[:, -1])
-            visibility = body.beside[:, -1] + of_left[:, :2] + of_right[:, 2:]
+        of_right, of_left = _halves(hands.beside[:, -1])
+        predicted = body.beside[:, -1] + of_left[:, :2] + of_right[:, 2:]
+        visibility = torch.where(visibility < 0, predicted, visibility)
         visible = visibility > VISIBLE
 
         orientations = matrices_from_6d(torch.cat([left_orientation, right_orientation], 1))
@@ -124,8 +134,7 @@ class Network(nn.Module):
             "rotmat": rotmat,
             "pred_lhand_rotmat": torch.where(seen[:, 0], mirrored(matrices_from_6d(left_pose)), mean_left),
             "pred_rhand_rotmat": torch.where(seen[:, 1], matrices_from_6d(right_pose), mean_right),
-            "pred_face_rotmat": matrices_from_6d(self.face.split(face.states[:, -1])[0]),
-            "pred_exp": face.beside[:, -1],
+            "pred_face_rotmat": matrices_from_6d(face_pose),
             "pred_vis_hands": visibility,
         }
 

@@ -1,0 +1,60 @@
+"""What a runtime is: it takes a network to a machine, and runs it on named arrays.
+
+`open_runner` (in the package) makes one. Nobody outside this package imports a library that executes networks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+Array = Any
+"""A numpy array where a network runs on the processor; on a GPU a torch tensor there, and numpy is taken too."""
+Shape = tuple[int | None, ...]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """An input or an output: its shape, None where it varies (the batch comes first), and its numpy dtype's name."""
+
+    shape: Shape
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """How a network is run: `threads` (0: the library's choice), and the largest batch that will ever be asked for.
+
+    `cache` is where compiled engines are kept (None: the user's cache folder), `device` the GPU's number.
+    `progress` is told each step of a build that takes long.
+    """
+
+    threads: int = 0
+    max_batch: int = 8
+    cache: Path | None = None
+    device: int = 0
+    progress: Progress = lambda step: None
+
+
+DEFAULTS = RunnerOptions()
+
+
+class Runner(Protocol):
+    """A network, ready to run. One thread at a time may use it."""
+
+    runtime: str
+    """The runtime's name, such as `onnxruntime`."""
+    device: str
+    """Where its arrays live: `cpu`, or `cuda:0`."""
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name, for a batch of 1 to `max_batch`, valid until the next call.
+
+        Raises `NetworkError` for a missing or unknown name, a wrong shape or dtype, or a call that fails.
+        """
+
+    def close(self) -> None:
+        """Gives back what it holds; nothing may be run afterwards."""
