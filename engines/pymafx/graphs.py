@@ -88,7 +88,7 @@ class HandsGraph(nn.Module):
         self.normalise, self.hand = Normalise(), network.hand
 
     def forward(self, crops: Tensor, is_left: Tensor) -> dict[str, Tensor]:
-        """Bytes (M, 224, 224, 3), sides (M,) to `hand_state` (M, 109), a left hand's mirrored, and `hand_votes` (M, 4)."""
+        """Bytes (M, 224, 224, 3), sides (M,) to `hand_state` (M, 109; lefts mirrored) and `hand_votes` (M, 4)."""
         planes = self.normalise(crops)
         planes = torch.where(is_left[:, None, None, None], planes.flip(-1), planes)
         estimate = self.hand.iterate(self.hand.encode(planes))
