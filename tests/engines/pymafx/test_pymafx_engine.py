@@ -83,9 +83,12 @@ def runners(network: Any) -> dict[str, Counted]:
     return {name: Counted(TorchRunner(modules[name], s.inputs, s.outputs)) for name, s in GRAPHS.items()}
 
 
+Made = tuple[PymafxEngine, Told, dict[str, Counted]]
+
+
 @pytest.fixture
-def make(runners: dict[str, Counted], prepared_dir: Path) -> Callable[..., tuple[PymafxEngine, Told, dict[str, Counted]]]:
-    def made(max_batch: int = 8, **options: int) -> tuple[PymafxEngine, Told, dict[str, Counted]]:
+def make(runners: dict[str, Counted], prepared_dir: Path) -> Callable[..., Made]:
+    def made(max_batch: int = 8, **options: int) -> Made:
         told = Told()
         estimator = Estimator(runners, max_batch)
         engine = PymafxEngine(estimator, told, Skeleton.from_bundle(prepared_dir), PymafxOptions(**options))
