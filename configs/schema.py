@@ -152,8 +152,8 @@ class RunSettings(Section):
     threads: int = setting(0, "processor threads of each network; 0: as many as there are cores", "--threads", ge=0)
     runtime: Literal["auto", "tensorrt", "torch-tensorrt", "onnxruntime", "openvino", "torch"] = setting(
         "auto",
-        "what runs the networks; `auto`: the best that is installed; `torch` and `torch-tensorrt` run PyMAF-X only, and "
-        "leave the other networks to `auto`",
+        "what runs the networks; `auto`: the best that is installed; `torch` and `torch-tensorrt` run PyMAF-X only "
+        "and leave the other networks to `auto`",
         "--runtime",
     )
     overlap: bool = setting(

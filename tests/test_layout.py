@@ -51,8 +51,7 @@ def test_only_the_runtimes_import_what_executes_networks() -> None:
     runtimes = ROOT / "engines" / "runtime"
     for path in FILES:
         found = {module.split(".")[0] for module in imports(path)} & RUNTIME_LIBRARIES
-        measured = path.parent == ROOT / "bench"  # which may look behind them
-        assert not found or runtimes in path.parents or measured, f"{path.relative_to(ROOT)} imports {found}"
+        assert not found or runtimes in path.parents, f"{path.relative_to(ROOT)} imports {found}"
 
 
 def test_the_data_types_import_nothing_but_numpy() -> None:

@@ -58,22 +58,23 @@ def open_runner(model: Path, runtime: str = "auto", options: RunnerOptions = DEF
     if not model.is_file():
         raise NetworkError(f"the network {model} is missing: check the path.")
     if runtime != "auto":
-        return _open(model, runtime, options)
+        return open_on(model, runtime, options)
     *better, last = choices()
     for choice in better:
         try:
-            runner = _open(model, choice.runtime, options)
+            runner = open_on(model, choice.runtime, options)
         except NetworkError as error:
             logger.warning("%s The next runtime is tried.", error)
         else:
             logger.info("%s runs on %s: %s.", model.name, choice.runtime, choice.why)
             return runner
-    runner = _open(model, last.runtime, options)
+    runner = open_on(model, last.runtime, options)
     logger.info("%s runs on %s: %s.", model.name, last.runtime, last.why)
     return runner
 
 
-def _open(model: Path, runtime: str, options: RunnerOptions) -> Runner:
+def open_on(model: Path, runtime: str, options: RunnerOptions = DEFAULTS) -> Runner:
+    """The file on this one runtime, not `auto`; raises what `open_runner` does."""
     _need_package(runtime)
     match runtime:
         case "onnxruntime":

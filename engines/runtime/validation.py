@@ -29,7 +29,7 @@ def check_inputs(inputs: Mapping[str, Array], specs: Mapping[str, TensorSpec], m
             raise NetworkError(f"the network's input {name} has {rows} rows, but {first} has {batch}.")
         if not 1 <= rows <= max_batch:
             raise NetworkError(f"the network's input {name} has {rows} rows, but a batch is 1 to {max_batch}.")
-        batch, first = rows, name
+        batch, first = rows, first or name
     return batch or 1
 
 
