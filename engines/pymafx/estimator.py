@@ -22,7 +22,7 @@ class Estimator:
     def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
         """`runners` are those of `graphs.GRAPHS`; no batch is larger than `max_batch`."""
         self._runners, self._max_batch = runners, max_batch
-        self.stages: dict[str, float] = {}
+        self._seconds = dict.fromkeys(runners, 0.0)
         # a hand that is not seen is a black crop to the network, which still votes on the other hand
         black = np.zeros((2, SIZE, SIZE, 3), np.uint8)
         unseen = self.hands(black, np.array([True, False]))
@@ -56,9 +56,9 @@ class Estimator:
         )  # fmt: skip
 
     def take_stages(self) -> dict[str, float]:
-        """Seconds in each graph since this was last asked."""
-        stages, self.stages = self.stages, {}
-        return stages
+        """Seconds in each graph since this was last asked, 0 where it did not run."""
+        taken, self._seconds = self._seconds, dict.fromkeys(self._runners, 0.0)
+        return taken
 
     def close(self) -> None:
         """Closes the runners."""
@@ -69,7 +69,7 @@ class Estimator:
         """Runs the other graphs once, so that the first frame does not wait for their memory."""
         face = self.faces(crop)["face_poses"]
         self.bodies(crop, face, self.unseen_state[None], self.unseen_votes[None], np.zeros((1, 2), np.float32))
-        self.stages.clear()
+        self.take_stages()
 
     def _run(self, graph: str, inputs: Mapping[str, Array]) -> Found:
         began = perf_counter()
@@ -79,7 +79,7 @@ class Estimator:
         for start in range(0, total, self._max_batch):
             piece = {k: np.ascontiguousarray(v[start : start + self._max_batch]) for k, v in inputs.items()}
             pieces.append({k: np.array(_host(v)) for k, v in runner.run(piece).items()})
-        self.stages[graph] = self.stages.get(graph, 0.0) + perf_counter() - began
+        self._seconds[graph] += perf_counter() - began
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in runner.outputs}
 
 

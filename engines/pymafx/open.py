@@ -1,6 +1,6 @@
 """Makes the PyMAF-X engine from a folder of files."""
 
-from collections.abc import Callable
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import LandmarkViews, Views
 from pymafx_live.pipeline.errors import AssetError, UsageError
 
+logger = logging.getLogger(__name__)
+
 
 def open_engine(
     assets: Path,
@@ -25,9 +27,8 @@ def open_engine(
     freeze_shape: int = 0,
     max_batch: int = 8,
     threads: int = 0,
-    progress: Callable[[str], None] = lambda step: None,
 ) -> PymafxEngine:
-    """The engine, warm; `progress` is told each step where the files are prepared first.
+    """The engine, warm; its files are prepared first where they have not been.
 
     Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
     """
@@ -36,7 +37,9 @@ def open_engine(
     if find_spec("safetensors") is None:
         raise UsageError("the engine pymafx needs safetensors; install the extra: pip install 'pymafx-live[torch]'.")
     if not is_current(assets):
-        prepare(assets, progress)
+        logger.warning("preparing the PyMAF-X files in %s, once; this takes about half a minute", assets)
+        for warning in prepare(assets):
+            logger.warning("%s", warning)
     skeleton = Skeleton.from_bundle(assets)
     views = _views(parts, rtmlib_pose, skeleton, threads)
     estimator = Estimator.open(assets, "torch", threads, max_batch)
