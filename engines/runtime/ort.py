@@ -30,8 +30,8 @@ class OnnxRuntimeRunner:
             self._session = ort.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own classes share no other base
             raise NetworkError(f"{model} cannot be loaded by ONNX Runtime ({_first_line(error)}).") from error
-        self.inputs = {i.name: _spec(i) for i in self._session.get_inputs()}
-        self.outputs = {o.name: _spec(o) for o in self._session.get_outputs()}
+        self.inputs: Mapping[str, TensorSpec] = {i.name: _spec(i) for i in self._session.get_inputs()}
+        self.outputs: Mapping[str, TensorSpec] = {o.name: _spec(o) for o in self._session.get_outputs()}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`."""
