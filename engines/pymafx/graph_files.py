@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import onnx
 from pymafx_live.engines.pymafx.bundle import load_network
@@ -24,13 +25,19 @@ WEIGHTS = {"fp32": "float32", "mixed": "float16"}
 
 
 def write_graphs(
-    folder: Path, target: Path, precision: str, progress: Progress = lambda step: None, force: bool = False
-) -> list[Difference]:
+    folder: Path,
+    target: Path,
+    precision: str,
+    progress: Progress = lambda step: None,
+    report: Callable[[list[Difference]], None] = lambda differences: None,
+    force: bool = False,
+) -> None:
     """Exports the graphs of an asset folder into the folder `target`, which the caller has locked.
 
-    Returns how far they are from the network. Raises `NetworkError` where that is too far, unless `force`; what
-    was in `target` before is then still there. Raises `OSError` where it cannot be written.
+    `report` is told how far they are from the network. Raises `NetworkError` where that is too far, unless `force`;
+    what was in `target` before is then still there. Raises `OSError` where it cannot be written.
     """
+    key = graphs_key(folder, precision)
     part = target / "part"
     shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
     part.mkdir(parents=True)
@@ -38,12 +45,13 @@ def write_graphs(
         _export(folder, part, precision, progress)
         progress("comparing the graphs with the network")
         differences = check_files(reference_runners(folder), graph_paths(part), precision)
+        report(differences)
         if not force:
             demand(differences, precision)
-        _give_names(folder, part, target, precision, differences)
+        about = {"key": key, "precision": precision, "parity": [asdict(difference) for difference in differences]}
+        _give_names(part, target, {**about, "version": version("pymafx-live"), "sources": source_hashes(folder)})
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return differences
 
 
 def reference_runners(folder: Path) -> dict[str, Runner]:
@@ -84,17 +92,10 @@ def _export(folder: Path, part: Path, precision: str, progress: Progress) -> Non
         onnx.save(export_graph(name, modules[name], said), path)
 
 
-def _give_names(folder: Path, part: Path, target: Path, precision: str, differences: Iterable[Difference]) -> None:
+def _give_names(part: Path, target: Path, about: Mapping[str, Any]) -> None:
     """Each file appears whole, the description last, so that a set cut short is never taken for one."""
+    sizes = {name: path.stat().st_size for name, path in graph_paths(part).items()}
+    (part / ABOUT).write_text(json.dumps({**about, "bytes": sizes}, indent=1))
     (target / ABOUT).unlink(missing_ok=True)
-    about = {
-        "key": graphs_key(folder, precision),
-        "precision": precision,
-        "version": version("pymafx-live"),
-        "sources": source_hashes(folder),
-        "bytes": {name: path.stat().st_size for name, path in graph_paths(part).items()},
-        "parity": [asdict(difference) for difference in differences],
-    }
-    (part / ABOUT).write_text(json.dumps(about, indent=1))
     for name in (*(f"{name}.onnx" for name in GRAPH_NAMES), ABOUT):
         (part / name).replace(target / name)
