@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
 from pymafx_live.engines.pymafx.parity import Difference
-from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
+from pymafx_live.engines.runtime import Runner, open_runner
 from pymafx_live.export.landmark_networks import DATA, ORIGINS
 from pymafx_live.export.onnx_rewrites import halve, take_bytes, widen_weights
 from pymafx_live.pipeline.errors import AssetError, NetworkError
@@ -83,14 +84,20 @@ def export_bytes(
 ) -> Path:
     """Writes the byte-fed network of `source` into `out`, under a name of its own, and returns its path.
 
-    `report` is told how far it is from its original. Raises `NetworkError` where it strays from its original beyond `LIMITS`, unless `force`; nothing is written then.
+    `report` is told how far it is from its original. Raises `NetworkError` where that is beyond `LIMITS`, unless
+    `force`; nothing is written then.
     """
     target = out / f"{source.stem}-{precision}.onnx"
     part = out / f".{target.stem}.{os.getpid()}.part"
+    model = fed_with_bytes(source, kind, precision)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        onnx.save(fed_with_bytes(source, kind, precision), part)
-        differences = check_bytes(source, part, precision)
+        onnx.save(model, part)
+        runner = open_runner(part, "onnxruntime")
+        try:
+            differences = check_bytes(source, runner, precision)
+        finally:
+            runner.close()
         report(target, differences)
         if not force:
             _demand(target, differences)
@@ -98,7 +105,8 @@ def export_bytes(
     except OSError as error:
         raise AssetError(f"cannot write {out}: {error.strerror}; make room there or make it writable.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return target
 
 
@@ -115,14 +123,14 @@ def _demand(path: Path, differences: list[Difference]) -> None:
         )
 
 
-def check_bytes(
-    source: Path, made: Path, precision: str, runtime: str = "onnxruntime", options: RunnerOptions | None = None
-) -> list[Difference]:
-    """Runs the original on ONNX Runtime and the byte-fed one on `runtime`, on the same pictures."""
+def check_bytes(source: Path, candidate: Runner, precision: str) -> list[Difference]:
+    """Runs the original on ONNX Runtime, and `candidate`, its byte-fed network on any runtime, on the same pictures.
+
+    Raises `NetworkError` where the two have other outputs.
+    """
     original = open_runner(source, "onnxruntime")
-    candidate = open_runner(made, runtime, options or RunnerOptions())
     try:
-        _check_names(made, original, candidate)
+        _check_names(source, original, candidate)
         collected: dict[str, list[NDArray[np.float64]]] = {}
         for given, bytes_or_same in _inputs(original, candidate):
             expected, found = _copied(original.run(given)), _copied(candidate.run(bytes_or_same))
@@ -130,16 +138,15 @@ def check_bytes(
                 collected.setdefault(name, []).append(_apart(value, found[name]).ravel())
     finally:
         original.close()
-        candidate.close()
     apart = {name: np.concatenate(values) for name, values in collected.items()}
     limits = LIMITS[precision]
     return [Difference(n, "of its range", float(v.mean()), float(v.max()), *limits) for n, v in apart.items()]
 
 
-def _check_names(made: Path, original: Runner, candidate: Runner) -> None:
+def _check_names(source: Path, original: Runner, candidate: Runner) -> None:
     if set(candidate.outputs) != set(original.outputs) or len(candidate.inputs) != 1:
         raise NetworkError(
-            f"{made} is not made from this original: it gives {', '.join(candidate.outputs)} where "
+            f"this network is not made from {source}: it gives {', '.join(candidate.outputs)} where "
             f"{', '.join(original.outputs)} is expected; export it again."
         )
 

@@ -1,5 +1,6 @@
 """What `pymafx-live export` does: makes graphs and byte-fed networks, checks them, builds engines of them."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -114,25 +115,26 @@ def _check(order: Order, path: Path) -> None:
     from pymafx_live.export.gate import check_network, check_pymafx, demand, table
 
     options = RunnerOptions(max_batch=order.max_batch, progress=order.say)
-    found: list[tuple[Path, list[Difference]]] = []
+    found = []
     if order.assets is not None:
-        found.append((path, check_pymafx(order.assets, path, order.runtime, options)))
+        found.append(check_pymafx(order.assets, path, order.runtime, options))
     for source, _ in _networks(order):
-        for file in _made_from(source, path):
-            found.append((file, check_network(source, file, order.runtime, options)))
+        found += [check_network(source, file, order.runtime, options) for file in _made_from(source, path)]
     if not found:
         raise AssetError(f"{path} holds nothing that was exported from what is named; give the folder or the file.")
-    for file, differences in found:
-        order.console.print(table(f"{file} on {order.runtime}", differences))
-    for file, differences in found:
-        demand(file, differences, order.runtime)
+    for checked in found:
+        order.console.print(table(f"{checked.path}, {checked.runtime}", checked.differences))
+    for checked in found:
+        demand(checked)
 
 
 def _made_from(source: Path, path: Path) -> list[Path]:
-    """The byte-fed files of a network: in a folder those that are named after it, else the file itself."""
+    """The byte-fed files of a network: in a folder those that are named after it, else the file, if it says so."""
+    from pymafx_live.export.gate import said_by
+
     if path.is_dir():
         return [file for p in sorted(set(PRECISIONS.values())) if (file := path / f"{source.stem}-{p}.onnx").is_file()]
-    return [path] if path.stem.startswith(source.stem) or len(path.suffixes) == 1 else []
+    return [path] if source.name in json.loads(said_by(path).get("sources", "{}")) else []
 
 
 def _build(order: Order, models: Iterable[Path]) -> None:

@@ -5,6 +5,7 @@ detectors and landmark networks by their outputs (`byte_networks`).
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -19,7 +20,16 @@ COUNTS = (3, 1, 2, 8)
 """The batches of people that a runtime is tried with: the golden ones, then random ones."""
 
 
-def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions) -> list[Difference]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was checked, the runtime that ran it, such as `onnxruntime on cpu`, and what the gate found."""
+
+    path: Path
+    runtime: str
+    differences: list[Difference]
+
+
+def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions) -> Checked:
     """Runs a folder of graphs, or one file of them, on a runtime, against the network of an asset folder on PyTorch.
 
     Batches are no larger than `options.max_batch`. Raises `AssetError` for a path without graphs, `NetworkError` for
@@ -37,16 +47,23 @@ def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions)
         for name, file in paths.items():
             runners[name] = open_runner(file, runtime, options)
         counts = [n for n in COUNTS if n <= options.max_batch] or [1]
-        return check(reference, runners, precision, counts, options.max_batch)
+        ran = {f"{runner.runtime} on {runner.device}" for runner in runners.values()}
+        differences = check(reference, runners, precision, counts, options.max_batch)
+        return Checked(path, ", ".join(sorted(ran)), differences)
     finally:
         for runner in runners.values():
             runner.close()
 
 
-def check_network(original: Path, made: Path, runtime: str, options: RunnerOptions) -> list[Difference]:
+def check_network(original: Path, made: Path, runtime: str, options: RunnerOptions) -> Checked:
     """Runs a byte-fed network on a runtime, against its original on ONNX Runtime; see `check_bytes`."""
     precision = said_by(made).get("precision", "fp32")
-    return check_bytes(original, made, known_precision(precision), runtime, options)
+    runner = open_runner(made, runtime, options)
+    try:
+        differences = check_bytes(original, runner, known_precision(precision))
+        return Checked(made, f"{runner.runtime} on {runner.device}", differences)
+    finally:
+        runner.close()
 
 
 def said_by(path: Path) -> dict[str, str]:
@@ -74,12 +91,12 @@ def table(title: str, differences: Iterable[Difference]) -> Table:
     return shown
 
 
-def demand(path: Path, differences: Iterable[Difference], runtime: str) -> None:
+def demand(checked: Checked) -> None:
     """Raises `NetworkError` where something is beyond its limits."""
-    if failing := [d.name for d in differences if not d.passes]:
+    if failing := [d.name for d in checked.differences if not d.passes]:
         raise NetworkError(
-            f"{path} fails on the runtime {runtime}: {', '.join(failing)} beyond what is allowed; use another runtime "
-            "or precision, or export it again."
+            f"{checked.path} fails through {checked.runtime}: {', '.join(failing)} beyond what is allowed; "
+            "use another runtime or precision, or export it again."
         )
 
 

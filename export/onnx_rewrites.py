@@ -149,7 +149,7 @@ def take_bytes(model: ModelProto, name: str, channels_first: bool) -> None:
         steps.append(("Cast", [], {"to": dtype}))
     values = [name, *(f"{name}/{k}" for k in range(len(steps) - 1)), wanted]
     nodes = [
-        helper.make_node(op, [x, *constants], [y], f"{name}/{op}", **attributes)
+        helper.make_node(op, [x, *constants], [y], f"{y}/{op}", **attributes)
         for (op, constants, attributes), x, y in zip(steps, values, values[1:], strict=False)
     ]
     model.graph.initializer.extend(
