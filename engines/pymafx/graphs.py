@@ -76,7 +76,8 @@ class Normalise(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """See the class."""
-        planes = crops.permute(0, 3, 1, 2).float().index_select(1, self.rgb)
+        # floats first: TensorRT can do nothing with bytes but cast them
+        planes = crops.float().permute(0, 3, 1, 2).index_select(1, self.rgb)
         return planes * self.scale + self.offset
 
 
