@@ -162,7 +162,8 @@ def random_input(spec: TensorSpec, batch: int) -> NDArray[Any]:
     if spec.dtype == "uint8":
         return rng.integers(0, 256, shape, dtype=np.uint8)
     scale = 256 if shape[-1] == 2 and len(shape) == 3 else 1
-    return np.multiply(rng.random(shape, np.float32), np.float32(scale))
+    values: NDArray[Any] = rng.random(shape, np.float32) * np.float32(scale)
+    return values
 
 
 def with_ratios(rows: Mapping[str, Figures], reference: str, rate: float) -> dict[str, Figures]:
