@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -66,9 +67,11 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
         if not key.flag:
             continue
         name = f"{key.section}.{key.name}"
-        value = numbers.get(name, values[key.kind])
-        assert command(key.flag, *([value] if value else []))[0] == EXIT_OK
-        expected = key.kind(value) if value else True
+        choices = get_args(key.kind)  # of a Literal
+        value = choices[-1] if choices else numbers.get(name, values.get(key.kind))
+        needed = ["--assets", "folder"] if name == "engine.name" else []
+        assert command(key.flag, *([value] if value else []), *needed)[0] == EXIT_OK
+        expected = value if choices else key.kind(value) if value else True
         assert getattr(getattr(given[-1], key.section), key.name) == expected
         assert given[-1] != Settings()
     (tmp_path / "live.yaml").write_text("detector: {size: 320}\nrun: {threads: 2}\n")
@@ -155,10 +158,17 @@ def test_a_missing_extra(command, clips):
     assert_sentence(outcome, EXIT_USAGE, "trackers", "pip install")
 
 
-@pytest.mark.parametrize("flag", ["--tracker", "--engine"])
-def test_an_unknown_part(command, clips, flag):
-    outcome = command("--source", clips.write(), "--bind", "", flag, "nonsense")
+def test_an_unknown_part(command, clips):
+    outcome = command("--source", clips.write(), "--bind", "", "--tracker", "nonsense")
     assert_sentence(outcome, EXIT_USAGE, "nonsense")
+
+
+@pytest.mark.parametrize(("flag", "choice"), [("--engine", "landmarks"), ("--runtime", "openvino")])
+def test_what_is_none_of_the_choices(command, flag, choice):
+    code, out, err = command(flag, "nonsense")
+    assert (code, out) == (EXIT_USAGE, "")
+    assert f"Invalid value for '{flag}': 'nonsense' is not one of" in err
+    assert f"'{choice}'" in err
 
 
 def test_a_bad_calibration(command, clips):
