@@ -20,7 +20,7 @@ SMALL = 2**20
 """Bytes of a file below which compiling takes no longer than looking for what was compiled before."""
 LARGE = 32 * 2**20
 """Bytes of a file from which on only single rows are compiled: a second copy of its weights would gain nothing."""
-FIXED_SIZES = 2
+FIXED_SIZES = 3
 """Of a network that takes any picture size, so many sizes are compiled; the next ones share a dynamic one."""
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -44,7 +44,7 @@ class OpenVinoRunner:
         self._compiled: dict[Shapes | None, Any] = {}
         options.progress(f"compiling {model.name} for OpenVINO")
         try:
-            self._network = _read(model)
+            self._network: Any = _read(model)
             self.inputs: Mapping[str, TensorSpec] = {port.any_name: _spec(port) for port in self._network.inputs}
             self.outputs: Mapping[str, TensorSpec] = {port.any_name: _spec(port) for port in self._network.outputs}
             if not self.inputs or not self.outputs:
@@ -53,6 +53,8 @@ class OpenVinoRunner:
             self._sizes = self._piece_sizes()
             for shapes in self._shapes_known():
                 self._compile(shapes)
+            if None not in self._compiled:
+                self._network = None  # no other shapes can come
         except Exception as error:  # OpenVINO raises RuntimeErrors of several kinds
             raise NetworkError(f"{model} cannot be loaded by OpenVINO ({_told(error)}).") from error
 
@@ -74,7 +76,7 @@ class OpenVinoRunner:
     def close(self) -> None:
         """Lets the compiled networks go."""
         self._compiled.clear()
-        del self._network
+        self._network = None
 
     def _run_piece(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Runs inputs of these shapes; the outputs lie in OpenVINO's memory until it runs such shapes again."""
