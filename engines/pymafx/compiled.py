@@ -16,6 +16,7 @@ from typing import Any
 
 from pymafx_live.engines.pymafx.assets import prepare
 from pymafx_live.engines.pymafx.bundle_files import BUNDLE, is_current, read_meta
+from pymafx_live.engines.pymafx.crops import DEVIATION, MEAN
 from pymafx_live.pipeline.errors import AssetError, UsageError
 
 Progress = Callable[[str], None]
@@ -26,9 +27,9 @@ PRECISIONS = {"fp32": "fp32", "mixed": "mixed", "fp16": "mixed"}
 rest is either sensitive or too small to gain from it."""
 ABOUT = "graphs.json"
 FOLLOWS_FROM = (
-    "branches", "crops", "encoders", "feedback", "graphs", "network", "onnx_export", "rotations", "skinning", "wrists",
+    "branches", "encoders", "feedback", "graphs", "network", "onnx_export", "rotations", "skinning", "wrists",
 )  # fmt: skip
-"""The modules that decide what is in a graph."""
+"""The modules that decide what is in a graph, beside the two constants of `crops`."""
 
 
 def compiled_graphs(
@@ -74,6 +75,7 @@ def graphs_key(folder: Path, precision: str) -> str:
     """What the graphs of the bundle in an asset folder are known by: its sources and the code."""
     digest = hashlib.sha256(precision.encode())
     digest.update(json.dumps(source_hashes(folder), sort_keys=True).encode())
+    digest.update(MEAN.tobytes() + DEVIATION.tobytes())
     for name in FOLLOWS_FROM:
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return digest.hexdigest()
