@@ -76,7 +76,8 @@ class Normalise(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """See the class."""
-        planes = crops.permute(0, 3, 1, 2).float().index_select(1, self.rgb)
+        # TensorRT knows bytes only as the input of a cast, so that comes first
+        planes = crops.float().permute(0, 3, 1, 2).index_select(1, self.rgb)
         return planes * self.scale + self.offset
 
 
