@@ -1,0 +1,121 @@
+"""From an ONNX file to the bytes of an engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymafx_live.engines.runtime.interface import Progress
+from pymafx_live.engines.runtime.tensorrt.flavour import Flavour
+from pymafx_live.engines.runtime.tensorrt.messages import is_out_of_memory, make_logger, reason
+from pymafx_live.engines.runtime.tensorrt.monitor import make_monitor
+from pymafx_live.engines.runtime.tensorrt.parsing import Parsed, parse
+from pymafx_live.pipeline.errors import NetworkError
+
+WORKSPACE = 4 << 30
+"""Bytes of GPU memory that one layer may take while it runs, at most half of the card's."""
+FLAGS = ("no-tf32",)
+"""What is changed in a build's settings, for the cache's key.
+
+TF32 rounds the products of float32 networks to ten bits: as coarse as float16, which a graph asks for itself.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build: batch sizes, the card's memory in bytes (0: unknown), and for RTX the compute capability."""
+
+    buckets: tuple[int, ...]
+    target: str = ""
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An engine's bytes, and the timings that a next build may use."""
+
+    engine: bytes
+    timings: bytes = b""
+
+
+def batch_buckets(largest: int) -> tuple[int, ...]:
+    """1, 2, 4, 8 ... up to `largest`, which is always one of them."""
+    powers = [1 << i for i in range(largest.bit_length()) if 1 << i < largest]
+    return (*powers, largest)
+
+
+def build(flavour: Flavour, model: Path, plan: Plan, progress: Progress, timings: bytes = b"") -> Built:
+    """Builds an engine; raises `NetworkError` where the file or the machine does not allow it."""
+    trt = flavour.module
+    logger = make_logger(trt)
+    what = f"building {model.name} for {flavour.title}"
+    progress(what)
+    parsed = parse(flavour, model, logger)
+    config = parsed.builder.create_builder_config()
+    _configure(flavour, config, plan)
+    _add_profiles(parsed, config, plan, model)
+    cache = None if flavour.rtx else _use_timings(config, timings)
+    monitor = make_monitor(trt, what, progress)
+    if monitor is not None:
+        config.progress_monitor = monitor
+    logger.errors.clear()
+    try:
+        engine = parsed.builder.build_serialized_network(parsed.network, config)
+    except (RuntimeError, MemoryError) as error:
+        logger.errors.append(str(error))
+        engine = None
+    if monitor is not None and monitor.error:
+        raise monitor.error
+    if engine is None:
+        raise NetworkError(_failure(flavour, model, plan, logger.errors))
+    return Built(bytes(engine), b"" if cache is None else bytes(cache.serialize()))
+
+
+def _configure(flavour: Flavour, config: Any, plan: Plan) -> None:
+    trt = flavour.module
+    config.clear_flag(trt.BuilderFlag.TF32)
+    limit = min(WORKSPACE, plan.memory // 2) if plan.memory else WORKSPACE
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, limit)
+    if flavour.rtx:
+        config.num_compute_capabilities = 1
+        if not config.set_compute_capability(flavour.targets()[plan.target], 0):
+            raise NetworkError(f"{flavour.title} cannot build for {plan.target}.")
+
+
+def _add_profiles(parsed: Parsed, config: Any, plan: Plan, model: Path) -> None:
+    """One profile per batch size, each for exactly that size; a network of fixed shape needs none."""
+    varying = [tensor for tensor in parsed.inputs if -1 in tuple(tensor.shape)]
+    for tensor in varying:
+        if -1 in tuple(tensor.shape)[1:]:
+            raise NetworkError(
+                f"{model} cannot be built: its input {tensor.name!r} is {_shown(tensor.shape)}, and only the batch "
+                "may vary: export it with one picture size."
+            )
+    for size in plan.buckets if varying else ():
+        profile = parsed.builder.create_optimization_profile()
+        for tensor in varying:
+            shape = (size, *tuple(tensor.shape)[1:])
+            profile.set_shape(tensor.name, shape, shape, shape)
+        if config.add_optimization_profile(profile) < 0:
+            raise NetworkError(f"{model} cannot be built: TensorRT refuses a batch of {size}.")
+
+
+def _use_timings(config: Any, timings: bytes) -> Any:
+    """Attaches the timing cache; timings of another card are not taken, and measured again."""
+    cache = config.create_timing_cache(timings)
+    if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
+        cache = config.create_timing_cache(b"")
+        config.set_timing_cache(cache, ignore_mismatch=False)
+    return cache
+
+
+def _failure(flavour: Flavour, model: Path, plan: Plan, errors: list[str]) -> str:
+    if is_out_of_memory(errors):
+        return (
+            f"{model} cannot be built by {flavour.title}: the memory ran out; end other programs that use the GPU, "
+            f"or ask for fewer people at once than {plan.buckets[-1]}."
+        )
+    return f"{model} cannot be built by {flavour.title}: {reason(errors)}."
+
+
+def _shown(shape: Any) -> str:
+    return " x ".join("?" if n == -1 else str(n) for n in tuple(shape))
