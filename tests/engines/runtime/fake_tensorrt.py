@@ -23,7 +23,9 @@ faults = SimpleNamespace(
     missing=[],  # what infer_shapes names
     fail_after=None,  # executions that succeed before one fails
 )
-seen = SimpleNamespace(builds=0, executions=0, workspaces=[], cleared=[], timings=[], targets=[], configs=[], batches=[])
+seen = SimpleNamespace(
+    builds=0, executions=0, workspaces=[], cleared=[], timings=[], targets=[], configs=[], batches=[]
+)
 
 
 class ILogger:
@@ -167,7 +169,9 @@ class OnnxParser:
             self._errors = [ParserError(None, "Failed to parse the ONNX model")]
             return False
         unknown = [node for node in self._network.model.graph.node if node.domain]
-        self._errors = [ParserError(n, f"Invalid Node - {n.name}\nno importer (In x at /_src/y.cpp:1)") for n in unknown]
+        self._errors = [
+            ParserError(n, f"Invalid Node - {n.name}\nno importer (In x at /_src/y.cpp:1)") for n in unknown
+        ]
         return not unknown
 
 
