@@ -56,7 +56,7 @@ class InterpolationMode(enum.IntEnum):
 
 class LayerType(enum.IntEnum):
     CONVOLUTION = 0
-    GRID_SAMPLE = 46
+    GRID_SAMPLE = 42
 
 
 class BuilderFlag(enum.IntEnum):
