@@ -22,10 +22,10 @@ TF32 rounds the products of float32 networks to ten bits: as coarse as float16, 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build: batch sizes, the card's memory in bytes (0: unknown), and for RTX the compute capability."""
+    """What to build: batch sizes, for RTX the compute capabilities, and the card's memory in bytes (0: unknown)."""
 
     buckets: tuple[int, ...]
-    target: str = ""
+    targets: tuple[str, ...] = ()
     memory: int = 0
 
 
@@ -76,9 +76,10 @@ def _configure(flavour: Flavour, config: Any, plan: Plan) -> None:
     limit = min(WORKSPACE, plan.memory // 2) if plan.memory else WORKSPACE
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, limit)
     if flavour.rtx:
-        config.num_compute_capabilities = 1
-        if not config.set_compute_capability(flavour.targets()[plan.target], 0):
-            raise NetworkError(f"{flavour.title} cannot build for {plan.target}.")
+        config.num_compute_capabilities = len(plan.targets)
+        for i, target in enumerate(plan.targets):
+            if not config.set_compute_capability(flavour.targets()[target], i):
+                raise NetworkError(f"{flavour.title} cannot build for {target}.")
 
 
 def _add_profiles(parsed: Parsed, config: Any, plan: Plan, model: Path) -> None:

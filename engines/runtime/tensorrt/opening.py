@@ -126,7 +126,7 @@ def _fetch(
 
 def _build(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target: str, cache: EngineCache) -> bytes:
     """An engine's bytes, built with the timings of builds before and leaving its own for later ones."""
-    plan = Plan(batch_buckets(options.max_batch), target, gpu.memory)
+    plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory)
     if flavour.rtx:
         return build(flavour, model, plan, options.progress).engine
     place = hashlib.sha256(repr((flavour.version, gpu)).encode()).hexdigest()[:16]

@@ -60,7 +60,7 @@ class LayerType(enum.IntEnum):
 
 
 class BuilderFlag(enum.IntEnum):
-    TF32 = 5
+    TF32 = 6
 
 
 class MemoryPoolType(enum.IntEnum):
@@ -68,7 +68,7 @@ class MemoryPoolType(enum.IntEnum):
 
 
 class NetworkDefinitionCreationFlag(enum.IntEnum):
-    STRONGLY_TYPED = 1
+    STRONGLY_TYPED = 0
 
 
 class ComputeCapability(enum.IntEnum):

@@ -57,12 +57,12 @@ def test_a_folder_that_takes_no_engine_is_said(make_network: Callable[..., Path]
 
 
 def test_opset_18_samples_linearly(flavour: Flavour, make_network: Callable[..., Path]) -> None:
-    assert build(flavour, make_network(), Plan((1,), "SM89"), lambda step: None).engine
+    assert build(flavour, make_network(), Plan((1,), TARGETS), lambda step: None).engine
 
 
 def test_nearest_sampling_is_refused(flavour: Flavour, make_network: Callable[..., Path]) -> None:
     with pytest.raises(NetworkError, match=r"nearest instead of linear .* node sample: .* opset 18"):
-        build(flavour, make_network(mode="nearest"), Plan((1,), "SM89"), lambda step: None)
+        build(flavour, make_network(mode="nearest"), Plan((1,), TARGETS), lambda step: None)
 
 
 def test_bytes_that_are_not_cast_first_are_refused_by_name(flavour: Flavour, tmp_path: Path) -> None:
@@ -77,21 +77,21 @@ def test_bytes_that_are_not_cast_first_are_refused_by_name(flavour: Flavour, tmp
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "b.onnx")
     with pytest.raises(NetworkError, match=r"refuses the node turn \(Transpose\): .*UInt8") as error:
-        build(flavour, tmp_path / "b.onnx", Plan((1,), "SM89"), lambda step: None)
+        build(flavour, tmp_path / "b.onnx", Plan((1,), TARGETS), lambda step: None)
     assert "\n" not in str(error.value) and "CUDA driver" not in str(error.value)
 
 
 def test_what_is_no_network_is_refused(flavour: Flavour, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(NetworkError, match=r"text.onnx cannot be read by TensorRT-RTX"):
-        build(flavour, tmp_path / "text.onnx", Plan((1,), "SM89"), lambda step: None)
+        build(flavour, tmp_path / "text.onnx", Plan((1,), TARGETS), lambda step: None)
 
 
 @pytest.mark.parametrize("name", LANDMARKS)
 def test_the_landmark_networks_build(flavour: Flavour, name: str) -> None:
     model = Path(str(files("pymafx_live.engines.data") / name))
     assert_fully_supported(model)
-    assert build(flavour, model, Plan((1, 4), "SM89"), lambda step: None).engine
+    assert build(flavour, model, Plan((1, 4), TARGETS), lambda step: None).engine
 
 
 def test_a_build_of_a_network_that_parses_may_fail_and_says_where(flavour: Flavour, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_build_of_a_network_that_parses_may_fail_and_says_where(flavour: Flavo
     graph = helper.make_graph([node], "nms", inputs, outputs, limits)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "n.onnx")
     with pytest.raises(NetworkError, match=r"n.onnx cannot be built by TensorRT-RTX"):
-        build(flavour, tmp_path / "n.onnx", Plan((1,), "SM89"), lambda step: None)
+        build(flavour, tmp_path / "n.onnx", Plan((1,), TARGETS), lambda step: None)
 
 
 def test_an_engine_does_not_load_without_a_driver(flavour: Flavour, make_network: Callable[..., Path]) -> None:
@@ -121,7 +121,7 @@ def test_an_engine_does_not_load_without_a_driver(flavour: Flavour, make_network
 
     if pytest.importorskip("torch").cuda.is_available():
         pytest.skip("this machine has a GPU")
-    engine = build(flavour, make_network(), Plan((1,), "SM89"), lambda step: None).engine
+    engine = build(flavour, make_network(), Plan((1,), TARGETS), lambda step: None).engine
     logger = make_logger(trt)
     assert load_engine(flavour, engine, logger, b"") is None and logger.errors
 
