@@ -13,8 +13,11 @@ pytest.importorskip("onnxscript")
 TARGETS = ("SM86", "SM89", "SM120")
 
 
-@pytest.mark.parametrize("precision", ["fp32", "mixed"])
-@pytest.mark.parametrize("name", ["hands", "face", "body"])
+# The body takes as long as the other four together, so it is built in the precision that a GPU is given.
+GRAPHS = [("hands", "fp32"), ("hands", "mixed"), ("face", "fp32"), ("face", "mixed"), ("body", "mixed")]
+
+
+@pytest.mark.parametrize(("name", "precision"), GRAPHS)
 def test_every_graph_builds(name: str, precision: str, assets_dir: Path) -> None:
     compiled = pytest.importorskip("pymafx_live.engines.pymafx.compiled")
     flavour = load(RTX)
