@@ -6,7 +6,7 @@ This is the one place where a setting is described: the command line, the checks
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -94,11 +94,44 @@ class TrackerSettings(Section):
 class EngineSettings(Section):
     """What turns tracked boxes into SMPL-X."""
 
-    name: str = setting("landmarks", "`landmarks`: the embedded engine", "--engine")
+    name: Literal["landmarks", "pymafx"] = setting(
+        "landmarks", "`landmarks`: the embedded engine; `pymafx`: PyMAF-X, with --assets", "--engine"
+    )
+    assets: str = setting("", "folder of PyMAF-X files, see docs/pymafx.md", "--assets")
+    parts: Literal["landmarks", "mesh", "rtmlib"] = setting(
+        "landmarks",
+        "what frames PyMAF-X's crops: `landmarks`: the embedded networks; `mesh`: its own last estimate where that "
+        "holds; `rtmlib`: the whole-body network of that package",
+        "--parts",
+    )
+    rtmlib_pose: str = setting(
+        "", "whole-body network (.onnx, 133 keypoints) for `parts: rtmlib`; empty: that package's own, downloaded"
+    )
+    hands_every: int = setting(
+        1, "PyMAF-X estimates a seen hand in every n-th frame, holds it between", "--hands-every", ge=1
+    )
+    face_every: int = setting(
+        1, "PyMAF-X estimates a seen face in every n-th frame, holds it between", "--face-every", ge=1
+    )
+    freeze_shape: int = setting(
+        0, "PyMAF-X averages a person's shape over its track; frozen after n frames, 0: never", "--freeze-shape", ge=0
+    )
+    max_batch: int = setting(8, "most crops that PyMAF-X runs at once", "--max-batch", ge=1, le=64)
     smoothing: float = setting(
         1.0, "how strongly poses are smoothed over time; 0: not at all, 2: twice as slow", "--smoothing", ge=0, le=10
     )
     max_people: int = setting(8, "most people that are estimated in one frame", "--max-people", ge=1)
+    lock: bool = setting(
+        False,
+        "of more people than `max_people`, keep those once chosen until their track ends, instead of the largest",
+        "--lock",
+    )
+
+    @model_validator(mode="after")
+    def _assets_given(self) -> Self:
+        if self.name == "pymafx" and not self.assets:
+            raise ValueError("the engine pymafx needs the folder of its files: give --assets, see docs/pymafx.md")
+        return self
 
 
 class OutputSettings(Section):
@@ -138,7 +171,7 @@ class Settings(Section):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key as the command line and the documentation need it; `kind` is its Python type without None."""
+    """One key as the command line and the documentation need it; `kind` is its Python type or Literal, without None."""
 
     section: str
     name: str

@@ -7,7 +7,7 @@ import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import click
 from pymafx_live.configs.load import ConfigError, load
@@ -23,7 +23,8 @@ def _option(key: Key) -> click.Option:
     names = [key.flag, _parameter(key)] + (["-v"] if key.flag == "--verbose" else [])
     if key.kind is bool:
         return click.Option(names, is_flag=True, default=None, help=key.description)
-    return click.Option(names, type=key.kind, default=None, help=key.description + shown)
+    kind = click.Choice(get_args(key.kind)) if get_origin(key.kind) is Literal else key.kind
+    return click.Option(names, type=kind, default=None, help=key.description + shown)
 
 
 def _parameter(key: Key) -> str:

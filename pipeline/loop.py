@@ -11,6 +11,7 @@ from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 from pymafx_live.pipeline.types import Floats, Frame, FrameResult, Person, Track
 
 T = TypeVar("T")
+Select = Callable[[Sequence[Track]], list[Track]]
 Smooth = Callable[[Sequence[Person], Frame], list[Person]]
 
 
@@ -31,13 +32,15 @@ def results(
     *,
     stride: int = 1,
     overlap: bool = False,
+    select: Select = list,
     smooth: Smooth | None = None,
 ) -> Generator[tuple[FrameResult, Frame]]:
     """One result per frame, in order.
 
     The detector runs on every `stride`-th frame, and on the first after a cut; between, the tracker predicts.
     `overlap` detects on the next frame while this one is estimated: the results are the same, in less time
-    but each a little older, because its frame was taken earlier. `smooth` has the last word on the people.
+    but each a little older, because its frame was taken earlier. `select` says which tracks are estimated, `smooth`
+    has the last word on the people.
     """
     run_id = uuid4().hex
     detections: Iterator[_Detection] = _detections(source, detector, stride)
@@ -49,7 +52,7 @@ def results(
         began = time.perf_counter()
         tracks = _tracks(tracker, detection)
         tracked = time.perf_counter()
-        people = engine.estimate(frame, tracks)
+        people = engine.estimate(frame, select(tracks))
         if smooth is not None:
             people = smooth(people, frame)
         stages |= {"track": tracked - began, "estimate": time.perf_counter() - tracked}

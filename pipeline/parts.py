@@ -1,8 +1,12 @@
 """Makes the parts of the loop from the settings, and imports only those that are asked for."""
 
+from pathlib import Path
+
 from pymafx_live.configs.schema import Settings
-from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
+
+MOST_BOXES = 20
+"""What the tracker is given at least, so that who is estimated is chosen among all that are there."""
 
 
 def make_detector(settings: Settings) -> Detector:
@@ -15,7 +19,7 @@ def make_detector(settings: Settings) -> Detector:
         size=detector.size,
         confidence=detector.confidence,
         iou=detector.iou,
-        max_people=settings.engine.max_people,
+        max_people=max(MOST_BOXES, settings.engine.max_people),
         threads=settings.run.threads,
     )
 
@@ -28,11 +32,31 @@ def make_tracker(settings: Settings) -> Tracker:
 
 
 def make_engine(settings: Settings) -> Engine:
-    """The engine; raises `UsageError` for a name that is none of them."""
-    match settings.engine.name:
-        case "landmarks":
-            from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
+    """The engine; raises `AssetError` or `UsageError` where it cannot be made."""
+    from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
 
-            return LandmarkEngine(LandmarkOptions(threads=settings.run.threads))
-        case name:
-            raise UsageError(f"there is no engine {name!r}: give --engine landmarks")
+    if settings.engine.name == "landmarks":
+        return LandmarkEngine(LandmarkOptions(threads=settings.run.threads))
+    from pymafx_live.engines.pymafx.open import open_engine
+
+    engine = settings.engine
+    return open_engine(
+        Path(engine.assets),
+        parts=engine.parts,
+        rtmlib_pose=Path(engine.rtmlib_pose) if engine.rtmlib_pose else None,
+        hands_every=engine.hands_every,
+        face_every=engine.face_every,
+        freeze_shape=engine.freeze_shape,
+        max_batch=engine.max_batch,
+        threads=settings.run.threads,
+    )
+
+
+def drawn_body(settings: Settings) -> str:
+    """The SMPL-X file to draw: the one that is given, or that of PyMAF-X's own folder; empty: the embedded body."""
+    if settings.output.smplx_file or settings.engine.name != "pymafx":
+        return settings.output.smplx_file
+    from pymafx_live.engines.pymafx.sources import SMPLX
+
+    file = Path(settings.engine.assets) / SMPLX
+    return str(file) if file.exists() else ""

@@ -14,6 +14,7 @@ from pymafx_live.pipeline.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.stats import StatsFile
+from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.statistics import Statistics
@@ -63,7 +64,7 @@ def run(
         # What fails soonest comes first: a wrong address is told before networks are loaded.
         source = opened(open_source(settings.source, lens(settings.camera), stop))
         outputs: list[Output] = [statistics]
-        outputs.extend(opened(output) for output in open_outputs(settings.output, stop))
+        outputs.extend(opened(output) for output in open_outputs(settings.output, stop, parts.drawn_body(settings)))
         if settings.output.stats:
             outputs.append(opened(StatsFile(Path(settings.output.stats), statistics)))
         detector = opened(makers.detector(settings))
@@ -77,6 +78,7 @@ def run(
                 results(
                     source, detector, tracker, engine,
                     stride=settings.detector.stride, overlap=settings.run.overlap,
+                    select=Selection(settings.engine.max_people, settings.engine.lock),
                     smooth=Smoother(settings.engine.smoothing),
                 )
             )  # fmt: skip

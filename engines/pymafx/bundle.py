@@ -6,7 +6,6 @@ convolutions lie channels last, as they are used: a seventh faster on a processo
 is copied at the start.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from pymafx_live.engines.pymafx.bodies import mesh_arrays
+from pymafx_live.engines.pymafx.bundle_files import BUNDLE, FORMAT, fingerprint, is_current, read_meta
 from pymafx_live.engines.pymafx.checkpoint import load_checkpoint
 from pymafx_live.engines.pymafx.compose import composed_state, mesh_points
 from pymafx_live.engines.pymafx.network import Network, NetworkSizes
@@ -26,8 +26,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-FORMAT = 2
-BUNDLE = "pymafx-live-bundle"
 PRECISIONS = ("float32", "float16")
 Progress = Callable[[str], None]
 
@@ -49,7 +47,7 @@ def prepare_bundle(folder: Path, progress: Progress = lambda step: None) -> list
     sizes, state = compose(sources, learned)
     del learned
     progress("hashing the sources")
-    hashes = {name: _fingerprint(folder / name) for name in READ if (folder / name).exists()}
+    hashes = {name: fingerprint(folder / name) for name in READ if (folder / name).exists()}
     progress("writing the bundle")
     meta = {"format": FORMAT, "sizes": asdict(sizes), "sources": hashes, "warnings": sources.warnings}
     _write(folder / BUNDLE, state, meta)
@@ -111,44 +109,6 @@ def _write(bundle: Path, state: dict[str, Tensor], meta: Mapping[str, Any]) -> N
         raise AssetError(f"cannot write {bundle}: {error.strerror}; make room there or make it writable.") from error
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    status = path.stat()
-    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": digest}
-
-
-def is_current(folder: Path) -> bool:
-    """Whether the bundle exists and its sources are still those it was made from.
-
-    A source that is gone is not missed; one of another time is hashed again, so that copying a folder does not
-    make its bundle stale.
-    """
-    meta = _read_meta(folder / BUNDLE)
-    if meta is None:
-        return False
-    for name in READ:
-        path, known = folder / name, meta["sources"].get(name)
-        if not path.exists():
-            continue
-        if known is None:
-            return False
-        status = path.stat()
-        if status.st_size != known["bytes"]:
-            return False
-        if status.st_mtime_ns != known["mtime_ns"] and _fingerprint(path)["sha256"] != known["sha256"]:
-            return False
-    return True
-
-
-def _read_meta(bundle: Path) -> dict[str, Any] | None:
-    try:
-        meta = json.loads((bundle / "bundle.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return meta if isinstance(meta, dict) and meta.get("format") == FORMAT else None
-
-
 def load_network(folder: Path, precision: str = "float32", device: str = "cpu") -> Network:
     """The network from the folder's bundle, which is made where it is missing or stale. Raises `AssetError`."""
     if precision not in PRECISIONS:
@@ -158,7 +118,7 @@ def load_network(folder: Path, precision: str = "float32", device: str = "cpu") 
     if not is_current(folder):
         prepare_bundle(folder)
     bundle = folder / BUNDLE
-    meta = _read_meta(bundle)
+    meta = read_meta(bundle)
     if meta is None:
         raise AssetError(f"{bundle} disappeared while it was read; run `pymafx-live assets prepare {folder}`.")
     path = bundle / f"{precision}.safetensors"

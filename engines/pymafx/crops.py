@@ -1,8 +1,9 @@
 """What the network looks at: square crops of body, hands and face, cut around keypoints, and the way back.
 
 A box is a centre in pixels and a side. The network is sensitive to framing, so each part keeps the convention that it
-was trained with: the tight box of the visible keypoints, its longer side widened by a factor of the part's own.
-Boxes count from the image's top left corner, as the reference does with the keypoints that it is given.
+was trained with: the tight box of the visible keypoints, its longer side widened by a factor of the part's own, its
+corners cut off to whole pixels. Boxes count from the image's top left corner, so the centre of its first pixel is at
+(0.5, 0.5).
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.engines.arrays import Mask, Reals
 from pymafx_live.pipeline.types import Camera, Floats
 
 SIZE = 224
@@ -35,8 +37,16 @@ class CropBoxes:
     def __len__(self) -> int:
         return len(self.sides)
 
+    def __getitem__(self, index: Mask | NDArray[np.intp] | slice) -> "CropBoxes":
+        return CropBoxes(self.centres[index], self.sides[index], self.seen[index])
 
-def boxes_around(keypoints: Floats, visible: NDArray[np.bool_], margin: float) -> CropBoxes:
+    def corners(self) -> NDArray[np.float64]:
+        """x1, y1, x2, y2 (N, 4) in whole pixels, cut off towards zero as the reference does."""
+        half = self.sides[:, None].astype(np.float64) / 2
+        return np.asarray(np.trunc(np.concatenate([self.centres - half, self.centres + half], 1)), np.float64)
+
+
+def boxes_around(keypoints: Reals, visible: Mask, margin: float) -> CropBoxes:
     """The boxes of N parts with K keypoints (N, K, 2) in pixels, of which `visible` (N, K) count."""
     hidden = ~visible[..., None]
     low = np.where(hidden, np.inf, keypoints).min(1, initial=np.inf)
@@ -58,23 +68,13 @@ class CropCutter:
         """`image` is (H, W, 3) BGR."""
         self._pyramid = [image]
 
-    def cut(self, boxes: CropBoxes) -> Floats:
-        """The network's input (N, 3, 224, 224): RGB, ImageNet-normalised, black outside the image."""
-        pixels = self.cut_pixels(boxes)
-        out = np.empty((len(boxes), 3, SIZE, SIZE), np.float32)
-        for channel in range(3):
-            np.multiply(pixels[..., 2 - channel], 1 / (255 * DEVIATION[channel]), out=out[:, channel])
-            out[:, channel] -= MEAN[channel] / DEVIATION[channel]
-        return out
-
-    def cut_pixels(self, boxes: CropBoxes) -> NDArray[np.uint8]:
-        """The crops (N, 224, 224, 3) as BGR pixels: one affine warp each."""
+    def cut(self, boxes: CropBoxes) -> NDArray[np.uint8]:
+        """The crops (N, 224, 224, 3) as BGR pixels, black outside the image: one affine warp each."""
         out = np.empty((len(boxes), SIZE, SIZE, 3), np.uint8)
-        for k, (centre, side) in enumerate(zip(boxes.centres, boxes.sides, strict=True)):
-            level = int(np.clip(np.log2(max(side / SIZE, 1)), 0, 6))
-            warp = crop_to_image(centre, side, level)
+        for k, corners in enumerate(boxes.corners()):
+            level = int(np.clip(np.log2(max((corners[2] - corners[0]) / SIZE, 1)), 0, 6))
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            cv2.warpAffine(self._level(level), warp, (SIZE, SIZE), dst=out[k], flags=flags)
+            cv2.warpAffine(self._level(level), crop_to_image(corners, level), (SIZE, SIZE), dst=out[k], flags=flags)
         return out
 
     def _level(self, level: int) -> NDArray[np.uint8]:
@@ -87,26 +87,28 @@ class CropCutter:
         return self._pyramid[level]
 
 
-def crop_to_image(centre: Floats, side: float, level: int = 0) -> NDArray[np.float64]:
+def crop_to_image(corners: Reals, level: int = 0) -> NDArray[np.float64]:
     """The affine map (2, 3) from pixels of a crop to those of the image, halved `level` times.
 
-    The crop's edges are the box's, so the centres of its pixels lie half a pixel of their own size further in. The
-    reference rounds the box to whole pixels first, which makes a small hand's crop jump by several of its own.
+    The crop's edges are the box's `corners` (4,), so the centres of its pixels lie half a pixel of their own size
+    further in. A box that lost a pixel on one side only is stretched, as the reference stretches it.
     """
     shrink = 2.0**-level
-    step = side / SIZE * shrink
-    offset = (np.asarray(centre, np.float64) - side / 2) * shrink + step / 2 - 0.5
-    return np.array([[step, 0, offset[0]], [0, step, offset[1]]])
+    low, high = corners[:2] * shrink, corners[2:] * shrink
+    step = np.maximum(high - low, shrink) / SIZE
+    offset = low + step / 2 - 0.5
+    return np.array([[step[0], 0, offset[0]], [0, step[1], offset[1]]])
 
 
 def translations(cameras: Floats, boxes: CropBoxes, camera: Camera) -> Floats:
     """Where the bodies stand, (N, 3) in metres, by the crops' weak-perspective cameras (N, 3: s, tx, ty).
 
-    The depth is the one at which the focal length of `camera` gives the body the size that it has in its crop.
+    The depth is the one at which the focal length of `camera` gives the body the size that it has in its crop. The
+    reference's own numbers are those of a camera with fx = fy = 5000 and its principal point in the middle.
     """
     s, shift = cameras[:, 0], cameras[:, 1:]
     focal = np.array([camera.fx, camera.fy])
     pixels_per_metre = np.maximum(boxes.sides * s, 1e-6) / 2
     depth = camera.fx / pixels_per_metre
-    off_axis = (boxes.centres - (camera.cx, camera.cy)) / pixels_per_metre[:, None]
+    off_axis = (boxes.centres - 0.5 - (camera.cx, camera.cy)) / pixels_per_metre[:, None]
     return np.column_stack([(shift + off_axis) * (camera.fx / focal), depth]).astype(np.float32)

@@ -10,8 +10,10 @@ from pymafx_live.pipeline.outputs.drawn import PictureSink
 from pymafx_live.pipeline.stop import Stop
 
 
-def open_outputs(settings: OutputSettings, stop: Stop) -> Iterator[Output]:
+def open_outputs(settings: OutputSettings, stop: Stop, body: str = "") -> Iterator[Output]:
     """Yields each output as it is opened, so that the caller can close the ones before a failure.
+
+    `body` is the SMPL-X file to draw; empty: the embedded body.
 
     Raises:
         UsageError: an address is taken, a file cannot be written, or there is no display.
@@ -29,7 +31,7 @@ def open_outputs(settings: OutputSettings, stop: Stop) -> Iterator[Output]:
         from pymafx_live.engines.body.overlay import Overlay
         from pymafx_live.pipeline.outputs.drawn import DrawnOutput
 
-        yield DrawnOutput(Overlay(settings.smplx_file), list(_sinks(settings, stop)))
+        yield DrawnOutput(Overlay(body), list(_sinks(settings, stop)))
 
 
 def _sinks(settings: OutputSettings, stop: Stop) -> Iterator[PictureSink]:

@@ -1,6 +1,7 @@
 """Which TensorRT there is: two libraries with nearly the same Python classes, for different cards."""
 
 import importlib
+import importlib.util
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from pymafx_live.pipeline.errors import UsageError
 
 RTX = "tensorrt_rtx"
 STANDARD = "tensorrt"
+NONE = "neither `tensorrt` nor `tensorrt_rtx` can be imported"
 _CONSUMER = re.compile(r"\bRTX\b")
 
 
@@ -41,6 +43,12 @@ class Flavour:
         return not self.rtx or gpu.sm in self.targets()
 
 
+def require_library() -> None:
+    """Raises `UnavailableError` where neither library is installed: cheaper to find out than anything about the GPU."""
+    if not any(map(importlib.util.find_spec, (RTX, STANDARD))):
+        raise UnavailableError(NONE)
+
+
 def find_flavour(gpu: Gpu) -> Flavour:
     """The library for this GPU: for an RTX card the one made for it, else the standard one; else what there is.
 
@@ -49,7 +57,7 @@ def find_flavour(gpu: Gpu) -> Flavour:
     order = (RTX, STANDARD) if _CONSUMER.search(gpu.name) else (STANDARD, RTX)
     found = [flavour for flavour in map(load, order) if flavour]
     if not found:
-        raise UnavailableError("neither `tensorrt` nor `tensorrt_rtx` can be imported")
+        raise UnavailableError(NONE)
     fitting = [flavour for flavour in found if flavour.runs_on(gpu)]
     if not fitting:
         raise UnavailableError(f"{found[0].title} has no kernels for the {gpu.name} ({gpu.sm}): install `tensorrt`")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
 from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, batch_buckets, build
 from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
-from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, target_name
+from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, require_library, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
@@ -24,17 +24,22 @@ if TYPE_CHECKING:
 def available(device: int = 0) -> str | None:
     """None where TensorRT can be used on this machine, else the reason, as half a sentence."""
     try:
-        find_flavour(find_gpu(device))
+        _find(device)
     except UnavailableError as error:
         return str(error)
     return None
 
 
+def _find(device: int) -> tuple[Gpu, Flavour]:
+    require_library()
+    gpu = find_gpu(device)
+    return gpu, find_flavour(gpu)
+
+
 def open_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> TensorRTRunner:
     """The ONNX file `model` on TensorRT, built at first use. Raises `NetworkError` where it cannot be."""
     try:
-        gpu = find_gpu(options.device)
-        flavour = find_flavour(gpu)
+        gpu, flavour = _find(options.device)
     except UnavailableError as error:
         raise NetworkError(f"TensorRT cannot be used on this machine: {error}.") from error
     from pymafx_live.engines.runtime.tensorrt.memory import CudaMemory
@@ -99,8 +104,7 @@ def _builder(options: RunnerOptions, target: str | None) -> tuple[Flavour, Gpu, 
             )
         return flavour, Gpu("", (0, 0), "", 0), target_name(flavour, target)
     try:
-        gpu = find_gpu(options.device)
-        flavour = find_flavour(gpu)
+        gpu, flavour = _find(options.device)
     except UnavailableError as error:
         raise NetworkError(f"no engine can be built for this machine: {error}; name a target GPU instead.") from error
     return flavour, gpu, gpu.sm

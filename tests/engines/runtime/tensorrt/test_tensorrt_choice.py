@@ -66,7 +66,16 @@ def test_an_old_card_is_said() -> None:
         checked_age(Gpu("GTX 1080", (6, 1), "580", 8 << 30))
 
 
-def test_a_machine_without_a_gpu_says_so() -> None:
+def test_without_a_library_torch_is_not_even_imported(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    install()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert available() == "neither `tensorrt` nor `tensorrt_rtx` can be imported"
+
+
+def test_a_machine_without_a_gpu_says_so(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(STANDARD)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
@@ -104,7 +113,9 @@ def test_the_gpu_is_read_from_torch_and_the_driver(monkeypatch: pytest.MonkeyPat
         find_gpu()
 
 
-def test_without_torch_there_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_there_is_no_memory(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(STANDARD)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert available() == "PyTorch, which holds the GPU's memory, is not installed"
 

@@ -1,0 +1,88 @@
+"""Runs the three graphs for any number of people, in batches of at most so many."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from pymafx_live.engines.arrays import Mask, Reals
+from pymafx_live.engines.pymafx.crops import SIZE
+from pymafx_live.engines.runtime import Runner
+from pymafx_live.engines.runtime.interface import Array
+
+Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+Found = dict[str, Reals]
+REST_FACE = np.tile(np.eye(3, dtype=np.float32)[:, :2].ravel(), (4, 3))
+"""Jaw and eyes at rest in all iterations, (4, 18), for a body whose face was never seen."""
+
+
+class Estimator:
+    """Crops in, SMPL-X parameters out. Of hands, state and votes are what the body's graph wants to know of them."""
+
+    def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
+        """`runners` are those of `graphs.GRAPHS`; no batch is larger than `max_batch`."""
+        self._runners, self._max_batch = runners, max_batch
+        self._seconds = dict.fromkeys(runners, 0.0)
+        # a hand that is not seen is a black crop to the network, which still votes on the other hand
+        black = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+        unseen = self.hands(black, np.array([True, False]))
+        self.unseen_state, self.unseen_votes = unseen["hand_state"], unseen["hand_votes"]
+        self._warm_up(black[:1])
+        self.runtime = runners["body"].runtime
+
+    @classmethod
+    def open(cls, folder: Path, runtime: str, threads: int, max_batch: int) -> "Estimator":
+        """The estimator of a folder of assets, prepared first where needed. Raises `AssetError`."""
+        from pymafx_live.engines.pymafx.open_graphs import open_graphs
+
+        return cls(open_graphs(folder, runtime, threads, max_batch), max_batch)
+
+    def hands(self, crops: Bytes, is_left: Mask) -> Found:
+        """Crops (M, 224, 224, 3) to `hand_state` (M, 109) and `hand_votes` (M, 4)."""
+        return self._run("hands", {"crops": crops, "is_left": is_left})
+
+    def faces(self, crops: Bytes) -> Found:
+        """Crops (M, 224, 224, 3) to `face_poses` (M, 4, 18) and `pred_exp` (M, 50)."""
+        return self._run("face", {"crops": crops})
+
+    def bodies(self, crops: Bytes, faces: Reals, states: Reals, votes: Reals, visibility: Reals) -> Found:
+        """Crops (B, 224, 224, 3) and what is known of faces (B, 4, 18) and hands (B, 2, ...) to `Network.join`'s."""
+        return self._run(
+            "body",
+            {
+                "crops": crops, "face_poses": faces, "hand_state": states, "hand_votes": votes,
+                "visibility": visibility,
+            },
+        )  # fmt: skip
+
+    def take_stages(self) -> dict[str, float]:
+        """Seconds in each graph since this was last asked, 0 where it did not run."""
+        taken, self._seconds = self._seconds, dict.fromkeys(self._runners, 0.0)
+        return taken
+
+    def close(self) -> None:
+        """Closes the runners."""
+        for runner in self._runners.values():
+            runner.close()
+
+    def _warm_up(self, crop: Bytes) -> None:
+        """Runs the other graphs once, so that the first frame does not wait for their memory."""
+        face = self.faces(crop)["face_poses"]
+        self.bodies(crop, face, self.unseen_state[None], self.unseen_votes[None], np.zeros((1, 2), np.float32))
+        self.take_stages()
+
+    def _run(self, graph: str, inputs: Mapping[str, Array]) -> Found:
+        began = perf_counter()
+        runner = self._runners[graph]
+        total = len(inputs["crops"])
+        pieces = []
+        for start in range(0, total, self._max_batch):
+            piece = {k: np.ascontiguousarray(v[start : start + self._max_batch]) for k, v in inputs.items()}
+            pieces.append({k: np.array(_host(v)) for k, v in runner.run(piece).items()})
+        self._seconds[graph] += perf_counter() - began
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in runner.outputs}
+
+
+def _host(array: Array) -> Reals:
+    """The numbers on the processor, wherever a runtime left them."""
+    return np.asarray(array.cpu() if hasattr(array, "cpu") else array)

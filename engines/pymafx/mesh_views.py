@@ -1,0 +1,156 @@
+"""Where a person's parts are, by the last frame's own estimate: its SMPL-X joints, projected.
+
+The landmark networks then run for new people, every now and then for all, and for whom the estimate is doubted. The
+joints lie inside the flesh, so fingertips and the face's outline are added where they are on an average adult.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.pymafx.skeleton import Skeleton
+from pymafx_live.engines.pymafx.views import SIDES, View, Views
+from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES
+from pymafx_live.pipeline.types import Camera, Floats, Frame, Origin, Person, Track, TrackState
+
+RELOOK = 10
+"""Every so many frames the networks look at a person again: the mesh always has hands, the picture not."""
+OVERLAP = 0.5
+"""Least IoU of the projected body and the track's box, below which the mesh is on somebody or something else."""
+FINGERTIP = 0.8
+"""The last joint of a finger to its tip, as a part of the bone before it."""
+
+_EYES = (JOINT["left_eye"], JOINT["right_eye"])
+_COCO = [
+    *(JOINT[f"{s}_{n}"] for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for s in SIDES),
+]
+"""The last twelve of COCO's keypoints; nose, eyes and ears are made of the eyes."""
+_DIGITS = ("thumb", "index", "middle", "ring", "pinky")
+_FINGERS = {side: np.array([[JOINT[f"{side}_{d}{k}"] for k in (1, 2, 3)] for d in _DIGITS]) for side in SIDES}
+_OUTLINE = np.array([
+    [0.052, 0.030, 0.000], [-0.052, 0.030, 0.000], [0.000, 0.035, 0.010], [0.000, -0.040, 0.030],
+    [0.000, -0.112, -0.005], [0.035, -0.100, -0.015], [-0.035, -0.100, -0.015],
+    [0.066, -0.055, -0.070], [-0.066, -0.055, -0.070], [0.073, 0.000, -0.080], [-0.073, 0.000, -0.080],
+], np.float32)  # fmt: skip
+"""Where brows, nose, chin and jaw are from the middle of the eyes, in the head's frame (x left, y up, z forward),
+metres: breadth and height of the face as in anthropometric surveys (14 to 15 cm at the ears, 11 to 12 from the
+eyes' level to the chin)."""
+
+
+@dataclass(slots=True)
+class _Last:
+    """A person as last estimated, the box that it had, and how many frames ago the networks looked."""
+
+    person: Person
+    view: View
+    box: Floats
+    frames: int = 0
+
+
+class MeshViews:
+    """The mesh where it is believed, `networks` where not."""
+
+    def __init__(self, networks: Views, skeleton: Skeleton) -> None:
+        self._networks, self._skeleton = networks, skeleton
+        self._last: dict[int, _Last] = {}
+        self._views: dict[int, View] = {}
+        self.stages: Mapping[str, float] = {}
+
+    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
+        """See `Views.look`."""
+        began = perf_counter()
+        if frame.cut:
+            self._last.clear()
+        self._last = {t.id: self._last[t.id] for t in tracks if t.id in self._last}
+        views = dict(zip(self._last, self._project(frame.camera, tracks), strict=True))
+        trusted = {t.id for t in tracks if t.id in views and self._holds(t, views[t.id])}
+        others = [t for t in tracks if t.id not in trusted]
+        projecting = perf_counter() - began
+        looked = dict(zip((t.id for t in others), self._networks.look(frame, others) if others else [], strict=True))
+        stages = self._networks.stages if others else {}
+        self.stages = {**stages, "look/mesh": projecting}
+        found = [views[t.id] if t.id in trusted else looked[t.id] for t in tracks]
+        for track in tracks:
+            if track.id in trusted:
+                self._last[track.id].frames += 1
+            elif track.id in self._last:
+                self._last[track.id].frames = 0
+        self._views = {t.id: v for t, v in zip(tracks, found, strict=True) if v is not None}
+        return found
+
+    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
+        """See `Views.learn`: keeps those whose body was measured."""
+        for person in people:
+            part = person.parts.get("transl")
+            if part is None or part.origin is not Origin.MEASURED or person.id not in self._views:
+                self._last.pop(person.id, None)
+                continue
+            frames = self._last[person.id].frames if person.id in self._last else 0
+            self._last[person.id] = _Last(person, self._views[person.id], person.box, frames)
+
+    def close(self) -> None:
+        """Frees the networks."""
+        self._networks.close()
+
+    def _holds(self, track: Track, view: View) -> bool:
+        last = self._last[track.id]
+        if last.frames + 1 >= RELOOK or track.state is TrackState.LOST:
+            return False
+        if any(last.person.parts[f"{side}_hand"].origin is Origin.DEFAULT for side in last.view.hands):
+            return False  # the network itself does not believe in a hand there
+        shown = view.body[view.body[:, 2] > 0, :2]
+        return _overlap(np.concatenate([shown.min(0), shown.max(0)]), track.box) >= OVERLAP
+
+    def _project(self, camera: Camera, tracks: Sequence[Track]) -> list[View]:
+        """The last estimates, where the tracks' boxes have moved to since."""
+        if not self._last:
+            return []
+        lasts = list(self._last.values())
+        boxes = {t.id: t.box for t in tracks}
+        joints, rotations = self._skeleton.pose([last.person for last in lasts])
+        return [
+            view_from_joints(camera, joints[k], rotations[k], last.view, last.box, boxes[id_])
+            for k, (id_, last) in enumerate(self._last.items())
+        ]
+
+
+def view_from_joints(
+    camera: Camera, joints: Floats, rotations: Floats, before: View, old_box: Reals, new_box: Reals
+) -> View:
+    """The parts that `before` saw, where joints (55, 3) with global rotations (55, 3, 3) project to.
+
+    They are moved and scaled as the tracker's box was since, from `old_box` to `new_box` (4,).
+    """
+    old_size, new_size = np.maximum(old_box[2:] - old_box[:2], 1), np.maximum(new_box[2:] - new_box[:2], 1)
+    grow = np.sqrt(new_size.prod() / old_size.prod())
+    old_centre, new_centre = (old_box[:2] + old_box[2:]) / 2, (new_box[:2] + new_box[2:]) / 2
+
+    def seen(points: Reals) -> Reals:
+        depth = np.maximum(points[:, 2:], 1e-3)
+        pixels = points[:, :2] / depth * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+        return np.asarray((pixels - old_centre) * grow + new_centre, np.float32)
+
+    eyes = joints[list(_EYES)]
+    outline = eyes.mean(0) + _OUTLINE @ rotations[JOINT["head"]].T
+    points = np.concatenate([eyes.mean(0)[None], eyes, outline[-2:], joints[_COCO]])
+    body = np.column_stack([seen(points), before.body[:, 2]]).astype(np.float32)
+    face = None if before.face is None else seen(outline)
+    hands = {side: seen(_hand_points(joints, side)) for side in before.hands}
+    extra = {k: v for k, v in before.extra.items() if k != "keypoints"}
+    return View(body, hands, face, before.confidence, extra)
+
+
+def _hand_points(joints: Floats, side: str) -> Floats:
+    """Wrist, then three joints and the tip of each finger, (21, 3), from joints (55, 3)."""
+    fingers = joints[_FINGERS[side]]
+    tips = fingers[:, 2] + FINGERTIP * (fingers[:, 2] - fingers[:, 1])
+    wrist = joints[JOINT_NAMES.index(f"{side}_wrist")]
+    return np.concatenate([wrist[None], np.concatenate([fingers, tips[:, None]], 1).reshape(20, 3)])
+
+
+def _overlap(a: Reals, b: Reals) -> float:
+    common = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod()
+    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - common
+    return float(common / max(union, 1e-6))

@@ -1,0 +1,55 @@
+"""Makes the PyMAF-X engine from a folder of files."""
+
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+
+from pymafx_live.engines.landmarks.perception import Perception
+from pymafx_live.engines.pymafx.assets import prepare
+from pymafx_live.engines.pymafx.bundle_files import is_current
+from pymafx_live.engines.pymafx.engine import PymafxEngine, PymafxOptions
+from pymafx_live.engines.pymafx.estimator import Estimator
+from pymafx_live.engines.pymafx.mesh_views import MeshViews
+from pymafx_live.engines.pymafx.skeleton import Skeleton
+from pymafx_live.engines.pymafx.views import LandmarkViews, Views
+from pymafx_live.pipeline.errors import AssetError, UsageError
+
+logger = logging.getLogger(__name__)
+
+
+def open_engine(
+    assets: Path,
+    *,
+    parts: str = "landmarks",
+    rtmlib_pose: Path | None = None,
+    hands_every: int = 1,
+    face_every: int = 1,
+    freeze_shape: int = 0,
+    max_batch: int = 8,
+    threads: int = 0,
+) -> PymafxEngine:
+    """The engine, warm; its files are prepared first where they have not been.
+
+    Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
+    """
+    if not assets.is_dir():
+        raise AssetError(f"{assets} is not a folder; give --assets the one that holds the PyMAF-X files.")
+    if find_spec("safetensors") is None:
+        raise UsageError("the engine pymafx needs safetensors; install the extra: pip install 'pymafx-live[torch]'.")
+    if not is_current(assets):
+        logger.warning("preparing the PyMAF-X files in %s, once; this takes about half a minute", assets)
+        for warning in prepare(assets):
+            logger.warning("%s", warning)
+    skeleton = Skeleton.from_bundle(assets)
+    views = _views(parts, rtmlib_pose, skeleton, threads)
+    estimator = Estimator.open(assets, "torch", threads, max_batch)
+    return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape))
+
+
+def _views(parts: str, rtmlib_pose: Path | None, skeleton: Skeleton, threads: int) -> Views:
+    if parts == "rtmlib":
+        from pymafx_live.engines.pymafx.rtmlib_views import RtmlibViews
+
+        return RtmlibViews(rtmlib_pose)
+    networks = LandmarkViews(Perception(threads))
+    return MeshViews(networks, skeleton) if parts == "mesh" else networks

@@ -1,0 +1,130 @@
+"""Where each person's parts are: the keypoints that the crops are cut around, from the embedded landmark networks.
+
+Whoever has `look` and `close` can play this role: `mesh_views` asks the last frame's own estimate first, and
+`rtmlib_views` another package's whole-body network.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.landmarks import parts
+from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.pymafx.crops import BODY_MARGIN, CropBoxes, boxes_around
+from pymafx_live.pipeline.types import Floats, Frame, Person, Track
+
+SIDES = ("left", "right")
+VISIBLE = 0.5
+"""How sure a body keypoint must be for the body's box to count it."""
+FEWEST = 4
+"""With fewer visible keypoints the body is framed by the detector's box."""
+KEYPOINTS_IN_BOX = 0.85
+"""How long the longer side of a person's keypoint box is in a detector's box: on 120 boxes of rendered people whose
+joints are known, median 0.85 (5 to 95 %: 0.82 to 0.87); the top of the head, feet and hands make the difference."""
+
+COCO = np.array([0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
+"""COCO's 17 keypoints among MediaPipe's 33: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles."""
+
+FACE_68 = np.array([
+    127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356,
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
+    168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91,
+    78, 82, 13, 312, 308, 317, 14, 87,
+])  # fmt: skip
+"""The 68 landmarks (Sagonas et al., "300 Faces In-The-Wild", 2013) among the face mesh's 478: the contour from the
+person's right ear to the left, brows, nose, eyes and mouth."""
+
+
+@dataclass(slots=True)
+class View:
+    """Where one person's parts are in a frame, in pixels, (0, 0) the centre of the first pixel.
+
+    `body` (17, 3) holds x, y and visibility of COCO's keypoints, `hands` maps a side to (21, 2) of a hand that is
+    seen, `face` is (K, 2), the 68 landmarks or others with the same tight box, or None. `confidence` is each part's,
+    0..1; `extra` goes out with the person.
+    """
+
+    body: Reals
+    hands: Mapping[str, Reals]
+    face: Reals | None
+    confidence: Mapping[str, float]
+    extra: Mapping[str, Floats] = field(default_factory=dict)
+
+
+class Views(Protocol):
+    """Finds the parts of tracked people."""
+
+    stages: Mapping[str, float]
+
+    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
+        """One view per track, None where nobody is found in its box; forgets the tracks that are not among them."""
+
+    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
+        """Takes note of what was estimated from this frame."""
+
+    def close(self) -> None: ...
+
+
+class LandmarkViews:
+    """The embedded networks, which follow each track from frame to frame."""
+
+    def __init__(self, perception: Perception) -> None:
+        self._perception = perception
+        self._gazes: dict[int, Gaze] = {}
+        self.stages: Mapping[str, float] = {}
+
+    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
+        """See `Views.look`."""
+        self._gazes = {t.id: self._gazes.get(t.id) or Gaze() for t in tracks}
+        boxes = np.array([t.box for t in tracks]).reshape(-1, 4)
+        sights = self._perception.look(frame.image, boxes, [self._gazes[t.id] for t in tracks])
+        self.stages = {f"look/{name}": seconds for name, seconds in self._perception.stages.items()}
+        return [None if sight is None else view_of(sight) for sight in sights]
+
+    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
+        """The networks' own landmarks lead them on."""
+
+    def close(self) -> None:
+        """Frees the networks."""
+        del self._perception
+
+
+def view_of(sight: Sight) -> View:
+    """A sight of the embedded networks in COCO's, the hands' and the 68 landmarks' terms."""
+    extra = {"keypoints": np.column_stack([sight.xy, sight.visibility]).astype(np.float32)}
+    if sight.face is not None:
+        extra["blendshapes"] = sight.face.blendshapes
+    return View(
+        body=np.column_stack([sight.xy, sight.visibility])[COCO],
+        hands={side: hand.xy for side, hand in sight.hands.items()},
+        face=None if sight.face is None else sight.face.xyz[FACE_68, :2],
+        confidence=parts.confidences(sight),
+        extra=extra,
+    )
+
+
+def body_boxes(views: Sequence[View | None], boxes: Reals) -> CropBoxes:
+    """The body crops of N people; from the detector's boxes (N, 4) where too few keypoints are seen."""
+    points = np.zeros((len(views), 17, 3), np.float32)
+    for k, view in enumerate(views):
+        if view is not None:
+            points[k] = view.body
+    visible = points[..., 2] >= VISIBLE
+    found = boxes_around(points[..., :2] + 0.5, visible, BODY_MARGIN)
+    few = visible.sum(1) < FEWEST
+    sides = BODY_MARGIN * KEYPOINTS_IN_BOX * (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0)
+    return CropBoxes(
+        np.where(few[:, None], (boxes[:, :2] + boxes[:, 2:]) / 2, found.centres).astype(np.float32),
+        np.where(few, sides, found.sides).astype(np.float32),
+        found.seen | few,
+    )
+
+
+def part_boxes(points: Sequence[Reals], margin: float) -> CropBoxes:
+    """The crops of M hands or faces, each the tight box of its points (K, 2), widened by `margin`."""
+    extents = np.array([(p.min(0), p.max(0)) for p in points], np.float32).reshape(-1, 2, 2)
+    return boxes_around(extents + 0.5, np.ones(extents.shape[:2], bool), margin)

@@ -1,0 +1,32 @@
+"""Chooses whom to estimate where there are more people than there is time for."""
+
+from collections.abc import Sequence
+
+from pymafx_live.pipeline.types import Track, TrackState
+
+KEEP = 1.2
+"""How much larger than one that was chosen before another box must be to take its place."""
+
+
+class Selection:
+    """At most so many tracks: the largest, or with `lock` those once chosen until they end."""
+
+    def __init__(self, most: int, lock: bool = False) -> None:
+        self.most, self.lock = most, lock
+        self._chosen: set[int] = set()
+
+    def __call__(self, tracks: Sequence[Track]) -> list[Track]:
+        """The chosen of a frame's tracks in their order; those that ended all stay, to be said goodbye to.
+
+        A little larger is not enough to take a place, or two people of one size would alternate.
+        """
+        alive = [t for t in tracks if t.state is not TrackState.ENDED]
+        if len(alive) > self.most:
+            alive = sorted(alive, key=self._rank, reverse=True)[: self.most]
+        self._chosen = {t.id for t in alive}
+        return [t for t in tracks if t.id in self._chosen or t.state is TrackState.ENDED]
+
+    def _rank(self, track: Track) -> tuple[bool, float]:
+        area = float((track.box[2] - track.box[0]) * (track.box[3] - track.box[1]))
+        chosen = track.id in self._chosen
+        return self.lock and chosen, area * (KEEP if chosen else 1.0)
