@@ -1,6 +1,6 @@
 """How long a frame takes from capture to publication, stage by stage, and how much of that is not a network.
 
-    python -m pymafx_live.bench.latency [--people 0,1,2,4,8] [--frames 100] [--json out.json]
+    python -m pymafx_live.bench.latency [--people 0,1,2,4,8] [--frames 100] [--runtime auto] [--json out.json]
 
 The whole pipeline runs on 1280 x 720 frames with that many rendered people side by side, and publishes to a real
 subscriber in another process. First every frame is taken, for the stages; then the same clip plays at a camera's
@@ -21,9 +21,10 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.bench.report import numbers, print_table, write_json
+from pymafx_live.bench.report import numbers, print_table, runtime_names, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
+from pymafx_live.engines.runtime import Runner, RunnerOptions, selection
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.errors import LiveError
 from pymafx_live.pipeline.loop import results
@@ -76,35 +77,47 @@ def write_crowd(path: Path, people: int, frames: int, repeat: int) -> None:
 
 
 class NetworkClock:
-    """Counts the seconds spent inside ONNX Runtime, by standing in for its `run`."""
+    """Counts the seconds spent inside networks, by standing before the runners that are opened meanwhile."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Counts while it is open."""
-        import onnxruntime as ort
+        """Runners that are opened while it is open are counted as long as they run."""
+        original = selection.open_on
 
-        original = ort.InferenceSession.run
+        def opened(model: Path, runtime: str, options: RunnerOptions) -> Any:
+            return TimedRunner(original(model, runtime, options), self)
 
-        def timed(session: Any, *arguments: Any, **options: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return original(session, *arguments, **options)
-            finally:
-                self.seconds += time.perf_counter() - start
-
-        ort.InferenceSession.run = timed
+        selection.open_on = opened
         try:
             yield
         finally:
-            ort.InferenceSession.run = original
+            selection.open_on = original
 
     def take(self) -> float:
         """The seconds since it was last asked."""
         seconds, self.seconds = self.seconds, 0.0
         return seconds
+
+
+class TimedRunner:
+    """A runner whose runs are counted."""
+
+    def __init__(self, runner: Runner, clock: NetworkClock) -> None:
+        self._runner, self._clock = runner, clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Runner.run`."""
+        start = time.perf_counter()
+        try:
+            return self._runner.run(inputs)
+        finally:
+            self._clock.seconds += time.perf_counter() - start
 
 
 def _listen(address: str, received: Any) -> None:
@@ -136,10 +149,10 @@ def measure(clip: Path, settings: Settings, output: ZmqOutput, realtime: bool) -
     clock = NetworkClock()
     source_settings = SourceSettings(uri=str(clip), realtime=realtime)
     with (
+        clock.running(),
         closing(parts.make_detector(settings)) as detector,
         closing(parts.make_engine(settings)) as engine,
         closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,
-        clock.running(),
     ):
         frames = dropped = 0
         smoother = Smoother(settings.engine.smoothing)
@@ -186,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--people", default="0,1,2,4,8", help="how many people, by comma (default 0,1,2,4,8)")
     parser.add_argument("--frames", type=int, default=100, help="frames for each of them (default 100)")
+    parser.add_argument("--runtime", default="auto", help="what runs the networks, one or more by comma (default auto)")
     parser.add_argument("--threads", type=int, default=0, help="threads of each network; 0: as many as cores")
     parser.add_argument("--json", metavar="OUT.json", help="write the figures")
     options = parser.parse_args(arguments)
@@ -200,29 +214,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(options: argparse.Namespace) -> None:
-    settings = Settings.model_validate({"run": {"threads": options.threads}})
+    runtimes = {
+        name: Settings.model_validate({"run": {"threads": options.threads, "runtime": name}})
+        for name in runtime_names(options.runtime)
+    }
     address = "tcp://127.0.0.1:5573"
     rows: dict[str, Figures] = {}
-    outside: dict[int, float] = {}
+    outside: dict[str, dict[int, float]] = {name: {} for name in runtimes}
     columns = {f"p{p}": f"p{p}" for p in PERCENTILES}
     with tempfile.TemporaryDirectory() as folder, closing(ZmqOutput(address)) as output, subscriber(address):
         for people in numbers(options.people):
             clip = Path(folder, f"crowd-{people}.mp4")
             write_crowd(clip, people, 50, max(-(-options.frames // 50), 4))
-            samples, _, _ = measure(clip, settings, output, realtime=False)
-            live, taken, dropped = measure(clip, settings, output, realtime=True)
-            stages = table(samples)
-            stages["age, live"] = percentiles(live.get("age", [np.nan]))
-            outside[people] = stages["not networks"]["p50"]
-            found = float(np.median(samples["found"]))
-            title = f"{people} people ({found:.0f} found), milliseconds; live: {dropped} of {taken + dropped} dropped"
-            print_table(title, stages, columns, 1)
-            rows |= {f"{people} people: {name}": figures for name, figures in stages.items()}
-            rows[f"{people} people: live"] = {"taken": float(taken), "dropped": float(dropped), "found": found}
-    rows["not networks"] = per_person(outside)
-    print_table("not networks, milliseconds", {"": rows["not networks"]}, {k: k for k in rows["not networks"]}, 1)
+            for runtime, settings in runtimes.items():
+                where = f"{runtime}, {people} people"
+                stages, live = _measure_twice(clip, settings, output)
+                outside[runtime][people] = stages["not networks"]["p50"]
+                title = f"{where} ({live['found']:.0f} found), milliseconds; live: {live['dropped']:.0f} of "
+                print_table(f"{title}{live['taken'] + live['dropped']:.0f} dropped", stages, columns, 1)
+                rows |= {f"{where}: {name}": figures for name, figures in stages.items()}
+                rows[f"{where}: live"] = live
+    lines = {runtime: per_person(medians) for runtime, medians in outside.items()}
+    rows |= {f"{runtime}: not networks": line for runtime, line in lines.items()}
+    print_table("not networks, milliseconds", lines, {k: k for k in ("per frame", "per person")}, 1)
     if options.json:
-        write_json(Path(options.json), "latency", rows, {"people": options.people, "frames": options.frames})
+        given = {"people": options.people, "frames": options.frames, "runtime": options.runtime}
+        write_json(Path(options.json), "latency", rows, given)
+
+
+def _measure_twice(clip: Path, settings: Settings, output: ZmqOutput) -> tuple[dict[str, Figures], Figures]:
+    """The table of every stage with every frame taken, and what became of the frames when the newest won."""
+    samples, _, _ = measure(clip, settings, output, realtime=False)
+    live, taken, dropped = measure(clip, settings, output, realtime=True)
+    stages = table(samples)
+    stages["age, live"] = percentiles(live.get("age", [np.nan]))
+    found = float(np.median(samples["found"]))
+    return stages, {"taken": float(taken), "dropped": float(dropped), "found": found}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.engines.runtime import RUNTIMES
 from pymafx_live.pipeline.errors import UsageError
 from rich.console import Console
 from rich.table import Table
@@ -51,3 +52,12 @@ def numbers(text: str) -> Sequence[int]:
     except ValueError as error:
         raise UsageError(f"{text!r} is no list of seeds: write them like 100,101 or 100-104.") from error
     return found
+
+
+def runtime_names(text: str) -> list[str]:
+    """The runtimes in "onnxruntime,openvino"; raises `UsageError` for one that is none."""
+    names = text.split(",")
+    for name in names:
+        if name not in RUNTIMES:
+            raise UsageError(f"there is no runtime {name!r}: give one or more of {', '.join(RUNTIMES)}, by comma.")
+    return names

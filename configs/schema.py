@@ -150,6 +150,12 @@ class RunSettings(Section):
 
     max_frames: int = setting(0, "end after this many frames; 0: when the source ends", "--max-frames", ge=0)
     threads: int = setting(0, "processor threads of each network; 0: as many as there are cores", "--threads", ge=0)
+    runtime: Literal["auto", "tensorrt", "torch-tensorrt", "onnxruntime", "openvino", "torch"] = setting(
+        "auto",
+        "what runs the networks; `auto`: the best that is installed; `torch` and `torch-tensorrt` run PyMAF-X only "
+        "and leave the other networks to `auto`",
+        "--runtime",
+    )
     overlap: bool = setting(
         False,
         "detect on the next frame while this one is estimated: more frames per second, each a little older",

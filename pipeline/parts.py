@@ -21,6 +21,7 @@ def make_detector(settings: Settings) -> Detector:
         iou=detector.iou,
         max_people=max(MOST_BOXES, settings.engine.max_people),
         threads=settings.run.threads,
+        runtime=settings.run.runtime,
     )
 
 
@@ -36,7 +37,7 @@ def make_engine(settings: Settings) -> Engine:
     from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
 
     if settings.engine.name == "landmarks":
-        return LandmarkEngine(LandmarkOptions(threads=settings.run.threads))
+        return LandmarkEngine(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime))
     from pymafx_live.engines.pymafx.open import open_engine
 
     engine = settings.engine

@@ -20,6 +20,7 @@ ALLOWED = {
     "bench": set(FOLDERS),
 }
 HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "ultralytics", "smplx", "trackers", "supervision", "openvino"}
+RUNTIME_LIBRARIES = {"onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "torch_tensorrt", "torch_tensorrt_rtx"}
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
@@ -44,6 +45,13 @@ def test_imports_follow_the_architecture(path: Path) -> None:
         roles = module.startswith("pymafx_live.pipeline.interfaces") and folder in ("engines", "trackers")
         package = module == "pymafx_live.pipeline"
         assert target in ALLOWED[folder] or roles or package, f"{folder}/ must not import {module}"
+
+
+def test_only_the_runtimes_import_what_executes_networks() -> None:
+    runtimes = ROOT / "engines" / "runtime"
+    for path in FILES:
+        found = {module.split(".")[0] for module in imports(path)} & RUNTIME_LIBRARIES
+        assert not found or runtimes in path.parents, f"{path.relative_to(ROOT)} imports {found}"
 
 
 def test_the_data_types_import_nothing_but_numpy() -> None:

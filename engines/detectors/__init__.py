@@ -23,6 +23,7 @@ def create_detector(
     iou: float = 0.7,
     max_people: int = 20,
     threads: int = 0,
+    runtime: str = "auto",
 ) -> YoloOnnx | UltralyticsYolo:
     """A detector of people, loaded and warm.
 
@@ -31,7 +32,7 @@ def create_detector(
     `.onnx` there too. `size` is the longer side of the network's input in pixels, None the model's own.
     Boxes that score below `confidence` are dropped, which is low because ByteTrack makes use of doubtful ones;
     of two whose IoU exceeds `iou` the better is kept, and in the end the best `max_people`. `threads` are
-    ONNX Runtime's, 0 is one per core.
+    the `runtime`'s, 0 is one per core; the `ultralytics` package brings its own.
 
     Raises `AssetError` when weights are missing or no YOLO, `UsageError` for a wrong value or missing extra.
     """
@@ -57,7 +58,15 @@ def create_detector(
         )
     if not path.is_file():
         raise AssetError(f'the detector {path} is missing: check the path, or use the detector "{DEMO}".')
-    return YoloOnnx(path, size=size, confidence=confidence, iou=iou, max_people=max_people, threads=threads)
+    return YoloOnnx(
+        path,
+        size=size,
+        confidence=confidence,
+        iou=iou,
+        max_people=max_people,
+        threads=threads,
+        runtime=runtime,
+    )
 
 
 def _check(size: int | None, confidence: float, iou: float, max_people: int, threads: int) -> None:

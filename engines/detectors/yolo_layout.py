@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.engines.runtime.interface import TensorSpec
+from pymafx_live.engines.runtime.validation import shown
 from pymafx_live.pipeline.errors import AssetError, UsageError
 from pymafx_live.pipeline.types import Floats
 
 DEFAULT_SIZE = 640
 DEFAULT_STRIDE = 32
 TASKS = ("detect", "pose", "segment")
-DTYPES: Mapping[str, type[np.floating]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+DTYPES: Mapping[str, type[np.floating]] = {"float32": np.float32, "float16": np.float16}
 EXPECTED = (
     "give an Ultralytics YOLO, which takes images (batch, 3, height, width) "
     "and gives (batch, 4 + classes, anchors) or (batch, detections, 6)"
@@ -47,36 +49,33 @@ class Labels:
     person: int
 
 
-def read_input(path: Path, session: Any, size: int | None) -> Input:
-    """The input of an `onnxruntime.InferenceSession` of `path`, to be run at `size` pixels (None: its own).
+def read_input(path: Path, inputs: Mapping[str, TensorSpec], metadata: Mapping[str, str], size: int | None) -> Input:
+    """The input of the network of `path`, which takes `inputs`, to be run at `size` pixels (None: its own).
 
     Raises `AssetError` if this is no YOLO, `UsageError` if it cannot be run at this size.
     """
-    tensors = session.get_inputs()
-    tensor = tensors[0]
-    dims = [n if isinstance(n, int) and n > 0 else None for n in tensor.shape]
-    if len(tensors) != 1 or len(dims) != 4 or dims[1] != 3 or tensor.type not in DTYPES:
-        found = ", ".join(f"{t.name} {t.shape} {t.type}" for t in tensors)
+    name, tensor = next(iter(inputs.items()), ("", TensorSpec((), "")))
+    dims = tensor.shape
+    if len(inputs) != 1 or len(dims) != 4 or dims[1] != 3 or tensor.dtype not in DTYPES:
+        found = ", ".join(f"{n} {shown(t.shape)} {t.dtype}" for n, t in inputs.items())
         raise AssetError(f"{path} is not a YOLO: found the input {found}; {EXPECTED}.")
     batch, _, height, width = dims
-    metadata = session.get_modelmeta().custom_metadata_map
     if height and width:
         if size not in (None, height, width):
             raise UsageError(
                 f"{path} takes {width} x {height} pixels only, not {size}: "
                 "leave the detector's size out, or export the network with dynamic=True."
             )
-        return Input(tensor.name, DTYPES[tensor.type], batch or 1, (height, width), None)
+        return Input(name, DTYPES[tensor.dtype], batch or 1, (height, width), None)
     stride = _literal(metadata, "stride", DEFAULT_STRIDE)
     side = size or max(_literal(metadata, "imgsz", [DEFAULT_SIZE]))
     if side % stride:
         raise UsageError(f"the detector's size is {side}, but must be a multiple of its stride, {stride}.")
-    return Input(tensor.name, DTYPES[tensor.type], batch or 1, (side, side), stride)
+    return Input(name, DTYPES[tensor.dtype], batch or 1, (side, side), stride)
 
 
-def read_labels(path: Path, session: Any) -> Labels:
+def read_labels(path: Path, metadata: Mapping[str, str]) -> Labels:
     """What the network finds, from its metadata; raises `AssetError` for a task without upright boxes."""
-    metadata = session.get_modelmeta().custom_metadata_map
     task = metadata.get("task", "detect")
     if task not in TASKS:
         raise AssetError(f'{path} is a YOLO for the task "{task}": give one for {" or ".join(TASKS)}.')

@@ -1,10 +1,8 @@
-"""YOLO through ONNX Runtime, for any network in Ultralytics' ONNX layout."""
+"""YOLO on any runtime for ONNX files, for any network in Ultralytics' ONNX layout."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from pymafx_live.engines.detectors.letterbox import Letterbox
 from pymafx_live.engines.detectors.nms import suppress
@@ -16,11 +14,10 @@ from pymafx_live.engines.detectors.yolo_layout import (
     read_input,
     read_labels,
 )
-from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
+from pymafx_live.engines.runtime.onnx_metadata import read_metadata
+from pymafx_live.pipeline.errors import AssetError, NetworkError
 from pymafx_live.pipeline.types import Floats
-
-ERROR = 3
-"""ONNX Runtime's level for messages, so that its warnings about a file do not reach the terminal."""
 
 
 class YoloOnnx:
@@ -30,12 +27,21 @@ class YoloOnnx:
     """
 
     def __init__(
-        self, path: Path, *, size: int | None, confidence: float, iou: float, max_people: int, threads: int
+        self,
+        path: Path,
+        *,
+        size: int | None,
+        confidence: float,
+        iou: float,
+        max_people: int,
+        threads: int,
+        runtime: str = "auto",
     ) -> None:
-        self._session = _open(path, threads)
-        self._output = self._session.get_outputs()[0].name
-        self._input = read_input(path, self._session, size)
-        self._labels = read_labels(path, self._session)
+        metadata = _metadata(path)
+        self._runner = open_runner(path, for_onnx(runtime), RunnerOptions(threads=threads))
+        self._output = next(iter(self._runner.outputs))
+        self._input = read_input(path, self._runner.inputs, metadata, size)
+        self._labels = read_labels(path, metadata)
         self._confidence, self._iou, self._max_people = confidence, iou, max_people
         self._image = self._input.size
         self._letterbox = self._fit(self._image)
@@ -58,35 +64,25 @@ class YoloOnnx:
         return boxes[inside], scores[kept][inside]
 
     def close(self) -> None:
-        """Nothing to do: the network's memory goes with the object."""
+        """Gives back what the runtime holds."""
+        self._runner.close()
 
     def _fit(self, image: tuple[int, int]) -> Letterbox:
         return Letterbox(image, self._input.size, self._input.stride, self._input.batch, self._input.dtype)
 
     def _run(self, tensor: NDArray[np.floating]) -> NDArray[np.floating]:
-        output: NDArray[np.floating] = self._session.run([self._output], {self._input.name: tensor})[0]
-        return output
+        return as_numpy(self._runner.run({self._input.name: tensor})[self._output])
 
     def _try(self, path: Path) -> NDArray[np.floating]:
         """The output for a black image, which also warms the network up."""
         try:
             return self._run(self._letterbox(np.zeros((*self._image, 3), np.uint8)))
-        except Exception as error:  # ONNX Runtime's own classes share no other base
-            raise AssetError(f"{path} does not run as a YOLO ({_first_line(error)}); {EXPECTED}.") from error
+        except NetworkError as error:
+            raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
 
 
-def _open(path: Path, threads: int) -> Any:
-    """A session of `path` on the CPU; raises `AssetError` when ONNX Runtime cannot load it."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = ERROR
-    # Threads that spin while they wait would take the cores from the stages that run meanwhile.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+def _metadata(path: Path) -> dict[str, str]:
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own classes share no other base
-        raise AssetError(f"{path} cannot be loaded as ONNX ({_first_line(error)}); {EXPECTED}.") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+        return read_metadata(path)
+    except NetworkError as error:
+        raise AssetError(f"{str(error).partition(':')[0]}: {EXPECTED}.") from error

@@ -18,9 +18,10 @@ from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
 
 @dataclass(frozen=True, slots=True)
 class LandmarkOptions:
-    """`threads` per network (0: ONNX Runtime's choice); `fit` the deviations of the evidence."""
+    """`threads` per network (0: the runtime's choice), `runtime` that runs them; `fit` the evidence's deviations."""
 
     threads: int = 0
+    runtime: str = "auto"
     fit: FitOptions = field(default_factory=FitOptions)
 
 
@@ -47,7 +48,7 @@ class LandmarkEngine:
         self.options = options or LandmarkOptions()
         self.stages: Mapping[str, float] = {}
         rest = BodyModel.embedded().rest_joints
-        self._perception = Perception(self.options.threads)
+        self._perception = Perception(self.options.threads, self.options.runtime)
         self._fitter = Fitter(build(rest, calibrated_offsets()), self.options.fit)
         self._fitter.warm_up()
         self._rest_pelvis = np.asarray(rest[0], np.float32)
@@ -58,7 +59,7 @@ class LandmarkEngine:
     def close(self) -> None:
         """Forgets all tracks and frees the networks."""
         self._memory.clear()
-        del self._perception
+        self._perception.close()
 
     def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
         """One person per track; those that ended come a last time, with their last pose, and are forgotten."""

@@ -4,55 +4,55 @@ They are MediaPipe's (Apache-2.0; `engines/data/README.md`). What goes in and ou
 the heatmap refinement and the order of the blendshape points follow MediaPipe's published graphs.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from typing import Any
 
 import numpy as np
 from pymafx_live.engines.arrays import Image, Reals
 from pymafx_live.engines.landmarks.regions import Regions, crop, to_image, turn
-from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
+from pymafx_live.pipeline.errors import NetworkError
 
 Outputs = list[Reals]
+MAX_BATCH = 8
+"""Rows that a network is given at once."""
 
 
 class Network:
-    """An ONNX network on ONNX Runtime's CPU provider, run for a whole batch where its graph allows it."""
+    """One of the networks that ship, on a runtime of `engines.runtime`, for any batch."""
 
-    def __init__(self, name: str, threads: int = 0) -> None:
-        """Loads `name` from the package's data; `threads` 0 lets ONNX Runtime choose.
+    def __init__(self, name: str, threads: int = 0, runtime: str = "auto") -> None:
+        """Loads `name` from the package's data; `threads` 0 lets the runtime choose.
 
-        Raises AssetError when the file is missing or damaged.
+        Raises `AssetError` when the file is missing or damaged, `NetworkError` where the runtime cannot load it,
+        `UsageError` for a runtime that is unknown or not installed.
         """
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options = RunnerOptions(threads=threads, max_batch=MAX_BATCH)
         try:
             with as_file(files("pymafx_live.engines.data") / name) as path:
-                self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise AssetError(
-                f"The network {name} that ships with pymafx-live cannot be read ({type(error).__name__}); "
-                "install pymafx-live again."
+                self._runner = open_runner(path, for_onnx(runtime), options)
+        except NetworkError as error:
+            raise NetworkError(
+                f"The network {name} that ships with pymafx-live cannot be used: {error} "
+                "Install pymafx-live again, or give another --runtime."
             ) from error
-        entry = self._session.get_inputs()[0]
-        self._input = entry.name
-        self._batched = not isinstance(entry.shape[0], int)
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        (self._input,) = self._runner.inputs
 
     def run(self, batch: Reals) -> Outputs:
-        """All outputs for `batch` (N, ...), each (N, -1) in the graph's order."""
-        if self._batched:
-            return [np.reshape(o, (len(batch), -1)) for o in self._session.run(None, {self._input: batch})]
-        rows = [self._session.run(None, {self._input: batch[i : i + 1]}) for i in range(len(batch))]
-        return [
-            np.stack([np.reshape(row[k], -1) for row in rows]) if rows else np.empty((0, 0), np.float32)
-            for k in range(len(self._outputs))
-        ]
+        """All outputs for `batch` (N, ...), each (N, -1) in the graph's order, to keep."""
+        starts = range(0, max(len(batch), 1), MAX_BATCH)
+        pieces = [self._run(batch[i : i + MAX_BATCH]) for i in starts]
+        return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+    def close(self) -> None:
+        """Gives back what the runtime holds."""
+        self._runner.close()
+
+    def _run(self, batch: Reals) -> Outputs:
+        if not len(batch):
+            return [np.empty((0, 0), np.float32) for _ in self._runner.outputs]
+        outputs = self._runner.run({self._input: batch})
+        return [as_numpy(output).reshape(len(batch), -1) for output in outputs.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,9 @@ class BodyNetwork:
 
     SIZE = 256
 
-    def __init__(self, threads: int = 0) -> None:
-        self._network = Network("pose_landmark_full.onnx", threads)
+    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
+        self._network = Network("pose_landmark_full.onnx", threads, runtime)
+        self.networks = (self._network,)
 
     def __call__(self, bgr: Image, regions: Regions) -> BodyLandmarks:
         """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
@@ -148,9 +149,10 @@ class HandNetwork:
     SIZE = 224
     CROP_SIZE = 256
 
-    def __init__(self, threads: int = 0) -> None:
-        self._recrop = Network("hand_recrop.onnx", threads)
-        self._network = Network("hand_landmark_full.onnx", threads)
+    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
+        self._recrop = Network("hand_recrop.onnx", threads, runtime)
+        self._network = Network("hand_landmark_full.onnx", threads, runtime)
+        self.networks = (self._recrop, self._network)
 
     def frame(self, bgr: Image, regions: Regions) -> Regions:
         """The tight regions inside rough ones that were guessed from the body's wrist and knuckles."""
@@ -178,9 +180,10 @@ class FaceNetwork:
 
     SIZE = 256
 
-    def __init__(self, threads: int = 0) -> None:
-        self._network = Network("face_landmarks_detector.onnx", threads)
-        self._blendshapes = Network("face_blendshapes.onnx", threads)
+    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
+        self._network = Network("face_landmarks_detector.onnx", threads, runtime)
+        self._blendshapes = Network("face_blendshapes.onnx", threads, runtime)
+        self.networks = (self._network, self._blendshapes)
 
     def __call__(self, bgr: Image, regions: Regions) -> FaceLandmarks:
         """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
@@ -194,12 +197,6 @@ class FaceNetwork:
             xyz=np.concatenate([xy, depth], -1),
             blendshapes=self._blendshapes.run(xy[:, BLENDSHAPE_POINTS])[0].reshape(n, 52),
         )
-
-
-def close_all(networks: Sequence[Any]) -> None:
-    """Drops what the networks hold, now rather than at the collector's leisure."""
-    for network in networks:
-        network.__dict__.clear()
 
 
 # The 146 of the 478 face landmarks that the blendshape network reads (MediaPipe's face_blendshapes_graph).

@@ -87,9 +87,16 @@ class Sight:
 class Perception:
     """Runs the networks, each once for all people, on regions that follow the tracks."""
 
-    def __init__(self, threads: int = 0) -> None:
-        self.body, self.hand, self.face = BodyNetwork(threads), HandNetwork(threads), FaceNetwork(threads)
+    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
+        self.body = BodyNetwork(threads, runtime)
+        self.hand = HandNetwork(threads, runtime)
+        self.face = FaceNetwork(threads, runtime)
         self.stages: dict[str, float] = {}
+
+    def close(self) -> None:
+        """Gives back what the networks hold."""
+        for network in (*self.body.networks, *self.hand.networks, *self.face.networks):
+            network.close()
 
     def look(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> list[Sight | None]:
         """What is believed of each person in boxes (N, 4); moves the `gazes` on to the next frame."""

@@ -27,7 +27,8 @@ class RunnerOptions:
     """How a network is run: `threads` (0: the library's choice), and the largest batch that will ever be asked for.
 
     `cache` is where compiled engines are kept (None: the user's cache folder), `device` the GPU's number.
-    `progress` is told each step of a build that takes long.
+    `progress` is told each step of a build that takes long. `providers` are ONNX Runtime's, the first choice first
+    (none: CUDA or DirectML where the user's build has them, else the processor).
     """
 
     threads: int = 0
@@ -35,6 +36,7 @@ class RunnerOptions:
     cache: Path | None = None
     device: int = 0
     progress: Progress = lambda step: None
+    providers: tuple[str, ...] = ()
 
 
 DEFAULTS = RunnerOptions()

@@ -1,15 +1,25 @@
-"""ONNX Runtime: the default on a processor."""
+"""ONNX Runtime: on a processor, and on what else the user's build of it can use.
 
-from collections.abc import Mapping
+A build for CUDA or DirectML is used as such. Other providers are used where `RunnerOptions.providers` names them:
+TensorRT's builds engines for minutes, and CoreML computes in half precision.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
-from pymafx_live.pipeline.errors import NetworkError
+from pymafx_live.engines.runtime.validation import check_inputs
+from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 ERROR = 3
 """ONNX Runtime's level for messages, so that its warnings about a file do not reach the terminal."""
+CPU, CUDA, DIRECTML = "CPUExecutionProvider", "CUDAExecutionProvider", "DmlExecutionProvider"
+PREFERRED = (CUDA, DIRECTML)
+ON_CUDA = (CUDA, "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider")
+"""Providers that take and give arrays in a GPU's memory."""
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
@@ -17,33 +27,115 @@ class OnnxRuntimeRunner:
     """Runs an ONNX file on ONNX Runtime."""
 
     runtime = "onnxruntime"
-    device = "cpu"
 
     def __init__(self, model: Path, options: RunnerOptions = DEFAULTS) -> None:
-        """Raises `NetworkError` when the file cannot be loaded."""
-        settings = ort.SessionOptions()
-        settings.intra_op_num_threads = options.threads
-        settings.log_severity_level = ERROR
-        # Threads that spin while they wait would take the cores from the stages that run meanwhile.
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        """Raises `NetworkError` when the file cannot be loaded, `UsageError` for a provider that is not there."""
+        wanted = _providers(options.providers, ort.get_available_providers())
         try:
-            self._session = ort.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                str(model),
+                _settings(options, wanted),
+                providers=wanted,
+                provider_options=[{"device_id": str(options.device)} if p in ON_CUDA else {} for p in wanted],
+            )
         except Exception as error:  # ONNX Runtime's own classes share no other base
-            raise NetworkError(f"{model} cannot be loaded by ONNX Runtime ({_first_line(error)}).") from error
-        self.inputs = {i.name: _spec(i) for i in self._session.get_inputs()}
-        self.outputs = {o.name: _spec(o) for o in self._session.get_outputs()}
+            raise NetworkError(f"{model} cannot be loaded by ONNX Runtime ({first_line(error)}).") from error
+        self.providers: tuple[str, ...] = tuple(self._session.get_providers())
+        """What ONNX Runtime really uses: it leaves out a provider whose libraries do not load."""
+        self.device = f"cuda:{options.device}" if self.providers[0] in ON_CUDA else "cpu"
+        self.inputs: Mapping[str, TensorSpec] = {i.name: _spec(i) for i in self._session.get_inputs()}
+        self.outputs: Mapping[str, TensorSpec] = {o.name: _spec(o) for o in self._session.get_outputs()}
+        self._max_batch = options.max_batch
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """See `Runner.run`."""
+        """See `Runner.run`; torch tensors are taken too, and on a GPU given back where torch is installed."""
+        batch = check_inputs(inputs, self.inputs, self._max_batch)
         try:
-            values = self._session.run(None, {name: np.ascontiguousarray(v) for name, v in inputs.items()})
+            if all(isinstance(value, np.ndarray) for value in inputs.values()) and self.device == "cpu":
+                values = self._session.run(None, {name: np.ascontiguousarray(v) for name, v in inputs.items()})
+                return dict(zip(self.outputs, values, strict=True))
+            return self._run_bound(inputs, batch)
         except Exception as error:
-            raise NetworkError(f"ONNX Runtime cannot run this network: {_first_line(error)}") from error
-        return dict(zip(self.outputs, values, strict=True))
+            raise NetworkError(f"ONNX Runtime cannot run this network: {first_line(error)}") from error
 
     def close(self) -> None:
         """Lets the session go."""
         del self._session
+
+    def _run_bound(self, inputs: Mapping[str, Array], batch: int) -> dict[str, Array]:
+        """Runs on the arrays where they lie, so that what is on the GPU stays there."""
+        binding = self._session.io_binding()
+        kept = {name: _bind_input(binding, name, value) for name, value in inputs.items()}
+        outputs = {name: self._bind_output(binding, name, spec, batch) for name, spec in self.outputs.items()}
+        _wait_for(self.device)
+        self._session.run_with_iobinding(binding)  # returns when the outputs are there
+        del kept
+        if any(value is None for value in outputs.values()):
+            numpy = dict(zip(self.outputs, binding.get_outputs(), strict=True))
+            outputs = {k: numpy[k].numpy() if value is None else value for k, value in outputs.items()}
+        return outputs
+
+    def _bind_output(self, binding: Any, name: str, spec: TensorSpec, batch: int) -> Array | None:
+        """Binds a tensor that ONNX Runtime fills, or None where it shall make a numpy array of its own."""
+        torch = _torch()
+        shape = [batch if i == 0 and n is None else n for i, n in enumerate(spec.shape)]
+        if torch is None or self.device == "cpu" or None in shape:
+            binding.bind_output(name, "cpu")
+            return None
+        tensor = torch.empty(shape, dtype=getattr(torch, spec.dtype), device=self.device)
+        _bind(binding.bind_output, name, tensor)
+        return tensor
+
+
+def _providers(asked: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The providers to ask for, the processor last; raises `UsageError` for one that this build lacks."""
+    for provider in asked:
+        if provider not in there:
+            raise UsageError(f"this build of ONNX Runtime has no {provider}: it has {', '.join(there)}.")
+    chosen = list(asked) or [p for p in PREFERRED if p in there]
+    return [*(p for p in chosen if p != CPU), CPU]
+
+
+def _settings(options: RunnerOptions, providers: Sequence[str]) -> Any:
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    settings.log_severity_level = ERROR
+    settings.enable_mem_pattern = DIRECTML not in providers  # which cannot
+    # Threads that spin while they wait would take the cores from the stages that run meanwhile.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return settings
+
+
+def _bind_input(binding: Any, name: str, value: Array) -> Array:
+    """Binds an input; what is returned must live until the run is over."""
+    if isinstance(value, np.ndarray):
+        array = np.ascontiguousarray(value)
+        binding.bind_cpu_input(name, array)
+        return array
+    tensor = value.contiguous()
+    _bind(binding.bind_input, name, tensor)
+    return tensor
+
+
+def _bind(bind: Any, name: str, tensor: Any) -> None:
+    dtype = np.dtype(str(tensor.dtype).removeprefix("torch.")).type
+    bind(name, tensor.device.type, tensor.device.index or 0, dtype, tuple(tensor.shape), tensor.data_ptr())
+
+
+def _wait_for(device: str) -> None:
+    """Waits for whoever fills the inputs on torch's stream: ONNX Runtime works on one of its own."""
+    torch = _torch()
+    if device != "cpu" and torch is not None:
+        torch.cuda.current_stream(device).synchronize()
+
+
+def _torch() -> Any:
+    """The module torch, or None where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    return torch
 
 
 def _spec(tensor: ort.NodeArg) -> TensorSpec:
@@ -52,5 +144,6 @@ def _spec(tensor: ort.NodeArg) -> TensorSpec:
     return TensorSpec(shape, _DTYPES.get(name, name))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """An error of a library in one line."""
     return str(error).strip().partition("\n")[0]

@@ -1,0 +1,36 @@
+from collections.abc import Iterator
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _load() -> ModuleType:
+    spec = spec_from_file_location("small_graphs", Path(__file__).with_name("small_graphs.py"))
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def graphs() -> ModuleType:
+    """The module small_graphs."""
+    return _load()
+
+
+@pytest.fixture(params=["onnxruntime", "openvino"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    """Each runtime for processors."""
+    if request.param == "openvino" and find_spec("openvino") is None:
+        pytest.skip("the extra `openvino` is not installed")
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's cache of these tests is a folder of their own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    yield tmp_path / "cache" / "pymafx-live"
