@@ -128,3 +128,76 @@ def _replace(field: Any, values: list[Any]) -> None:
     """Set a repeated field of protobuf."""
     del field[:]
     field.extend(values)
+
+
+def take_bytes(model: ModelProto, name: str, channels_first: bool) -> None:
+    """Make the first input bytes: BGR images (batch, height, width, 3) called `name`, which become RGB in 0..1.
+
+    `channels_first` says where the network wants the channels. The cast comes first, as TensorRT can do nothing else
+    with bytes.
+    """
+    entry = model.graph.input[0]
+    dtype, dims = entry.type.tensor_type.elem_type, list(entry.type.tensor_type.shape.dim)
+    if channels_first:
+        dims = [dims[0], *dims[2:], dims[1]]
+    wanted = entry.name
+    rgb, scale = f"{name}/rgb", f"{name}/scale"
+    steps = [("Cast", [], {"to": TensorProto.FLOAT}), ("Gather", [rgb], {"axis": 3}), ("Mul", [scale], {})]
+    if channels_first:
+        steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
+    if dtype != TensorProto.FLOAT:
+        steps.append(("Cast", [], {"to": dtype}))
+    values = [name, *(f"{name}/{k}" for k in range(len(steps) - 1)), wanted]
+    nodes = [
+        helper.make_node(op, [x, *constants], [y], f"{y}/{op}", **attributes)
+        for (op, constants, attributes), x, y in zip(steps, values, values[1:], strict=False)
+    ]
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array([2, 1, 0], np.int64), rgb),
+            numpy_helper.from_array(np.float32(1 / 255), scale),
+        ]
+    )
+    _replace(model.graph.node, [*nodes, *model.graph.node])
+    shape = [d.dim_value or d.dim_param for d in dims]
+    _replace(model.graph.input, [helper.make_tensor_value_info(name, TensorProto.UINT8, shape)])
+
+
+def widen_weights(model: ModelProto) -> None:
+    """Undo `store_half`: weights that are stored as float16 before a Cast become float32."""
+    stored = {w.name: w for w in model.graph.initializer if w.data_type == TensorProto.FLOAT16}
+    casts = {n.input[0]: n for n in model.graph.node if n.op_type == "Cast" and n.input[0] in stored}
+    for name, cast in casts.items():
+        wide = numpy_helper.to_array(stored[name]).astype(np.float32)
+        stored[name].CopyFrom(numpy_helper.from_array(wide, cast.output[0]))
+    gone = {cast.output[0] for cast in casts.values()}
+    _replace(model.graph.node, [node for node in model.graph.node if not gone.intersection(node.output)])
+
+
+def halve(model: ModelProto) -> None:
+    """Turn weights and arithmetic to float16, but for the last layers: coordinates of hundreds of pixels need float32.
+
+    Inputs and outputs stay as they are. What counts as last is every layer that no other layer with weights follows.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    for k, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{k}"
+    half = convert_float_to_float16(model, keep_io_types=True, node_block_list=_last_layers(model))
+    OnnxModel.graph_topological_sort(half.graph)  # its casts stand at the end
+    model.CopyFrom(half)
+
+
+def _last_layers(model: ModelProto) -> list[str]:
+    """The names of the nodes that no convolution or matrix product follows."""
+    heavy = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+    feeding: set[str] = set()  # values that a layer with weights depends on
+    last = []
+    for node in reversed(model.graph.node):
+        feeds = not feeding.isdisjoint(node.output)
+        if not feeds:
+            last.append(node.name)
+        if feeds or node.op_type in heavy:
+            feeding.update(node.input)
+    return last

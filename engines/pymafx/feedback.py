@@ -60,6 +60,16 @@ class GridFeatures(nn.Module):
         return (self.layer2(x) + third).relu().flatten(1).float()
 
 
+class WideLayerNorm(nn.LayerNorm):
+    """A layer norm in float32 whatever its input and weights: the epsilon and the variance are too small for half."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) to the same, in the input's precision."""
+        return F.layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps).to(
+            x.dtype
+        )
+
+
 class MeshFeatures(nn.Module):
     """Iterations 1 and 2: the map at the grid and at the mesh, mixed by one attention layer, reduced to five numbers.
 
@@ -76,17 +86,18 @@ class MeshFeatures(nn.Module):
         self.embed = nn.Linear(channels, self.WIDTH, bias=False)
         self.position = nn.Parameter(torch.empty(tokens, self.WIDTH))
         self.query_key_value = nn.Linear(self.WIDTH, 3 * self.WIDTH)
-        self.norm1 = nn.LayerNorm(self.WIDTH, eps=1e-12)
+        self.norm1 = WideLayerNorm(self.WIDTH, eps=1e-12)
         self.widen = nn.Linear(self.WIDTH, 2 * self.WIDTH)
         self.narrow = nn.Linear(2 * self.WIDTH, self.WIDTH)
-        self.norm2 = nn.LayerNorm(self.WIDTH, eps=1e-12)
+        self.norm2 = WideLayerNorm(self.WIDTH, eps=1e-12)
         self.reduce = nn.Linear(self.WIDTH, REDUCED)
 
     def forward(self, feature: Tensor, points: Tensor) -> Tensor:
         """A map (B, C, H, W) and mesh points (B, N, 2) to features (B, (441 + N) * 5), point by point."""
         where = torch.cat([self.grid.expand(points.shape[0], -1, -1), points], 1)
         x = self.embed(sample(feature.float(), where).to(feature.dtype)) + self.position
-        query, key, value = self.query_key_value(x).split(self.WIDTH, 2)
-        x = self.norm1(x + F.scaled_dot_product_attention(query, key, value))
+        # the one head has an axis of its own, without which the exporter to ONNX knows no attention
+        query, key, value = self.query_key_value(x)[:, None].split(self.WIDTH, 3)
+        x = self.norm1(x + F.scaled_dot_product_attention(query, key, value).squeeze(1))
         x = self.norm2(x + self.narrow(F.gelu(self.widen(x))))
         return self.reduce(x).relu().flatten(1).float()

@@ -76,7 +76,7 @@ class Normalise(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """See the class."""
-        # TensorRT knows bytes only as the input of a cast, so that comes first
+        # floats first: TensorRT can do nothing with bytes but cast them
         planes = crops.float().permute(0, 3, 1, 2).index_select(1, self.rgb)
         return planes * self.scale + self.offset
 

@@ -4,6 +4,8 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -126,3 +128,62 @@ def gentle(learned: dict[str, Any]) -> dict[str, Any]:
 def reference_pattern() -> NDArray[np.float32]:
     """The pattern (1, 3, 640, 640) behind the reference's crops."""
     return smooth_crops(1, 7, 640)
+
+
+EXPORT = """
+import sys
+from pymafx_live.engines.pymafx.compiled import compiled_graphs
+compiled_graphs(sys.argv[1], sys.argv[2], print)
+"""
+
+
+@pytest.fixture(scope="session")
+def exports(assets_dir: Path) -> dict[str, list[str]]:
+    """What processes said that asked for the graphs at the same time, two of them for the same; kept by the bundle."""
+    for needed in ("safetensors", "onnx", "onnxscript"):
+        pytest.importorskip(needed)
+    if not (assets_dir / "pymafx-live-bundle").exists():
+        from pymafx_live.engines.pymafx import assets
+
+        assets.prepare(assets_dir)
+    asked = ("fp32", "fp32", "mixed")
+    calls = [
+        subprocess.Popen([sys.executable, "-c", EXPORT, str(assets_dir), p], stdout=subprocess.PIPE, text=True)
+        for p in asked
+    ]
+    said: dict[str, list[str]] = {}
+    for precision, call in zip(asked, calls, strict=True):
+        said.setdefault(precision, []).append(call.communicate()[0])
+        assert call.returncode == 0
+    return said
+
+
+@pytest.fixture(scope="session")
+def graphs(assets_dir: Path, exports: Any) -> dict[str, dict[str, Path]]:
+    """The files by precision and name."""
+    from pymafx_live.engines.pymafx import compiled
+
+    return {precision: compiled.compiled_graphs(assets_dir, precision) for precision in ("fp32", "mixed")}
+
+
+@pytest.fixture(scope="session")
+def reference(assets_dir: Path) -> Any:
+    from pymafx_live.engines.pymafx.graph_files import reference_runners
+
+    return reference_runners(assets_dir)
+
+
+@pytest.fixture(scope="session")
+def spoiled(graphs: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the fp32 graphs, in which the hands' last regressor is a little off."""
+    folder = tmp_path_factory.mktemp("spoiled")
+    for name, path in graphs["fp32"].items():
+        (folder / f"{name}.onnx").symlink_to(path)
+    import onnx
+
+    model = onnx.load(graphs["fp32"]["hands"])
+    bias = next(w for w in model.graph.initializer if w.name.endswith("regressors.2.affine.bias"))
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(0.003), bias.name))
+    (folder / "hands.onnx").unlink()
+    onnx.save(model, folder / "hands.onnx")
+    return folder

@@ -1,0 +1,101 @@
+"""Makes the files of `compiled`: the graphs are exported, held against the network, and only then get their names."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import onnx
+from pymafx_live.engines.pymafx.bundle import load_network
+from pymafx_live.engines.pymafx.compiled import ABOUT, GRAPH_NAMES, graph_paths, graphs_key, source_hashes
+from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules
+from pymafx_live.engines.pymafx.onnx_export import export_graph, metadata
+from pymafx_live.engines.pymafx.parity import Difference, check
+from pymafx_live.engines.runtime import Runner, open_runner
+from pymafx_live.engines.runtime.torch_module import TorchRunner
+from pymafx_live.pipeline.errors import NetworkError
+
+Progress = Callable[[str], None]
+
+WEIGHTS = {"fp32": "float32", "mixed": "float16"}
+"""The bundle's file that each precision is exported from."""
+
+
+def write_graphs(
+    folder: Path,
+    target: Path,
+    precision: str,
+    progress: Progress = lambda step: None,
+    report: Callable[[list[Difference]], None] = lambda differences: None,
+    force: bool = False,
+) -> None:
+    """Exports the graphs of an asset folder into the folder `target`, which the caller has locked.
+
+    `report` is told how far they are from the network. Raises `NetworkError` where that is too far, unless `force`;
+    what was in `target` before is then still there. Raises `OSError` where it cannot be written.
+    """
+    key = graphs_key(folder, precision)
+    part = target / "part"
+    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+    part.mkdir(parents=True)
+    try:
+        _export(folder, part, precision, progress)
+        progress("comparing the graphs with the network")
+        differences = check_files(reference_runners(folder), graph_paths(part), precision)
+        report(differences)
+        if not force:
+            demand(differences, precision)
+        about = {"key": key, "precision": precision, "parity": [asdict(difference) for difference in differences]}
+        _give_names(part, target, {**about, "version": version("pymafx-live"), "sources": source_hashes(folder)})
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def reference_runners(folder: Path) -> dict[str, Runner]:
+    """The network itself, in float32 on PyTorch, as the three graphs."""
+    modules = graph_modules(load_network(folder))
+    return {name: TorchRunner(module, GRAPHS[name].inputs, GRAPHS[name].outputs) for name, module in modules.items()}
+
+
+def check_files(reference: Mapping[str, Runner], paths: Mapping[str, Path], precision: str) -> list[Difference]:
+    """Runs files on ONNX Runtime, see `parity.check`."""
+    runners: dict[str, Runner] = {name: open_runner(path, "onnxruntime") for name, path in paths.items()}
+    try:
+        return check(reference, runners, precision)
+    finally:
+        for runner in runners.values():
+            runner.close()
+
+
+def demand(differences: Iterable[Difference], precision: str) -> None:
+    """Raises `NetworkError` that names what is beyond its limit."""
+    told = [
+        f"{d.name} {d.mean:.2g} on average and {d.worst:.2g} at worst ({d.mean_limit:g} and {d.worst_limit:g} {d.unit}"
+        .rstrip() + " are allowed)"
+        for d in differences if not d.passes
+    ]  # fmt: skip
+    if told:
+        raise NetworkError(
+            f"the {precision} graphs stray from the network: {', '.join(told)}; "
+            "take fp32, or --force of `pymafx-live export` to use them all the same."
+        )
+
+
+def _export(folder: Path, part: Path, precision: str, progress: Progress) -> None:
+    said = metadata(precision, version("pymafx-live"), source_hashes(folder))
+    modules = graph_modules(load_network(folder, WEIGHTS[precision]))
+    for name, path in graph_paths(part).items():
+        progress(f"exporting the graph {name}")
+        onnx.save(export_graph(name, modules[name], said), path)
+
+
+def _give_names(part: Path, target: Path, about: Mapping[str, Any]) -> None:
+    """Each file appears whole, the description last, so that a set cut short is never taken for one."""
+    sizes = {name: path.stat().st_size for name, path in graph_paths(part).items()}
+    (part / ABOUT).write_text(json.dumps({**about, "bytes": sizes}, indent=1))
+    (target / ABOUT).unlink(missing_ok=True)
+    for name in (*(f"{name}.onnx" for name in GRAPH_NAMES), ABOUT):
+        (part / name).replace(target / name)
