@@ -6,6 +6,7 @@ corners cut off to whole pixels. Boxes count from the image's top left corner, s
 (0.5, 0.5).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -44,6 +45,12 @@ class CropBoxes:
         """x1, y1, x2, y2 (N, 4) in whole pixels, cut off towards zero as the reference does."""
         half = self.sides[:, None].astype(np.float64) / 2
         return np.asarray(np.trunc(np.concatenate([self.centres - half, self.centres + half], 1)), np.float64)
+
+
+def concatenate(boxes: Sequence[CropBoxes]) -> CropBoxes:
+    """All boxes in one batch."""
+    fields = ("centres", "sides", "seen")
+    return CropBoxes(*(np.concatenate([getattr(b, name) for b in boxes]) for name in fields))
 
 
 def boxes_around(keypoints: Reals, visible: Mask, margin: float) -> CropBoxes:

@@ -1,21 +1,22 @@
 """The PyMAF-X engine: tracked people in, SMPL-X with shape, hands and expression out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.arrays import Image, Reals
 from pymafx_live.engines.pymafx.crops import (
     FACE_MARGIN,
     HAND_MARGIN,
     CropBoxes,
     CropCutter,
+    concatenate,
     translations,
 )
 from pymafx_live.engines.pymafx.estimator import REST_FACE, Estimator, Found
 from pymafx_live.engines.pymafx.memory import HOLD, FaceEstimate, HandEstimate, MeanShape, TrackMemory
-from pymafx_live.engines.pymafx.origins import Looked, held_origins, origins
+from pymafx_live.engines.pymafx.origins import held_origins, origins
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import SIDES, View, Views, body_boxes, part_boxes
 from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
@@ -44,10 +45,8 @@ class _Subject:
     track: Track
     memory: TrackMemory
     view: View | None
-
-    def due(self, frame: int | None, every: int) -> bool:
-        """Whether a part that was last estimated in `frame` of this track is to be estimated again."""
-        return frame is None or self.memory.frame - frame >= every
+    measured: set[str] = field(default_factory=set)
+    """Of `left`, `right` and `face`, what was estimated in this frame."""
 
 
 class PymafxEngine:
@@ -94,66 +93,60 @@ class PymafxEngine:
         return TrackMemory(MeanShape(self.options.freeze_shape))
 
     def _measure(self, frame: Frame, subjects: list[_Subject]) -> dict[int, Person]:
-        """Runs the graphs for these people; by track id."""
-        cutter = CropCutter(frame.image)
-        looked = [Looked() for _ in subjects]
-        self._measure_hands(frame, cutter, subjects, looked)
-        self._measure_faces(frame, cutter, subjects, looked)
-        boxes = body_boxes([s.view for s in subjects], np.array([s.track.box for s in subjects]))
-        faces, states, votes, visibility = self._known_parts(subjects, looked)
-        found = self._estimator.bodies(cutter.cut(boxes), faces, states, votes, visibility)
-        places = translations(found["pred_cam"], boxes, frame.camera)
+        """Cuts all crops at once and runs the graphs; people by track id."""
+        hands, faces = self._due(frame.time, subjects)
+        kinds = [
+            part_boxes([points for *_, points in hands], HAND_MARGIN),
+            part_boxes([points for _, points in faces], FACE_MARGIN),
+            body_boxes([s.view for s in subjects], np.array([s.track.box for s in subjects])),
+        ]
+        crops = CropCutter(frame.image).cut(concatenate(kinds))
+        hand_crops, face_crops, body_crops = np.split(crops, np.cumsum([len(boxes) for boxes in kinds])[:-1])
+        self._measure_hands(frame, hand_crops, hands)
+        self._measure_faces(frame, face_crops, faces)
+        found = self._estimator.bodies(body_crops, *self._known_parts(subjects))
+        places = translations(found["pred_cam"], kinds[2], frame.camera)
         poses = full_poses(found)
         people = {}
         for k, subject in enumerate(subjects):
             row = {name: values[k] for name, values in found.items()}
-            box = boxes[k : k + 1]
-            people[subject.track.id] = self._person(frame, subject, looked[k], row, poses[k], places[k], box)
+            people[subject.track.id] = self._person(frame, subject, row, poses[k], places[k], kinds[2][k : k + 1])
         return people
 
-    def _measure_hands(
-        self, frame: Frame, cutter: CropCutter, subjects: list[_Subject], looked: list["Looked"]
-    ) -> None:
-        """Estimates the hands that are seen and due, all in one batch."""
-        jobs, points = [], []
-        for subject, look in zip(subjects, looked, strict=True):
-            subject.memory.forget_stale(frame.time)
-            for side, hand in ({} if subject.view is None else subject.view.hands).items():
-                known = subject.memory.hands.get(side)
-                look.seen.add(side)
-                if subject.due(None if known is None else known.frame, self.options.hands_every):
-                    jobs.append((subject, look, side))
-                    points.append(hand)
-        if not jobs:
-            return
-        found = self._estimator.hands(
-            cutter.cut(part_boxes(points, HAND_MARGIN)), np.array([side == "left" for *_, side in jobs])
-        )
-        for (subject, look, side), state, votes in zip(jobs, found["hand_state"], found["hand_votes"], strict=True):
-            subject.memory.hands[side] = HandEstimate(state, votes, frame.time, subject.memory.frame)
-            look.measured.add(side)
-
-    def _measure_faces(
-        self, frame: Frame, cutter: CropCutter, subjects: list[_Subject], looked: list["Looked"]
-    ) -> None:
-        """Estimates the faces that are seen and due, all in one batch."""
-        jobs, points = [], []
-        for subject, look in zip(subjects, looked, strict=True):
-            if subject.view is None or subject.view.face is None:
+    def _due(
+        self, time: float, subjects: list[_Subject]
+    ) -> tuple[list[tuple[_Subject, str, Reals]], list[tuple[_Subject, Reals]]]:
+        """The hands and faces that are seen and have to be estimated, with their points; drops what is too old."""
+        hands, faces = [], []
+        for subject in subjects:
+            memory, view = subject.memory, subject.view
+            memory.forget_stale(time)
+            if view is None:
                 continue
-            known = subject.memory.face
-            look.seen.add("face")
-            if subject.due(None if known is None else known.frame, self.options.face_every):
-                jobs.append((subject, look))
-                points.append(subject.view.face)
+            for side, points in view.hands.items():
+                if memory.is_due(memory.hands.get(side), self.options.hands_every):
+                    hands.append((subject, side, points))
+            if view.face is not None and memory.is_due(memory.face, self.options.face_every):
+                faces.append((subject, view.face))
+        return hands, faces
+
+    def _measure_hands(self, frame: Frame, crops: Image, jobs: list[tuple[_Subject, str, Reals]]) -> None:
         if not jobs:
             return
-        found = self._estimator.faces(cutter.cut(part_boxes(points, FACE_MARGIN)))
-        for (subject, look), poses, expression in zip(jobs, found["face_poses"], found["pred_exp"], strict=True):
-            subject.memory.face = FaceEstimate(poses, expression, frame.time, subject.memory.frame)
-            look.measured.add("face")
+        found = self._estimator.hands(crops, np.array([side == "left" for _, side, _ in jobs]))
+        for (subject, side, _), state, votes in zip(jobs, found["hand_state"], found["hand_votes"], strict=True):
+            subject.memory.hands[side] = HandEstimate(state, votes, frame.time, subject.memory.frame)
+            subject.measured.add(side)
 
-    def _known_parts(self, subjects: list[_Subject], looked: list["Looked"]) -> tuple[Reals, Reals, Reals, Reals]:
+    def _measure_faces(self, frame: Frame, crops: Image, jobs: list[tuple[_Subject, Reals]]) -> None:
+        if not jobs:
+            return
+        found = self._estimator.faces(crops)
+        for (subject, _), poses, expression in zip(jobs, found["face_poses"], found["pred_exp"], strict=True):
+            subject.memory.face = FaceEstimate(poses, expression, frame.time, subject.memory.frame)
+            subject.measured.add("face")
+
+    def _known_parts(self, subjects: list[_Subject]) -> tuple[Reals, Reals, Reals, Reals]:
         """Faces (B, 4, 18), hands' states (B, 2, 109), votes (B, 2, 4) and visibilities (B, 2), new or carried on."""
         count = len(subjects)
         faces = np.repeat(REST_FACE[None], count, 0)
@@ -169,9 +162,7 @@ class PymafxEngine:
                     states[k, h], votes[k, h], visibility[k, h] = known.state, known.votes, UNDECIDED
         return faces, states, votes, visibility
 
-    def _person(
-        self, frame: Frame, subject: _Subject, looked: "Looked", row: Found, pose: Reals, place: Reals, box: CropBoxes
-    ) -> Person:
+    def _person(self, frame: Frame, subject: _Subject, row: Found, pose: Reals, place: Reals, box: CropBoxes) -> Person:
         """The published form of what was just estimated."""
         track, memory, view = subject.track, subject.memory, subject.view
         betas = memory.shape.add(row["pred_shape"])
@@ -181,7 +172,7 @@ class PymafxEngine:
         extra["crop_box"] = np.array([*(box.centres[0] - 0.5), box.sides[0]], np.float32)
         person = Person(
             track.id, track.state, track.box, track.score, self.name,
-            origins(track, view, memory, looked, row["pred_vis_hands"]),
+            origins(track, view, memory, subject.measured, row["pred_vis_hands"]),
             global_orient=pose[0], body_pose=pose[1:22].ravel(),
             jaw_pose=pose[22], leye_pose=pose[23], reye_pose=pose[24],
             left_hand_pose=pose[25:40].ravel(), right_hand_pose=pose[40:].ravel(),

@@ -1,7 +1,6 @@
 """How far each part of a person is to be trusted, and where it comes from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from pymafx_live.engines.arrays import Reals
@@ -15,16 +14,10 @@ VISIBLE = 0.1
 """Above this, raw, a hand's visibility counts as visible to the network."""
 
 
-@dataclass(slots=True)
-class Looked:
-    """What one person showed in a frame, of `left`, `right` and `face`: what was `seen`, and what `measured` of it."""
-
-    seen: set[str] = field(default_factory=set)
-    measured: set[str] = field(default_factory=set)
-
-
-def origins(track: Track, view: View | None, memory: TrackMemory, looked: Looked, visibility: Reals) -> dict[str, Part]:
-    """The parts of a person whose body was estimated in this frame.
+def origins(
+    track: Track, view: View | None, memory: TrackMemory, measured: Collection[str], visibility: Reals
+) -> dict[str, Part]:
+    """The parts of a person whose body was estimated in this frame, and of `left`, `right` and `face` the `measured`.
 
     The network always gives a whole body; a limb that no keypoint shows is its guess, and `default`. A hand's
     confidence is the network's own visibility (2: left, right). Without a view the detector's score is all there is.
@@ -33,8 +26,8 @@ def origins(track: Track, view: View | None, memory: TrackMemory, looked: Looked
         limbs = {name: Part(track.score, Origin.MEASURED) for name in LIMBS}
     else:
         limbs = {name: _limb(view.confidence[name]) for name in LIMBS}
-    hands = {f"{side}_hand": _hand(side, memory, looked, float(visibility[k])) for k, side in enumerate(SIDES)}
-    face = _face(view, memory, looked)
+    hands = {f"{side}_hand": _hand(side, memory, measured, float(visibility[k])) for k, side in enumerate(SIDES)}
+    face = _face(view, memory, measured)
     body = track.score if view is None else view.confidence["transl"]
     betas = Origin.HELD if memory.shape.frozen else Origin.MEASURED
     return {
@@ -56,15 +49,15 @@ def _limb(confidence: float) -> Part:
     return Part(confidence, Origin.MEASURED if confidence >= SEEN else Origin.DEFAULT)
 
 
-def _hand(side: str, memory: TrackMemory, looked: Looked, visibility: float) -> Part:
+def _hand(side: str, memory: TrackMemory, measured: Collection[str], visibility: float) -> Part:
     confidence = float(np.clip(visibility, 0, 1))
     if side not in memory.hands or visibility <= VISIBLE:  # the mean hand
         return Part(confidence, Origin.DEFAULT)
-    return Part(confidence, Origin.MEASURED if side in looked.measured else Origin.HELD)
+    return Part(confidence, Origin.MEASURED if side in measured else Origin.HELD)
 
 
-def _face(view: View | None, memory: TrackMemory, looked: Looked) -> Part:
+def _face(view: View | None, memory: TrackMemory, measured: Collection[str]) -> Part:
     confidence = 0.0 if view is None else view.confidence["jaw"]
     if memory.face is None:
         return Part(confidence, Origin.DEFAULT)
-    return Part(confidence, Origin.MEASURED if "face" in looked.measured else Origin.HELD)
+    return Part(confidence, Origin.MEASURED if "face" in measured else Origin.HELD)

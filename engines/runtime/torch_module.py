@@ -18,7 +18,11 @@ class TorchRunner:
         inputs: Mapping[str, TensorSpec],
         outputs: Mapping[str, TensorSpec],
         device: str = "cpu",
+        threads: int = 0,
     ) -> None:
+        """`threads` counts for all of PyTorch in this process; 0: its own choice."""
+        if threads:
+            torch.set_num_threads(threads)
         self.module = module.eval().requires_grad_(False).to(device)
         self.inputs, self.outputs, self.device = inputs, outputs, device
 
