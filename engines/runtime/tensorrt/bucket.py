@@ -15,19 +15,28 @@ from torch import Tensor
 class Bucket:
     """Runs one batch size. All addresses are set once, so that a CUDA graph of it stays valid."""
 
-    def __init__(self, size: int, profile: int, context: Any, tensors: Tensors, memory: Memory, logger: Any) -> None:
+    def __init__(
+        self,
+        size: int,
+        shapes: Mapping[str, tuple[int, ...]],
+        profile: int,
+        context: Any,
+        tensors: Tensors,
+        memory: Memory,
+        logger: Any,
+    ) -> None:
         """Raises `NetworkError` for whatever TensorRT refuses, and `MemoryError`."""
         self.size = size
         self._context, self._memory, self._logger = context, memory, logger
         with memory.ordered():
             if not context.set_optimization_profile_async(profile, memory.stream):
                 self._fail("refuses its profile")
-        for name, spec in tensors.inputs.items():
-            if not context.set_input_shape(name, tensors.sized(spec, size)):
+        for name, shape in shapes.items():
+            if not context.set_input_shape(name, shape):
                 self._fail(f"refuses the shape of {name!r}")
         self._infer_shapes()
-        self._inputs = {k: memory.empty(tensors.sized(s, size), s.dtype) for k, s in tensors.inputs.items()}
-        self._staging = {k: memory.staging(tensors.sized(s, size), s.dtype) for k, s in tensors.inputs.items()}
+        self._inputs = {k: memory.empty(shapes[k], s.dtype) for k, s in tensors.inputs.items()}
+        self._staging = {k: memory.staging(shapes[k], s.dtype) for k, s in tensors.inputs.items()}
         self._host = {k: buffer.numpy() for k, buffer in self._staging.items()}
         self.outputs = {k: memory.empty(self._output_shape(k), s.dtype) for k, s in tensors.outputs.items()}
         for name, buffer in (self._inputs | self.outputs).items():

@@ -1,6 +1,7 @@
 """From an ONNX file to the bytes of an engine."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pymafx_live.engines.runtime.tensorrt.flavour import Flavour
 from pymafx_live.engines.runtime.tensorrt.messages import is_out_of_memory, make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.monitor import make_monitor
 from pymafx_live.engines.runtime.tensorrt.parsing import Parsed, parse
+from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, spec
 from pymafx_live.pipeline.errors import NetworkError
 
 WORKSPACE = 4 << 30
@@ -22,11 +24,15 @@ TF32 rounds the products of float32 networks to ten bits: as coarse as float16, 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build: batch sizes, for RTX the compute capabilities, and the card's memory in bytes (0: unknown)."""
+    """What to build: batch sizes, for RTX the compute capabilities, and the card's memory in bytes (0: unknown).
+
+    `sizes` has the shape, without the batch, of each input whose picture size varies in the ONNX file.
+    """
 
     buckets: tuple[int, ...]
     targets: tuple[str, ...] = ()
     memory: int = 0
+    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,21 @@ class Built:
 
     engine: bytes
     timings: bytes = b""
+
+
+class UnsizedError(NetworkError):
+    """The network takes pictures of any size, of which an engine takes one; `tensors` are its inputs and outputs."""
+
+    def __init__(self, message: str, tensors: Tensors) -> None:
+        super().__init__(f"an engine is for one picture size, and {message}: export the network with one size.")
+        self.tensors = tensors
+
+
+def tensors(network: Any) -> Tensors:
+    """The inputs and outputs of a parsed network."""
+    inputs = {t.name: spec(t) for t in (network.get_input(i) for i in range(network.num_inputs))}
+    outputs = {t.name: spec(t) for t in (network.get_output(i) for i in range(network.num_outputs))}
+    return Tensors(inputs, outputs, (), ())
 
 
 def batch_buckets(largest: int) -> tuple[int, ...]:
@@ -52,7 +73,7 @@ def build(flavour: Flavour, model: Path, plan: Plan, progress: Progress, timings
     parsed = parse(flavour, model, logger)
     config = parsed.builder.create_builder_config()
     _configure(flavour, config, plan)
-    _add_profiles(parsed, config, plan, model)
+    _add_profiles(parsed, config, plan)
     cache = None if flavour.rtx else _use_timings(config, timings)
     monitor = make_monitor(trt, what, progress)
     if monitor is not None:
@@ -82,22 +103,19 @@ def _configure(flavour: Flavour, config: Any, plan: Plan) -> None:
                 raise NetworkError(f"{flavour.title} cannot build for {target}.")
 
 
-def _add_profiles(parsed: Parsed, config: Any, plan: Plan, model: Path) -> None:
+def _add_profiles(parsed: Parsed, config: Any, plan: Plan) -> None:
     """One profile per batch size, each for exactly that size; a network of fixed shape needs none."""
     varying = [tensor for tensor in parsed.inputs if -1 in tuple(tensor.shape)]
     for tensor in varying:
-        if -1 in tuple(tensor.shape)[1:]:
-            raise NetworkError(
-                f"{model} cannot be built: its input {tensor.name!r} is {_shown(tensor.shape)}, and only the batch "
-                "may vary: export it with one picture size."
-            )
+        if -1 in tuple(tensor.shape)[1:] and tensor.name not in plan.sizes:
+            raise UnsizedError(f"its input {tensor.name!r} is of any size", tensors(parsed.network))
     for size in plan.buckets if varying else ():
         profile = parsed.builder.create_optimization_profile()
         for tensor in varying:
-            shape = (size, *tuple(tensor.shape)[1:])
+            shape = (size, *plan.sizes.get(tensor.name, tuple(tensor.shape)[1:]))
             profile.set_shape(tensor.name, shape, shape, shape)
         if config.add_optimization_profile(profile) < 0:
-            raise NetworkError(f"{model} cannot be built: TensorRT refuses a batch of {size}.")
+            raise NetworkError(f"TensorRT refuses a batch of {size}.")
 
 
 def _use_timings(config: Any, timings: bytes) -> Any:
@@ -116,7 +134,3 @@ def _failure(flavour: Flavour, model: Path, plan: Plan, errors: list[str]) -> st
             f"or ask for fewer people at once than {plan.buckets[-1]}."
         )
     return f"{model} cannot be built by {flavour.title}: {reason(errors)}."
-
-
-def _shown(shape: Any) -> str:
-    return " x ".join("?" if n == -1 else str(n) for n in tuple(shape))

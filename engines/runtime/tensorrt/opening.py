@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
-from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, batch_buckets, build
+from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, batch_buckets, build
 from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, require_library, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
+from pymafx_live.engines.runtime.tensorrt.sizes import AnySizeRunner, Sizes
 from pymafx_live.pipeline.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def _find(device: int) -> tuple[Gpu, Flavour]:
     return gpu, find_flavour(gpu)
 
 
-def open_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> TensorRTRunner:
+def open_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> TensorRTRunner | AnySizeRunner:
     """The ONNX file `model` on TensorRT, built at first use. Raises `NetworkError` where it cannot be."""
     try:
         gpu, flavour = _find(options.device)
@@ -56,16 +58,25 @@ class Site:
     memory: Memory
 
 
-def open_on(site: Site, model: Path, options: RunnerOptions) -> TensorRTRunner:
+def open_on(site: Site, model: Path, options: RunnerOptions) -> TensorRTRunner | AnySizeRunner:
     """The ONNX file on that library, GPU and memory, warmed up. Raises `NetworkError`."""
+    try:
+        return _open_sized(site, model, options, {})
+    except UnsizedError as error:
+        largest, device = options.max_batch, site.memory.device
+        return AnySizeRunner(error.tensors, device, largest, partial(_open_sized, site, model, options))
+
+
+def _open_sized(site: Site, model: Path, options: RunnerOptions, sizes: Sizes) -> TensorRTRunner:
+    """The runner of the engine for pictures of these sizes."""
     from pymafx_live.engines.runtime.tensorrt.runner import TensorRTRunner
 
     flavour = site.flavour
-    key = _key(flavour, model, options, site.gpu, site.gpu.sm)
+    key = _key(flavour, model, options, site.gpu, site.gpu.sm, sizes)
     cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
     kernels = f"{model.stem}-{_kernels_digest(key, site.gpu)}.kernels"
     with site.memory.ordered():
-        loaded = _fetch(site, model, options, key, cache, cache.read_part(kernels) if flavour.rtx else b"")
+        loaded = _fetch(site, model, options, sizes, key, cache, cache.read_part(kernels) if flavour.rtx else b"")
         runner = TensorRTRunner(loaded, site.memory)
     runner.warm_up(capture=not flavour.rtx, progress=options.progress)
     if flavour.rtx:
@@ -80,9 +91,9 @@ def build_engine(model: Path, options: RunnerOptions = DEFAULTS, target: str | N
     Raises `NetworkError` where it cannot be built or written, and `UsageError` for a target it does not know.
     """
     flavour, gpu, target = _builder(options, target)
-    key = _key(flavour, model, options, gpu, target)
+    key = _key(flavour, model, options, gpu, target, {})
     cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
-    cache.fetch(key, lambda: _build(flavour, model, options, gpu, target, cache), lambda data: data)
+    cache.fetch(key, lambda: _build(flavour, model, options, gpu, target, cache, {}), lambda data: data)
     path = cache.path(key)
     try:
         whole = unpacked(path.read_bytes(), key) is not None
@@ -111,7 +122,13 @@ def _builder(options: RunnerOptions, target: str | None) -> tuple[Flavour, Gpu, 
 
 
 def _fetch(
-    site: Site, model: Path, options: RunnerOptions, key: EngineKey, cache: EngineCache, kernels: bytes
+    site: Site,
+    model: Path,
+    options: RunnerOptions,
+    sizes: Sizes,
+    key: EngineKey,
+    cache: EngineCache,
+    kernels: bytes,
 ) -> Loaded:
     """The engine, from the cache or built."""
     flavour = site.flavour
@@ -119,7 +136,7 @@ def _fetch(
     try:
         return cache.fetch(
             key,
-            lambda: _build(flavour, model, options, site.gpu, site.gpu.sm, cache),
+            lambda: _build(flavour, model, options, site.gpu, site.gpu.sm, cache, sizes),
             lambda data: load_engine(flavour, data, logger, kernels),
         )
     except ValueError as error:
@@ -128,9 +145,17 @@ def _fetch(
         ) from error
 
 
-def _build(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target: str, cache: EngineCache) -> bytes:
+def _build(
+    flavour: Flavour,
+    model: Path,
+    options: RunnerOptions,
+    gpu: Gpu,
+    target: str,
+    cache: EngineCache,
+    sizes: Sizes,
+) -> bytes:
     """An engine's bytes, built with the timings of builds before and leaving its own for later ones."""
-    plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory)
+    plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory, sizes)
     if flavour.rtx:
         return build(flavour, model, plan, options.progress).engine
     place = hashlib.sha256(repr((flavour.version, gpu)).encode()).hexdigest()[:16]
@@ -140,14 +165,15 @@ def _build(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, targ
     return built.engine
 
 
-def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target: str) -> EngineKey:
+def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target: str, sizes: Sizes) -> EngineKey:
     try:
         onnx = file_digest(model)
     except OSError as error:
         raise NetworkError(f"{model} cannot be read ({error.strerror}): give an ONNX file.") from error
     name, driver = ("", "") if flavour.rtx else (gpu.name, gpu.driver)
     buckets = batch_buckets(options.max_batch)
-    return EngineKey(onnx, flavour.name, flavour.version, name, target, driver, buckets, FLAGS)
+    flags = (*FLAGS, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
+    return EngineKey(onnx, flavour.name, flavour.version, name, target, driver, buckets, flags)
 
 
 def _kernels_digest(key: EngineKey, gpu: Gpu) -> str:

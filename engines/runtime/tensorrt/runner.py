@@ -9,7 +9,7 @@ from pymafx_live.engines.runtime.tensorrt.arguments import batch_of
 from pymafx_live.engines.runtime.tensorrt.bucket import Bucket
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded
 from pymafx_live.engines.runtime.tensorrt.memory import Memory
-from pymafx_live.engines.runtime.tensorrt.tensors import Tensors
+from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, shape_in
 from pymafx_live.pipeline.errors import NetworkError
 
 ALIGNMENT = 256
@@ -35,7 +35,7 @@ class TensorRTRunner:
             # One for all batch sizes: they run on one stream, one after another.
             self._scratch = memory.empty((size,), "uint8")
             self._buckets = [
-                Bucket(batch, profile, self._context(size), tensors, memory, loaded.logger)
+                self._bucket(batch, profile, tensors, size)
                 for batch, profile in zip(tensors.sizes, tensors.profiles, strict=True)
             ]
         except MemoryError as error:
@@ -43,6 +43,11 @@ class TensorRTRunner:
                 f"the GPU's memory does not hold the engine ({size >> 20} MiB beside its weights): end other programs "
                 "that use the GPU, or ask for fewer people at once."
             ) from error
+
+    def _bucket(self, batch: int, profile: int, tensors: Tensors, scratch: int) -> Bucket:
+        engine, logger = self._loaded.engine, self._loaded.logger
+        shapes = {name: shape_in(engine, name, found, profile) for name, found in tensors.inputs.items()}
+        return Bucket(batch, shapes, profile, self._context(scratch), tensors, self._memory, logger)
 
     def _context(self, size: int) -> Any:
         context = self._loaded.make_context()

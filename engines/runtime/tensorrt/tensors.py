@@ -27,17 +27,27 @@ class Tensors:
         outputs: dict[str, TensorSpec] = {}
         for i in range(engine.num_io_tensors):
             name = engine.get_tensor_name(i)
-            shape = tuple(None if n < 0 else n for n in engine.get_tensor_shape(name))
-            spec = TensorSpec(shape, _DTYPES[engine.get_tensor_dtype(name).name])
-            (inputs if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT else outputs)[name] = spec
+            found = _spec(engine.get_tensor_shape(name), engine.get_tensor_dtype(name))
+            (inputs if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT else outputs)[name] = found
         sizes = [_batch(engine, inputs, profile) for profile in range(engine.num_optimization_profiles)]
         ascending = sorted(range(len(sizes)), key=sizes.__getitem__)
         return cls(inputs, outputs, tuple(sizes[i] for i in ascending), tuple(ascending))
 
-    @staticmethod
-    def sized(spec: TensorSpec, batch: int) -> tuple[int, ...]:
-        """The shape of an input at that batch."""
-        return tuple(batch if n is None else n for n in spec.shape)
+
+def shape_in(engine: Any, name: str, found: TensorSpec, profile: int) -> tuple[int, ...]:
+    """The one shape that a profile has for an input."""
+    if None not in found.shape:
+        return tuple(n for n in found.shape if n is not None)
+    return tuple(engine.get_tensor_profile_shape(name, profile)[2])
+
+
+def spec(tensor: Any) -> TensorSpec:
+    """Of an `ITensor`."""
+    return _spec(tensor.shape, tensor.dtype)
+
+
+def _spec(shape: Any, dtype: Any) -> TensorSpec:
+    return TensorSpec(tuple(None if n < 0 else n for n in tuple(shape)), _DTYPES[dtype.name])
 
 
 def _batch(engine: Any, inputs: dict[str, TensorSpec], profile: int) -> int:

@@ -94,10 +94,16 @@ class IHostMemory(bytes):
         return len(self)
 
 
+def data_type(value):
+    name = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+    return DataType[{"float32": "FLOAT", "float16": "HALF"}.get(name, name.upper())]
+
+
 class ITensor:
     def __init__(self, value):
         self.name = value.name
         self.shape = tuple(d.dim_value if d.HasField("dim_value") else -1 for d in value.type.tensor_type.shape.dim)
+        self.dtype = data_type(value)
 
 
 class ILayer:
@@ -126,6 +132,13 @@ class INetworkDefinition:
     @property
     def num_layers(self):
         return len(self.model.graph.node)
+
+    @property
+    def num_outputs(self):
+        return len(self.model.graph.output)
+
+    def get_output(self, index):
+        return ITensor(self.model.graph.output[index])
 
     def get_input(self, index):
         return ITensor(self.model.graph.input[index])
@@ -320,9 +333,7 @@ class ICudaEngine:
         return ITensor(self.values[name]).shape
 
     def get_tensor_dtype(self, name):
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(self.values[name].type.tensor_type.elem_type).name
-        names = {"float32": "FLOAT", "float16": "HALF"}
-        return DataType[names.get(dtype, dtype.upper())]
+        return data_type(self.values[name])
 
     def get_tensor_mode(self, name):
         return TensorIOMode.INPUT if name in self.inputs else TensorIOMode.OUTPUT

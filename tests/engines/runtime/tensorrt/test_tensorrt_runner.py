@@ -161,9 +161,22 @@ def test_nearest_sampling_is_refused(opened: Open, make_network: Callable[..., P
         opened(make_network(mode="linear", opset=20))
 
 
-def test_a_picture_size_that_varies_is_refused(opened: Open, make_network: Callable[..., Path]) -> None:
-    with pytest.raises(NetworkError, match=r"'crops' is \? x \? x \? x 3, and only the batch may vary"):
-        opened(make_network(size="S"))
+def test_pictures_of_any_size_get_an_engine_for_each(
+    opened: Open, make_network: Callable[..., Path], fake: ModuleType
+) -> None:
+    model = make_network(size="S")
+    reference, runner = OnnxRuntimeRunner(model), opened(model, max_batch=2)
+    assert runner.inputs == reference.inputs and runner.outputs == reference.outputs
+    assert fake.seen.executions == 0
+    rng = np.random.default_rng(2)
+    for size in (12, 16, 12, 20, 16, 12):
+        inputs = {"crops": rng.integers(0, 256, (2, size, size, 3), dtype=np.uint8), "flags": np.array([True, False])}
+        assert_same(runner.run(inputs), reference.run(inputs))
+    # sizes that were let go come from the cache; the first build only found out that there is no one size
+    assert fake.seen.builds == 3
+    with pytest.raises(NetworkError, match="'crops' is uint8"):
+        runner.run({"crops": np.zeros((2, 12, 12, 4), np.uint8), "flags": np.array([True, False])})
+    runner.close()
 
 
 def test_what_is_no_onnx_is_refused(opened: Open, tmp_path: Path) -> None:
