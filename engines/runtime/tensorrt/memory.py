@@ -92,7 +92,8 @@ class CudaMemory:
     def capture(self, launch: Call) -> Call:
         """See `Memory.capture`."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+        capturing = torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local")
+        with torch.cuda.device(self._device), capturing:
             launch()
         replay: Call = graph.replay
         return replay
