@@ -25,6 +25,7 @@ from pymafx_live.bench.report import numbers, print_table, runtime_names, write_
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.engines.runtime import Runner, RunnerOptions, selection
+from pymafx_live.engines.runtime.interface import DEFAULTS
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.errors import LiveError
 from pymafx_live.pipeline.loop import results
@@ -87,7 +88,7 @@ class NetworkClock:
         """Runners that are opened while it is open are counted as long as they run."""
         original = selection.open_on
 
-        def opened(model: Path, runtime: str, options: RunnerOptions) -> Any:
+        def opened(model: Path, runtime: str, options: RunnerOptions = DEFAULTS) -> Runner:
             return TimedRunner(original(model, runtime, options), self)
 
         selection.open_on = opened
@@ -107,9 +108,12 @@ class TimedRunner:
 
     def __init__(self, runner: Runner, clock: NetworkClock) -> None:
         self._runner, self._clock = runner, clock
+        self.runtime, self.device = runner.runtime, runner.device
+        self.inputs, self.outputs = runner.inputs, runner.outputs
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runner, name)
+    def close(self) -> None:
+        """See `Runner.close`."""
+        self._runner.close()
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Runner.run`."""

@@ -13,9 +13,10 @@ import os
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import click
@@ -34,19 +35,38 @@ RARE = {"hand_recrop": 2}
 SHORT = dict(zip((*FOLLOWED, *RARE), ("body", "hand", "face", "blendshapes", "hand's frame"), strict=True))
 CANVAS = (1, 3, 384, 640)
 LITERT, TORCH = "litert", "torch"
+CLOCKS = {"wall": perf_counter, "cpu": process_time}
 Work = Callable[[], Any]
 Figures = dict[str, float]
 
 
-def take_turns(contenders: Mapping[str, Work], repeats: int) -> dict[str, list[float]]:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command's options."""
+
+    runtime: str
+    people: str
+    originals: Path | None
+    graphs: Path | None
+    assets: Path | None
+    graph_people: str
+    repeats: int
+    graph_repeats: int
+    threads: int
+    clock: str
+    output: Path | None
+
+
+def take_turns(contenders: Mapping[str, Work], repeats: int, clock: str = "wall") -> dict[str, list[float]]:
     """The milliseconds of every run of every contender, who take turns; the first two are not counted."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    now = CLOCKS[clock]
     for turn in range(repeats + 2):
         for name, work in contenders.items():
-            start = perf_counter()
+            start = now()
             work()
             if turn > 1:
-                times[name].append(1e3 * (perf_counter() - start))
+                times[name].append(1e3 * (now() - start))
     return times
 
 
@@ -56,7 +76,7 @@ def medians(times: Mapping[str, list[float]]) -> Figures:
     return {name: statistics.median(values) for name, values in times.items()} | least
 
 
-def matrix_rate(threads: int, size: int = 2048, repeats: int = 7) -> float:
+def matrix_rate(threads: int, clock: str = "wall", size: int = 2048, repeats: int = 7) -> float:
     """GFLOP/s of the best product of two float32 matrices, by PyTorch if it is there, else by numpy."""
     a = np.random.default_rng(0).random((size, size), np.float32)
     product: Work = lambda: a @ a  # noqa: E731
@@ -66,13 +86,14 @@ def matrix_rate(threads: int, size: int = 2048, repeats: int = 7) -> float:
         torch.set_num_threads(threads)
         tensor = torch.from_numpy(a)
         product = lambda: tensor @ tensor  # noqa: E731
-    (times,) = take_turns({"product": product}, repeats).values()
+    (times,) = take_turns({"product": product}, repeats, clock).values()
     return 2 * size**3 / min(times) / 1e6
 
 
-def landmarks(runtimes: list[str], people: int, originals: Mapping[str, bytes], options: Any) -> dict[str, Figures]:
+def landmarks(runtimes: list[str], people: int, originals: Mapping[str, bytes], options: Options) -> dict[str, Figures]:
     """A row per landmark network, and one for those of a frame together."""
-    rows, frame = {}, {}
+    rows: dict[str, Figures] = {}
+    frame: dict[str, NDArray[Any]] = {}
     for name, each in (FOLLOWED | RARE).items():
         runners = {runtime: _open(DATA / f"{name}.onnx", runtime, options.threads) for runtime in runtimes}
         (key,) = next(iter(runners.values())).inputs
@@ -81,7 +102,7 @@ def landmarks(runtimes: list[str], people: int, originals: Mapping[str, bytes], 
         if originals:
             original = open_original(originals[name], options.threads)
             works = {LITERT: lambda run=original, batch=batch: run(batch), **works}  # type: ignore[misc]
-        times = take_turns(works, options.repeats)
+        times = take_turns(works, options.repeats, options.clock)
         rows[f"{SHORT[name]}, {each * people} rows"] = medians(times)
         if name in FOLLOWED:
             for contender, values in times.items():
@@ -92,7 +113,7 @@ def landmarks(runtimes: list[str], people: int, originals: Mapping[str, bytes], 
     return rows
 
 
-def detector(runtimes: list[str], options: Any) -> dict[str, Figures]:
+def detector(runtimes: list[str], options: Options) -> dict[str, Figures]:
     """The demo's YOLO11n on the canvas of a 16:9 picture."""
     from pymafx_live.engines.detectors.demo_weights import demo_weights
 
@@ -101,17 +122,18 @@ def detector(runtimes: list[str], options: Any) -> dict[str, Figures]:
     (key,) = next(iter(runners.values())).inputs
     image = np.random.default_rng(0).random(CANVAS, np.float32)
     works = {runtime: _run(runner, {key: image}) for runtime, runner in runners.items()}
-    return {"YOLO11n, 384 x 640": medians(take_turns(works, options.repeats))}
+    return {"YOLO11n, 384 x 640": medians(take_turns(works, options.repeats, options.clock))}
 
 
-def pymafx(runtimes: list[str], folder: Path, assets: Path, batch: int, options: Any) -> dict[str, Figures]:
+def pymafx(runtimes: list[str], folder: Path, assets: Path, batch: int, options: Options) -> dict[str, Figures]:
     """PyMAF-X's graphs for `batch` people beside eager PyTorch, and all three together with their GFLOP."""
     if find_spec("torch") is None:
         raise UsageError("eager PyTorch is missing; install the extra: pip install 'pymafx-live[torch]'.")
     from pymafx_live.bench.eager import eager_runners, giga_operations
     from pymafx_live.engines.pymafx.graphs import GRAPHS
 
-    rows, whole = {}, {}
+    rows: dict[str, Figures] = {}
+    whole: dict[str, NDArray[Any]] = {}
     operations = 0.0
     eager = eager_runners(assets, options.threads)
     for name, spec in GRAPHS.items():
@@ -119,7 +141,7 @@ def pymafx(runtimes: list[str], folder: Path, assets: Path, batch: int, options:
         given = {key: random_input(tensor, rows_of) for key, tensor in spec.inputs.items()}
         runners = {runtime: _open(folder / f"{name}.onnx", runtime, options.threads) for runtime in runtimes}
         works = {TORCH: _run(eager[name], given)} | {k: _run(runner, given) for k, runner in runners.items()}
-        times = take_turns(works, options.graph_repeats)
+        times = take_turns(works, options.graph_repeats, options.clock)
         gflop = giga_operations(eager[name].module, given)
         operations += gflop
         rows[f"{name}, {rows_of} rows"] = medians(times) | {"gflop": gflop}
@@ -139,7 +161,9 @@ def random_input(spec: TensorSpec, batch: int) -> NDArray[Any]:
         return np.arange(batch) % 2 == 0
     if spec.dtype == "uint8":
         return rng.integers(0, 256, shape, dtype=np.uint8)
-    return rng.random(shape, np.float32) * np.float32(256 if shape[-1] == 2 and len(shape) == 3 else 1)
+    scale = 256 if shape[-1] == 2 and len(shape) == 3 else 1
+    values: NDArray[Any] = rng.random(shape, np.float32) * np.float32(scale)
+    return values
 
 
 def with_ratios(rows: Mapping[str, Figures], reference: str, rate: float) -> dict[str, Figures]:
@@ -164,7 +188,7 @@ def _columns(reference: str, runtimes: list[str], extra: Sequence[str]) -> dict[
     return {k: k for k in (reference, *runtimes, *extra)} | {f"{k}, times": f"times {reference}" for k in runtimes}
 
 
-def _tables(runtimes: list[str], options: Any, rate: float) -> Iterator[tuple[str, str, dict[str, Figures]]]:
+def _tables(runtimes: list[str], options: Options, rate: float) -> Iterator[tuple[str, str, dict[str, Figures]]]:
     """What is measured: a title, the reference's name and the rows."""
     originals = find_originals(options.originals) if options.originals else {}
     reference = LITERT if originals else runtimes[0]
@@ -172,17 +196,10 @@ def _tables(runtimes: list[str], options: Any, rate: float) -> Iterator[tuple[st
         rows = landmarks(runtimes, people, originals, options)
         yield f"Landmark networks, {people} people", reference, with_ratios(rows, reference, rate)
     yield "Detector", runtimes[0], with_ratios(detector(runtimes, options), runtimes[0], rate)
-    if options.graphs:
+    if options.graphs and options.assets:
         for people in numbers(options.graph_people):
             rows = pymafx(runtimes, options.graphs, options.assets, people, options)
             yield f"PyMAF-X, {people} people", TORCH, with_ratios(rows, TORCH, rate)
-
-
-class Options:
-    """The command's options by name."""
-
-    def __init__(self, **given: Any) -> None:
-        self.__dict__.update(given)
 
 
 @click.command(help=__doc__)
@@ -195,16 +212,23 @@ class Options:
 @click.option("--repeats", default=40, show_default=True, help="runs of which the median counts")
 @click.option("--graph-repeats", default=7, show_default=True, help="the same for PyMAF-X")
 @click.option("--threads", default=0, help="processor threads of each contender; 0: as many as there are cores")
+@click.option(
+    "--clock",
+    type=click.Choice(list(CLOCKS)),
+    default="wall",
+    show_default=True,
+    help="what is counted: `cpu`, the processor's seconds, with --threads 1 tells the work on a busy machine",
+)
 @click.option("--json", "output", type=Path, help="file for the figures")
 def main(**given: Any) -> None:
     """The command."""
     options = Options(**given)
-    options.threads = options.threads or os.cpu_count() or 1
+    options = replace(options, threads=options.threads or os.cpu_count() or 1)
     try:
         runtimes = runtime_names(options.runtime)
         if options.graphs and not options.assets:
             raise UsageError("--graphs needs --assets, the folder of PyMAF-X files, for eager PyTorch.")
-        rate = matrix_rate(options.threads)
+        rate = matrix_rate(options.threads, options.clock)
         print(f"{rate:.0f} GFLOP/s in a product of float32 matrices on {options.threads} threads")
         everything: dict[str, Figures] = {"matrix product": {"gflop/s": rate}}
         for title, reference, rows in _tables(runtimes, options, rate):

@@ -156,6 +156,9 @@ class RunSettings(Section):
         "and leave the other networks to `auto`",
         "--runtime",
     )
+    precision: Literal["auto", "fp32", "mixed"] = setting(
+        "auto", "PyMAF-X's numbers: `mixed` has halves where they do no harm; `auto`: those on a GPU", "--precision"
+    )
     overlap: bool = setting(
         False,
         "detect on the next frame while this one is estimated: more frames per second, each a little older",

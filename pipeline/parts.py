@@ -34,9 +34,9 @@ def make_tracker(settings: Settings) -> Tracker:
 
 def make_engine(settings: Settings) -> Engine:
     """The engine; raises `AssetError` or `UsageError` where it cannot be made."""
-    from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
-
     if settings.engine.name == "landmarks":
+        from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
+
         return LandmarkEngine(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime))
     from pymafx_live.engines.pymafx.open import open_engine
 
@@ -50,6 +50,8 @@ def make_engine(settings: Settings) -> Engine:
         freeze_shape=engine.freeze_shape,
         max_batch=engine.max_batch,
         threads=settings.run.threads,
+        runtime=settings.run.runtime,
+        precision=settings.run.precision,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 import time
 
 from pymafx_live.configs.schema import Settings
+from pymafx_live.engines.runtime import choose
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Durations, Statistics
 from pymafx_live.pipeline.types import Frame, FrameResult
@@ -19,13 +20,21 @@ def run_in_terminal(settings: Settings) -> None:
     _log_to(console, logging.INFO if settings.run.verbose else logging.WARNING)
     statistics = Statistics()
     if console.is_terminal:
-        console.print("getting ready; a first start compiles for half a minute", style="dim")
+        console.print(f"getting ready{_runtime(settings)}; a first start compiles for half a minute", style="dim")
     try:
         run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected))
     finally:
         if statistics.frames:
             console.print(headline(statistics), soft_wrap=True, highlight=False)
             console.print(closing_table(statistics))
+
+
+def _runtime(settings: Settings) -> str:
+    """What `auto` takes on this machine, and why."""
+    if settings.run.runtime != "auto":
+        return ""
+    choice = choose()
+    return f" on {choice.runtime}, as {choice.why}"
 
 
 class ProgressOutput:
@@ -91,6 +100,6 @@ def _row(name: str, durations: Durations) -> list[str]:
 def _log_to(console: Console, level: int) -> None:
     """Sends our own log lines above the progress bar."""
     logger = logging.getLogger("pymafx_live")
-    logger.handlers = [RichHandler(level, console, show_time=False, show_path=False, markup=False)]
+    logger.handlers = [RichHandler(level, console, show_time=False, show_level=False, show_path=False, markup=False)]
     logger.setLevel(level)
     logger.propagate = False

@@ -152,7 +152,8 @@ class Person:
     pelvis: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
     extra: Mapping[str, Floats] = field(default_factory=dict)
     """What one engine adds: `blendshapes` (52,), `keypoints` (33, 3: x, y in pixels, visibility), `bones`
-    (55,: the embedded body's bone lengths as a ratio to its rest skeleton)."""
+    (55,: the embedded body's bone lengths as a ratio to its rest skeleton), `crop_camera` (3: s, tx, ty) and
+    `crop_box` (3: centre x, y and side in pixels)."""
 
     @property
     def full_pose(self) -> Floats:

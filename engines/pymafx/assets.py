@@ -119,7 +119,7 @@ def prepare(folder: Path | str, progress: Callable[[str], None] = lambda step: N
     Returns warnings, one sentence each; `progress` is told each step. Raises `AssetError` for a file that is
     missing, damaged or of another kind, and `UsageError` without torch.
     """
-    _need_torch()
+    need_torch()
     from pymafx_live.engines.pymafx.bundle import prepare_bundle
 
     folder = Path(folder)
@@ -133,7 +133,7 @@ def synthesize(folder: Path | str, seed: int = 0) -> None:
 
     Refuses a folder that already holds something, so that licensed files are never overwritten.
     """
-    _need_torch()
+    need_torch()
     from pymafx_live.engines.pymafx.synthetic_bodies import write_assets
     from pymafx_live.engines.pymafx.synthetic_weights import write_checkpoint
 
@@ -147,7 +147,8 @@ def synthesize(folder: Path | str, seed: int = 0) -> None:
         raise AssetError(f"cannot write {folder}: {error.strerror}; make room there (1.5 GB).") from error
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raises `UsageError` where a package that the network needs is not installed."""
     missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
     if missing:
         raise UsageError(f"this needs {' and '.join(missing)}; install the extra: pip install 'pymafx-live[torch]'.")

@@ -1,7 +1,6 @@
 """Runs the three graphs for any number of people, in batches of at most so many."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -29,13 +28,6 @@ class Estimator:
         self.unseen_state, self.unseen_votes = unseen["hand_state"], unseen["hand_votes"]
         self._warm_up(black[:1])
         self.runtime = runners["body"].runtime
-
-    @classmethod
-    def open(cls, folder: Path, runtime: str, threads: int, max_batch: int) -> "Estimator":
-        """The estimator of a folder of assets, prepared first where needed. Raises `AssetError`."""
-        from pymafx_live.engines.pymafx.open_graphs import open_graphs
-
-        return cls(open_graphs(folder, runtime, threads, max_batch), max_batch)
 
     def hands(self, crops: Bytes, is_left: Mask) -> Found:
         """Crops (M, 224, 224, 3) to `hand_state` (M, 109) and `hand_votes` (M, 4)."""

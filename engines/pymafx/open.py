@@ -10,8 +10,10 @@ from pymafx_live.engines.pymafx.bundle_files import is_current
 from pymafx_live.engines.pymafx.engine import PymafxEngine, PymafxOptions
 from pymafx_live.engines.pymafx.estimator import Estimator
 from pymafx_live.engines.pymafx.mesh_views import MeshViews
+from pymafx_live.engines.pymafx.open_graphs import open_graphs
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import LandmarkViews, Views
+from pymafx_live.engines.runtime import RunnerOptions
 from pymafx_live.pipeline.errors import AssetError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -27,29 +29,36 @@ def open_engine(
     freeze_shape: int = 0,
     max_batch: int = 8,
     threads: int = 0,
+    runtime: str = "auto",
+    precision: str = "auto",
 ) -> PymafxEngine:
-    """The engine, warm; its files are prepared first where they have not been.
+    """The engine, warm; its files are prepared and exported first where they have not been.
 
     Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
     """
+
+    def told(step: str) -> None:
+        """The first start takes long, and says what it is at."""
+        logger.warning("first start with %s: %s", assets, step)
+
     if not assets.is_dir():
         raise AssetError(f"{assets} is not a folder; give --assets the one that holds the PyMAF-X files.")
     if find_spec("safetensors") is None:
         raise UsageError("the engine pymafx needs safetensors; install the extra: pip install 'pymafx-live[torch]'.")
     if not is_current(assets):
-        logger.warning("preparing the PyMAF-X files in %s, once; this takes about half a minute", assets)
-        for warning in prepare(assets):
+        for warning in prepare(assets, told):
             logger.warning("%s", warning)
     skeleton = Skeleton.from_bundle(assets)
-    views = _views(parts, rtmlib_pose, skeleton, threads)
-    estimator = Estimator.open(assets, "torch", threads, max_batch)
+    views = _views(parts, rtmlib_pose, skeleton, threads, runtime)
+    options = RunnerOptions(threads=threads, max_batch=max_batch, progress=told)
+    estimator = Estimator(open_graphs(assets, runtime, precision, options, told), max_batch)
     return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape))
 
 
-def _views(parts: str, rtmlib_pose: Path | None, skeleton: Skeleton, threads: int) -> Views:
+def _views(parts: str, rtmlib_pose: Path | None, skeleton: Skeleton, threads: int, runtime: str) -> Views:
     if parts == "rtmlib":
         from pymafx_live.engines.pymafx.rtmlib_views import RtmlibViews
 
         return RtmlibViews(rtmlib_pose)
-    networks = LandmarkViews(Perception(threads))
+    networks = LandmarkViews(Perception(threads, runtime))
     return MeshViews(networks, skeleton) if parts == "mesh" else networks

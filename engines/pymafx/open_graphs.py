@@ -1,14 +1,57 @@
 """Brings the network's three graphs to a runtime."""
 
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules
-from pymafx_live.engines.pymafx.network import Network
-from pymafx_live.engines.runtime import Runner
-from pymafx_live.engines.runtime.torch_module import TorchRunner
+from pymafx_live.engines.pymafx.assets import need_torch
+from pymafx_live.engines.pymafx.compiled import compiled_graphs
+from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
+from pymafx_live.pipeline.errors import UsageError
+
+logger = logging.getLogger(__name__)
 
 
-def open_graphs(folder: Path, runtime: str, threads: int, max_batch: int) -> dict[str, Runner]:
-    """A runner for each of `GRAPHS`. Raises `AssetError`."""
-    modules = graph_modules(Network.from_assets(folder))
-    return {name: TorchRunner(modules[name], GRAPHS[name].inputs, GRAPHS[name].outputs) for name in GRAPHS}
+def open_graphs(
+    folder: Path, runtime: str, precision: str, options: RunnerOptions, progress: Callable[[str], None]
+) -> Mapping[str, Runner]:
+    """A runner for each of `graphs.GRAPHS`, of the prepared files in `folder`.
+
+    Compiled runtimes want the graphs as ONNX files, which are exported once; where the packages for that are missing,
+    `auto` runs the network in PyTorch. Raises `AssetError`, `NetworkError` or `UsageError`.
+    """
+    if runtime == "torch":
+        return torch_graphs(folder, precision, options)
+    try:
+        files = compiled_graphs(folder, _precision(runtime, precision), progress)
+    except UsageError as error:
+        if runtime != "auto":
+            raise
+        logger.warning("%s Until then PyMAF-X runs in PyTorch.", error)
+        return torch_graphs(folder, precision, options)
+    return {name: open_runner(file, runtime, options) for name, file in files.items()}
+
+
+def torch_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mapping[str, Runner]:
+    """The network in PyTorch as it is, on a GPU where PyTorch has one. Raises `AssetError`, or `UsageError`."""
+    need_torch()
+    import torch
+    from pymafx_live.engines.pymafx.bundle import load_network
+    from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules
+    from pymafx_live.engines.runtime.torch_module import TorchRunner
+
+    device = f"cuda:{options.device}" if torch.cuda.is_available() else "cpu"
+    half = device != "cpu" and precision != "fp32"  # a processor is slow at halves
+    modules = graph_modules(load_network(folder, "float16" if half else "float32"))
+    return {
+        name: TorchRunner(modules[name], spec.inputs, spec.outputs, device, options.threads)
+        for name, spec in GRAPHS.items()
+    }
+
+
+def _precision(runtime: str, precision: str) -> str:
+    """`auto` is halves where a GPU's tensor cores want them, and float32 on a processor."""
+    if precision != "auto":
+        return precision
+    chosen = choose().runtime if runtime == "auto" else runtime
+    return "mixed" if "tensorrt" in chosen else "fp32"

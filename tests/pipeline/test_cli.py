@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -62,13 +63,15 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
     monkeypatch.setattr(terminal, "run_in_terminal", given.append)
     values = {bool: None, int: "3", float: "0.5", str: "word"}
     numbers = {"detector.size": "320", "source.uri": "clip.mp4"}
+    needs = {"--engine": ["--assets", "."]}
     for key in keys():
         if not key.flag:
             continue
         name = f"{key.section}.{key.name}"
-        value = numbers.get(name, values[key.kind])
-        assert command(key.flag, *([value] if value else []))[0] == EXIT_OK
-        expected = key.kind(value) if value else True
+        choices = get_args(key.kind)
+        value = choices[-1] if choices else numbers.get(name, values[key.kind])
+        assert command(key.flag, *([value] if value else []), *needs.get(key.flag, []))[0] == EXIT_OK
+        expected = value if choices else key.kind(value) if value else True
         assert getattr(getattr(given[-1], key.section), key.name) == expected
         assert given[-1] != Settings()
     (tmp_path / "live.yaml").write_text("detector: {size: 320}\nrun: {threads: 2}\n")
@@ -155,10 +158,23 @@ def test_a_missing_extra(command, clips):
     assert_sentence(outcome, EXIT_USAGE, "trackers", "pip install")
 
 
-@pytest.mark.parametrize("flag", ["--tracker", "--engine"])
-def test_an_unknown_part(command, clips, flag):
-    outcome = command("--source", clips.write(), "--bind", "", flag, "nonsense")
+def test_an_unknown_tracker(command, clips):
+    outcome = command("--source", clips.write(), "--bind", "", "--tracker", "nonsense")
     assert_sentence(outcome, EXIT_USAGE, "nonsense")
+
+
+@pytest.mark.parametrize("flag", ["--engine", "--parts", "--runtime", "--precision"])
+def test_an_unknown_choice(command, flag):
+    code, out, err = command(flag, "nonsense")
+    assert (code, out) == (EXIT_USAGE, "")
+    assert flag in err and "'nonsense' is not one of" in err
+
+
+def test_pymafx_without_its_files(command, clips):
+    outcome = command("--source", clips.write(), "--bind", "", "--engine", "pymafx")
+    assert_sentence(outcome, EXIT_USAGE, "give --assets", "docs/pymafx.md")
+    outcome = command("--source", clips.write(), "--bind", "", "--engine", "pymafx", "--assets", "nowhere")
+    assert_sentence(outcome, EXIT_ASSET, "nowhere is not a folder")
 
 
 def test_a_bad_calibration(command, clips):
