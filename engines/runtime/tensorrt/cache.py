@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from pymafx_live.engines.runtime.cache import user_cache
 from pymafx_live.engines.runtime.interface import Progress
 
 T = TypeVar("T")
@@ -44,8 +45,8 @@ class EngineKey:
 
 
 def default_folder() -> Path:
-    """Where engines are kept: `$XDG_CACHE_HOME/pymafx-live/engines`, by default in `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymafx-live" / "engines"
+    """Where engines are kept: `tensorrt` in the user's cache."""
+    return user_cache() / "tensorrt"
 
 
 def file_digest(path: Path) -> str:

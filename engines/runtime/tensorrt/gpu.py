@@ -1,11 +1,15 @@
 """The GPU of this machine, as an engine's cache needs to know it."""
 
+import ctypes
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST = (7, 5)
 """The lowest compute capability that TensorRT still builds for (Turing)."""
+NONE = "no NVIDIA GPU with a working driver was found"
+DRIVER_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
 
 
@@ -29,7 +33,12 @@ class Gpu:
 
 
 def find_gpu(index: int = 0) -> Gpu:
-    """The GPU of that number; raises `UnavailableError` where PyTorch finds none, or one that is too old."""
+    """The GPU of that number; raises `UnavailableError` where PyTorch finds none, or one that is too old.
+
+    PyTorch takes seconds to import, so where there is no driver it is left alone.
+    """
+    if not has_driver():
+        raise UnavailableError(NONE)
     try:
         import torch
     except ImportError as error:
@@ -37,12 +46,22 @@ def find_gpu(index: int = 0) -> Gpu:
     if torch.version.cuda is None:
         raise UnavailableError("the installed PyTorch is built without CUDA")
     if not torch.cuda.is_available():
-        raise UnavailableError("no NVIDIA GPU with a working driver was found")
+        raise UnavailableError(NONE)
     if index >= torch.cuda.device_count():
         raise UnavailableError(f"there is no GPU number {index}, only {torch.cuda.device_count()} of them")
     properties = torch.cuda.get_device_properties(index)
     gpu = Gpu(properties.name, (properties.major, properties.minor), driver_version(), properties.total_memory)
     return checked_age(gpu)
+
+
+def has_driver() -> bool:
+    """Whether NVIDIA's driver is there and sees a GPU."""
+    try:
+        driver = ctypes.CDLL(DRIVER_LIBRARY)
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
 
 
 def checked_age(gpu: Gpu) -> Gpu:

@@ -183,7 +183,7 @@ def test_threads_build_once(cache: EngineCache) -> None:
 
 def test_the_users_cache_folder_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "pymafx-live" / "engines"
+    assert default_folder() == tmp_path / "pymafx-live" / "tensorrt"
 
 
 @pytest.mark.parametrize(
