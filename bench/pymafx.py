@@ -30,7 +30,8 @@ from pymafx_live.pipeline.errors import LiveError, UsageError
 ORACLE = Path(__file__).parents[1] / "tests/engines/pymafx/oracle.py"
 COLUMNS = {
     "body": "body encoder", "hands": "hand encoder", "face": "face encoder", "iterations": "iterations",
-    "whole": "whole", "plain_encoders": "plain: encoders", "plain_iterations": "iterations", "plain_whole": "whole",
+    "whole": "whole", "held": "hands and face held",
+    "plain_encoders": "plain: encoders", "plain_iterations": "iterations", "plain_whole": "whole",
     "iterations_ratio": "ratio: iterations", "whole_ratio": "whole",
 }  # fmt: skip
 
@@ -113,19 +114,18 @@ def compare(folder: Path, people: int, repeats: int) -> dict[str, float]:
 def run_network(network: Network, crops: tuple[torch.Tensor, ...]) -> Iterator[tuple[str, float]]:
     """One run's stages and their seconds."""
     body, left, right, face = crops
-    body_maps, seconds = timed(lambda: network.body.encode(body))
-    yield "body", seconds
+    body_maps, of_encoder = timed(lambda: network.body.encode(body))
+    yield "body", of_encoder
     hand_maps, seconds = timed(lambda: network.hand.encode(torch.cat([right, left.flip(-1)])))
     yield "hands", seconds
     face_maps, seconds = timed(lambda: network.face.encode(face))
     yield "face", seconds
 
-    def iterate() -> None:
-        hands, faces = network.hand.iterate(hand_maps), network.face.iterate(face_maps)
-        guide = network.face.split(faces.states)[0]
-        network.join(network.body.iterate(body_maps, guide), hands, faces)
-
-    yield "iterations", timed(iterate)[1]
+    (hands, faces), of_parts = timed(lambda: (network.hand.iterate(hand_maps), network.face.iterate(face_maps)))
+    guide = network.face.split(faces.states)[0]
+    _, of_body = timed(lambda: network.join(network.body.iterate(body_maps, guide), hands, faces))
+    yield "iterations", of_parts + of_body
+    yield "held", of_encoder + of_body
 
 
 def run_plain(plain: Any, crops: tuple[torch.Tensor, ...]) -> Iterator[tuple[str, float]]:
