@@ -158,7 +158,7 @@ def random_input(spec: TensorSpec, batch: int) -> NDArray[Any]:
     rng = np.random.default_rng(0)
     shape = (batch, *(n or 1 for n in spec.shape[1:]))
     if spec.dtype == "bool":
-        return np.arange(batch) % 2 == 0
+        return np.equal(np.arange(batch) % 2, 0)
     if spec.dtype == "uint8":
         return rng.integers(0, 256, shape, dtype=np.uint8)
     scale = 256 if shape[-1] == 2 and len(shape) == 3 else 1
