@@ -65,12 +65,12 @@ def crowd(people: int, frames: int) -> Iterator[NDArray[np.uint8]]:
             yield frame
 
 
-def write_crowd(path: Path, people: int, frames: int, repeat: int) -> None:
-    """The crowd as a video file, forwards and backwards in turn so that it never jumps."""
-    once = list(crowd(people, frames))
+def write_crowd(path: Path, people: int, frames: int, repeat: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
+    """The crowd as a video file of that width and height, forwards and backwards in turn so that it never jumps."""
+    once = [np.asarray(cv2.resize(image, size), np.uint8) for image in crowd(people, frames)]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = WIDTH, HEIGHT, "yuv420p", 12_000_000
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *size, "yuv420p", 12_000_000
         for i in range(repeat):
             for image in once[:: -1 if i % 2 else 1]:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))

@@ -1,0 +1,43 @@
+"""What TensorRT says, caught instead of printed, and made short enough for one sentence."""
+
+import re
+from typing import Any
+
+LONGEST = 300
+KEPT = 20
+_PLACE = re.compile(r"\s*\(?\bIn \S+ at \S+?:\d+\)?|\s*\[\w+\.cpp::\w+::\d+\]")
+_NO_DRIVER = re.compile(r"catchCudaError|cudaError 35")
+_MEMORY = re.compile(r"(?i)out ?of ?memory|insufficient memory|cudaErrorMemoryAllocation|\bcudaError 2\b")
+
+
+def make_logger(trt: Any) -> Any:
+    """A logger of that library that keeps the latest errors in `errors` and prints nothing."""
+
+    class Logger(trt.ILogger):  # the library is known only when it runs
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
+                self.errors = [*self.errors[1 - KEPT :], message]
+
+    return Logger()
+
+
+def reason(errors: list[str]) -> str:
+    """The first of the errors that says something about the network, short; errors about a missing driver do not."""
+    telling = [e for e in errors if not _NO_DRIVER.search(e)] or errors
+    return shortened(telling[0]) if telling else "it gave no reason"
+
+
+def is_out_of_memory(errors: list[str]) -> bool:
+    """Whether any of the errors is about memory that ran out."""
+    return any(map(_MEMORY.search, errors))
+
+
+def shortened(message: str) -> str:
+    """One line without the places in the library's own code."""
+    lines = [line for line in message.splitlines() if line.strip() and not _NO_DRIVER.search(line)]
+    text = _PLACE.sub("", " ".join(lines)).strip().rstrip(".")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -1,0 +1,180 @@
+"""Opens an ONNX file on TensorRT: finds the library and the GPU, then the engine in the cache, or builds it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
+from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, batch_buckets, build
+from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
+from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, require_library, target_name
+from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
+from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
+from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
+from pymafx_live.engines.runtime.tensorrt.sizes import AnySizeRunner, Sizes
+from pymafx_live.pipeline.errors import NetworkError
+
+if TYPE_CHECKING:
+    from pymafx_live.engines.runtime.tensorrt.memory import Memory
+    from pymafx_live.engines.runtime.tensorrt.runner import TensorRTRunner
+
+
+def available(device: int = 0) -> str | None:
+    """None where TensorRT can be used on this machine, else the reason, as half a sentence."""
+    try:
+        _find(device)
+    except UnavailableError as error:
+        return str(error)
+    return None
+
+
+def _find(device: int) -> tuple[Gpu, Flavour]:
+    require_library()
+    gpu = find_gpu(device)
+    return gpu, find_flavour(gpu)
+
+
+def open_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> TensorRTRunner | AnySizeRunner:
+    """The ONNX file `model` on TensorRT, built at first use. Raises `NetworkError` where it cannot be."""
+    try:
+        gpu, flavour = _find(options.device)
+    except UnavailableError as error:
+        raise NetworkError(f"TensorRT cannot be used on this machine: {error}.") from error
+    from pymafx_live.engines.runtime.tensorrt.memory import CudaMemory
+
+    return open_on(Site(flavour, gpu, CudaMemory(options.device)), model, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where an engine is built for and runs."""
+
+    flavour: Flavour
+    gpu: Gpu
+    memory: Memory
+
+
+def open_on(site: Site, model: Path, options: RunnerOptions) -> TensorRTRunner | AnySizeRunner:
+    """The ONNX file on that library, GPU and memory, warmed up. Raises `NetworkError`."""
+    try:
+        return _open_sized(site, model, options, {})
+    except UnsizedError as error:
+        largest, device = options.max_batch, site.memory.device
+        return AnySizeRunner(error.tensors, device, largest, partial(_open_sized, site, model, options))
+
+
+def _open_sized(site: Site, model: Path, options: RunnerOptions, sizes: Sizes) -> TensorRTRunner:
+    """The runner of the engine for pictures of these sizes."""
+    from pymafx_live.engines.runtime.tensorrt.runner import TensorRTRunner
+
+    flavour = site.flavour
+    key = _key(flavour, model, options, site.gpu, site.gpu.sm, sizes)
+    cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
+    kernels = f"{model.stem}-{_kernels_digest(key, site.gpu)}.kernels"
+    with site.memory.ordered():
+        loaded = _fetch(site, model, options, sizes, key, cache, cache.read_part(kernels) if flavour.rtx else b"")
+        runner = TensorRTRunner(loaded, site.memory)
+    runner.warm_up(capture=not flavour.rtx, progress=options.progress)
+    if flavour.rtx:
+        cache.write_part(kernels, loaded.kernel_bytes())
+    return runner
+
+
+def build_engine(model: Path, options: RunnerOptions = DEFAULTS, target: str | None = None) -> Path:
+    """Builds the engine ahead into `options.cache`, where `open_tensorrt` finds it, and returns its file.
+
+    With `target`, a compute capability such as `8.9`, TensorRT-RTX needs no GPU; without, it is this machine's.
+    Raises `NetworkError` where it cannot be built or written, and `UsageError` for a target it does not know.
+    """
+    flavour, gpu, target = _builder(options, target)
+    key = _key(flavour, model, options, gpu, target, {})
+    cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
+    cache.fetch(key, lambda: _build(flavour, model, options, gpu, target, cache, {}), lambda data: data)
+    path = cache.path(key)
+    try:
+        whole = unpacked(path.read_bytes(), key) is not None
+    except OSError:
+        whole = False
+    if not whole:
+        raise NetworkError(f"the engine cannot be written to {path}: name another folder, or make room there.")
+    return path
+
+
+def _builder(options: RunnerOptions, target: str | None) -> tuple[Flavour, Gpu, str]:
+    """The library, the GPU (nameless where only its kind is known) and its compute capability as SM89."""
+    if target is not None:
+        flavour = load(RTX)
+        if flavour is None:
+            raise NetworkError(
+                "only TensorRT-RTX builds engines for another GPU, and it is not installed: "
+                "pip install 'pymafx-live[tensorrt-rtx]'."
+            )
+        return flavour, Gpu("", (0, 0), "", 0), target_name(flavour, target)
+    try:
+        gpu, flavour = _find(options.device)
+    except UnavailableError as error:
+        raise NetworkError(f"no engine can be built for this machine: {error}; name a target GPU instead.") from error
+    return flavour, gpu, gpu.sm
+
+
+def _fetch(
+    site: Site,
+    model: Path,
+    options: RunnerOptions,
+    sizes: Sizes,
+    key: EngineKey,
+    cache: EngineCache,
+    kernels: bytes,
+) -> Loaded:
+    """The engine, from the cache or built."""
+    flavour = site.flavour
+    logger = make_logger(flavour.module)
+    try:
+        return cache.fetch(
+            key,
+            lambda: _build(flavour, model, options, site.gpu, site.gpu.sm, cache, sizes),
+            lambda data: load_engine(flavour, data, logger, kernels),
+        )
+    except ValueError as error:
+        raise NetworkError(
+            f"{model} was built by {flavour.title}, but does not load on the {site.gpu.name}: {reason(logger.errors)}."
+        ) from error
+
+
+def _build(
+    flavour: Flavour,
+    model: Path,
+    options: RunnerOptions,
+    gpu: Gpu,
+    target: str,
+    cache: EngineCache,
+    sizes: Sizes,
+) -> bytes:
+    """An engine's bytes, built with the timings of builds before and leaving its own for later ones."""
+    plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory, sizes)
+    if flavour.rtx:
+        return build(flavour, model, plan, options.progress).engine
+    place = hashlib.sha256(repr((flavour.version, gpu)).encode()).hexdigest()[:16]
+    name = f"{flavour.name}-{place}.timings"
+    built = build(flavour, model, plan, options.progress, cache.read_part(name))
+    cache.write_part(name, built.timings)
+    return built.engine
+
+
+def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target: str, sizes: Sizes) -> EngineKey:
+    try:
+        onnx = file_digest(model)
+    except OSError as error:
+        raise NetworkError(f"{model} cannot be read ({error.strerror}): give an ONNX file.") from error
+    name, driver = ("", "") if flavour.rtx else (gpu.name, gpu.driver)
+    buckets = batch_buckets(options.max_batch)
+    flags = (*FLAGS, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
+    return EngineKey(onnx, flavour.name, flavour.version, name, target, driver, buckets, flags)
+
+
+def _kernels_digest(key: EngineKey, gpu: Gpu) -> str:
+    return hashlib.sha256(f"{key.digest} {gpu.name} {gpu.driver}".encode()).hexdigest()[:16]

@@ -1,0 +1,160 @@
+"""Real builds with TensorRT-RTX, which needs no GPU for them: building is the test, for a graph that parses may not."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from pymafx_live.engines.runtime import RunnerOptions
+from pymafx_live.engines.runtime.tensorrt import build_engine
+from pymafx_live.engines.runtime.tensorrt.builder import Plan, UnsizedError, batch_buckets, build
+from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, load
+from pymafx_live.engines.runtime.tensorrt.messages import make_logger
+from pymafx_live.pipeline.errors import AssetError, NetworkError
+
+trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 is not installed")
+pytest.importorskip("onnx")
+pytest.importorskip("filelock")
+TARGETS = ("SM86", "SM89", "SM120")
+LANDMARKS = sorted(path.name for path in files("pymafx_live.engines.data").iterdir() if path.name.endswith(".onnx"))
+
+
+@pytest.fixture
+def flavour() -> Flavour:
+    found = load(RTX)
+    assert found is not None
+    return found
+
+
+def assert_fully_supported(model: Path) -> None:
+    """The parser keeps the whole graph in one network."""
+    logger = make_logger(trt)
+    network = trt.Builder(logger).create_network(0)
+    parser = trt.OnnxParser(network, logger)
+    assert parser.supports_model_v2(model.read_bytes(), str(model)), logger.errors
+    assert parser.num_subgraphs == 1 and parser.is_subgraph_supported(0)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_engine_is_built_ahead_and_kept(target: str, make_network: Callable[..., Path], tmp_path: Path) -> None:
+    told: list[str] = []
+    model = make_network()
+    assert_fully_supported(model)
+    options = RunnerOptions(max_batch=6, cache=tmp_path / "engines", progress=told.append)
+    path = build_engine(model, options, target)
+    assert path.parent == tmp_path / "engines" and path.stat().st_size > 10_000
+    assert any("%" in step for step in told), told
+    told.clear()
+    assert build_engine(model, options, target.removeprefix("SM")) == path and told == []
+    others = {build_engine(model, options, other) for other in TARGETS}
+    assert len(others) == 3 and path in others
+
+
+def test_a_folder_that_takes_no_engine_is_said(make_network: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(NetworkError, match=r"cannot be written to .*: name another folder"):
+        build_engine(make_network(), RunnerOptions(max_batch=1, cache=tmp_path / "file" / "engines"), "8.9")
+
+
+def test_opset_18_samples_linearly(flavour: Flavour, make_network: Callable[..., Path]) -> None:
+    assert build(flavour, make_network(), Plan((1,), TARGETS), lambda step: None).engine
+
+
+def test_nearest_sampling_is_refused(flavour: Flavour, make_network: Callable[..., Path]) -> None:
+    with pytest.raises(NetworkError, match=r"nearest instead of linear .* node sample: .* opset 18"):
+        build(flavour, make_network(mode="nearest"), Plan((1,), TARGETS), lambda step: None)
+
+
+def test_bytes_that_are_not_cast_first_are_refused_by_name(flavour: Flavour, tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [helper.make_node("Transpose", ["x"], ["y"], "turn", perm=[1, 0])],
+        "bytes",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, [3, 2])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "b.onnx")
+    with pytest.raises(NetworkError, match=r"refuses the node turn \(Transpose\): .*UInt8") as error:
+        build(flavour, tmp_path / "b.onnx", Plan((1,), TARGETS), lambda step: None)
+    assert "\n" not in str(error.value) and "CUDA driver" not in str(error.value)
+
+
+def test_what_is_no_network_is_refused(flavour: Flavour, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(NetworkError, match=r"text.onnx cannot be read by TensorRT-RTX"):
+        build(flavour, tmp_path / "text.onnx", Plan((1,), TARGETS), lambda step: None)
+
+
+@pytest.mark.parametrize("name", LANDMARKS)
+def test_the_landmark_networks_build(flavour: Flavour, name: str) -> None:
+    model = Path(str(files("pymafx_live.engines.data") / name))
+    assert_fully_supported(model)
+    assert build(flavour, model, Plan((1, 4), TARGETS), lambda step: None).engine
+
+
+@pytest.mark.parametrize("name", ["pose_landmark_full", "hand_landmark_full"])
+def test_networks_fed_with_bytes_build_in_halves(flavour: Flavour, name: str, tmp_path: Path) -> None:
+    import onnx
+    from pymafx_live.export.byte_networks import fed_with_bytes
+
+    made = fed_with_bytes(Path(str(files("pymafx_live.engines.data") / f"{name}.onnx")), "landmarks", "mixed")
+    onnx.save(made, tmp_path / f"{name}.onnx")
+    assert build(flavour, tmp_path / f"{name}.onnx", Plan((1, 4), TARGETS), lambda step: None).engine
+
+
+@pytest.mark.parametrize("bytes_in", [False, True])
+def test_the_detector_builds_for_one_picture_size(flavour: Flavour, bytes_in: bool, tmp_path: Path) -> None:
+    import onnx
+    from pymafx_live.engines.detectors.demo_weights import demo_weights
+    from pymafx_live.export.byte_networks import fed_with_bytes
+
+    try:
+        model, sizes = demo_weights(), {"images": (3, 384, 640)}
+    except AssetError as error:
+        pytest.skip(str(error))
+    if bytes_in:
+        made = fed_with_bytes(model, "detector", "mixed")
+        model, sizes = tmp_path / "bytes.onnx", {"pixels": (384, 640, 3)}
+        onnx.save(made, model)
+    with pytest.raises(UnsizedError, match="an engine is for one picture size"):
+        build(flavour, model, Plan((1,), TARGETS), lambda step: None)
+    assert build(flavour, model, Plan((1,), TARGETS, sizes=sizes), lambda step: None).engine
+
+
+def test_a_build_of_a_network_that_parses_may_fail_and_says_where(flavour: Flavour, tmp_path: Path) -> None:
+    """NonMaxSuppression passes the parser and `supports_model_v2`, but there is no kernel for it."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    inputs = [
+        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, 100, 4]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 1, 100]),
+    ]
+    limits = [
+        helper.make_tensor("most", TensorProto.INT64, [1], [8]),
+        helper.make_tensor("iou", TensorProto.FLOAT, [1], [0.5]),
+        helper.make_tensor("score", TensorProto.FLOAT, [1], [0.1]),
+    ]
+    node = helper.make_node("NonMaxSuppression", ["boxes", "scores", "most", "iou", "score"], ["kept"], "nms")
+    outputs = [helper.make_tensor_value_info("kept", TensorProto.INT64, ["n", 3])]
+    graph = helper.make_graph([node], "nms", inputs, outputs, limits)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "n.onnx")
+    with pytest.raises(NetworkError, match=r"n.onnx cannot be built by TensorRT-RTX"):
+        build(flavour, tmp_path / "n.onnx", Plan((1,), TARGETS), lambda step: None)
+
+
+def test_an_engine_does_not_load_without_a_driver(flavour: Flavour, make_network: Callable[..., Path]) -> None:
+    from pymafx_live.engines.runtime.tensorrt.loading import load_engine
+
+    if pytest.importorskip("torch").cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    engine = build(flavour, make_network(), Plan((1,), TARGETS), lambda step: None).engine
+    logger = make_logger(trt)
+    assert load_engine(flavour, engine, logger, b"") is None and logger.errors
+
+
+@pytest.mark.parametrize(("largest", "buckets"), [(1, (1,)), (2, (1, 2)), (6, (1, 2, 4, 6)), (8, (1, 2, 4, 8))])
+def test_buckets_end_with_the_largest_batch(largest: int, buckets: tuple[int, ...]) -> None:
+    assert batch_buckets(largest) == buckets
