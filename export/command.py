@@ -30,6 +30,7 @@ class Order:
     runtime: str = "auto"
     force: bool = False
     engine: bool = False
+    target: str | None = None
     console: Console = field(default_factory=Console)
     say: Say = lambda step: None
 
@@ -148,7 +149,8 @@ def _build(order: Order, models: Iterable[Path]) -> None:
         ) from error
     for model in models:
         order.say(f"building the engine of {model.name}")
-        engine = tensorrt.build_engine(model, RunnerOptions(max_batch=order.max_batch, progress=order.say))
+        options = RunnerOptions(max_batch=order.max_batch, progress=order.say)
+        engine = tensorrt.build_engine(model, options, order.target)
         order.say(f"{engine}: check it where it will run, with `pymafx-live export --check ... --runtime tensorrt`")
 
 

@@ -160,6 +160,7 @@ def synthesize_assets(folder: Path, seed: int) -> None:
 @click.option("--max-batch", default=8, show_default=True, type=click.IntRange(1, 64), help="of engines and checks")
 @click.option("--runtime", default="auto", show_default=True, help="that the check runs on")
 @click.option("--engine", is_flag=True, help="build TensorRT engines too")
+@click.option("--target", help="compute capability to build engines for, such as 8.9 (TensorRT-RTX; needs no GPU)")
 @click.option("--force", is_flag=True, help="write what strays from its original all the same")
 def export_networks(**flags: Any) -> None:
     """Export networks to ONNX, each compared with its original first; see docs/runtimes.md."""

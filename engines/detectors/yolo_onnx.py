@@ -19,6 +19,9 @@ from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 from pymafx_live.pipeline.errors import AssetError, NetworkError
 from pymafx_live.pipeline.types import Floats
 
+ROWS = 8
+"""The most rows that a network is expected to be exported with, where it does not say; one image is run at a time."""
+
 
 class YoloOnnx:
     """Finds people with a YOLO network. It owns its buffers, so one thread at a time may use it.
@@ -38,7 +41,9 @@ class YoloOnnx:
         runtime: str = "auto",
     ) -> None:
         metadata = _metadata(path)
-        self._runner = open_runner(path, for_onnx(runtime), RunnerOptions(threads=threads))
+        rows = metadata.get("batch", "")
+        options = RunnerOptions(threads=threads, max_batch=int(rows) if rows.isdigit() else ROWS)
+        self._runner = open_runner(path, for_onnx(runtime), options)
         self._output = next(iter(self._runner.outputs))
         self._input = read_input(path, self._runner.inputs, metadata, size)
         self._labels = read_labels(path, metadata)

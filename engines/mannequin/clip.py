@@ -1,6 +1,5 @@
 """Mannequin clips as files: a video and, beside it, the truth; made once and kept in the user's cache folder."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.mannequin.scene import TruePerson, Truth, render_clip
 from pymafx_live.engines.mannequin.stage import HEIGHT, WIDTH
+from pymafx_live.engines.runtime.cache import user_cache
 from pymafx_live.pipeline.errors import AssetError
 from pymafx_live.pipeline.types import Camera
 
@@ -54,7 +54,7 @@ def cached_clip(
     look = "" if background == "room" else f"-{Path(background).stem}"
     build = "-proportions" if proportions else ""
     view = "" if fov is None else f"-fov{fov:g}"
-    path = cache_folder() / f"mannequin-v{VERSION}-{name}-{seed}-{frames}x{fps:g}{look}{build}{view}.mp4"
+    path = user_cache() / f"mannequin-v{VERSION}-{name}-{seed}-{frames}x{fps:g}{look}{build}{view}.mp4"
     if path.exists() and truth_path(path).exists():
         return path
     scenes = render_clip(name, seed, frames, fps, background, proportions, fov)
@@ -71,11 +71,6 @@ def cached_clip(
             "make room there or set XDG_CACHE_HOME to a folder that can be written."
         ) from error
     return path
-
-
-def cache_folder() -> Path:
-    """Where clips are kept: `$XDG_CACHE_HOME/pymafx-live`, by default in `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymafx-live"
 
 
 def truth_path(video: Path) -> Path:

@@ -1,13 +1,15 @@
 """Brings the network's three graphs to a runtime."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pymafx_live.engines.pymafx.assets import need_torch
-from pymafx_live.engines.pymafx.compiled import compiled_graphs
+from pymafx_live.engines.pymafx.compiled import compiled_graphs, graphs_key
 from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.engines.runtime.cache import user_cache
+from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ def open_graphs(
     """
     if runtime == "torch":
         return torch_graphs(folder, precision, options)
+    if runtime == "torch-tensorrt":
+        return torch_tensorrt_graphs(folder, _precision(runtime, precision), options)
     try:
         files = compiled_graphs(folder, _precision(runtime, precision), progress)
     except UsageError as error:
@@ -47,6 +51,27 @@ def torch_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mappin
         name: TorchRunner(modules[name], spec.inputs, spec.outputs, device, options.threads)
         for name, spec in GRAPHS.items()
     }
+
+
+def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mapping[str, Runner]:
+    """The network compiled by Torch-TensorRT, once for these files and this machine. Raises `NetworkError`."""
+    from pymafx_live.engines.runtime import torch_tensorrt
+
+    if (reason := torch_tensorrt.available(options.device)) is not None:
+        raise NetworkError(f"Torch-TensorRT cannot be used on this machine: {reason}.")
+    from pymafx_live.engines.pymafx.bundle import load_network
+    from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules
+
+    digest = hashlib.sha256(graphs_key(folder, precision).encode())
+    digest.update(repr((torch_tensorrt.identity(options.device), options.max_batch)).encode())
+    place = (options.cache or user_cache()) / "torch-tensorrt" / digest.hexdigest()[:16]
+    files = {name: place / f"{name}.pt2" for name in GRAPHS}
+    if missing := [name for name, file in files.items() if not file.exists()]:
+        modules = graph_modules(load_network(folder, "float32" if precision == "fp32" else "float16"))
+        for name in missing:
+            spec = GRAPHS[name]
+            torch_tensorrt.compile_module(modules[name], spec.inputs, spec.outputs, files[name], options)
+    return {name: torch_tensorrt.open_torch_tensorrt(file, options) for name, file in files.items()}
 
 
 def _precision(runtime: str, precision: str) -> str:

@@ -36,6 +36,15 @@ def available(device: int = 0) -> str | None:
     return None
 
 
+def identity(device: int = 0) -> tuple[str, ...]:
+    """What a compiled program is good for: the library's version, the GPU, its kind and driver.
+
+    Raises `UnavailableError` where `available` gives a reason.
+    """
+    gpu = find_gpu(device)
+    return str(_library().__version__), gpu.name, gpu.sm, gpu.driver
+
+
 def open_torch_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> "TorchTensorRTRunner":
     """The program `model`, which `compile_module` has saved. Raises `NetworkError` where it cannot be loaded."""
     if (reason := available(options.device)) is not None:

@@ -74,8 +74,3 @@ def test_a_damaged_truth_is_one_sentence(tmp_path: Path) -> None:
     path.write_bytes(b"PK not a zip")
     with pytest.raises(AssetError, match="delete it"):
         clips.load_truth(path)
-
-
-def test_the_cache_is_in_the_users_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert clips.cache_folder() == Path.home() / ".cache" / "pymafx-live"
