@@ -14,7 +14,9 @@ from pymafx_live.engines.detectors.yolo_layout import (
     read_input,
     read_labels,
 )
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
+from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 from pymafx_live.pipeline.errors import AssetError, NetworkError
 from pymafx_live.pipeline.types import Floats
@@ -23,7 +25,8 @@ from pymafx_live.pipeline.types import Floats
 class YoloOnnx:
     """Finds people with a YOLO network. It owns its buffers, so one thread at a time may use it.
 
-    A network of dynamic size is run on the smallest canvas that holds the image (640 x 384 for 1280 x 720).
+    A network of dynamic size is run on the smallest canvas that holds the image (640 x 384 for 1280 x 720). Of images
+    on a GPU only the network's output comes down: a box and scores for each anchor.
     """
 
     def __init__(
@@ -36,9 +39,12 @@ class YoloOnnx:
         max_people: int,
         threads: int,
         runtime: str = "auto",
+        pictures: Pictures | None = None,
     ) -> None:
         metadata = _metadata(path)
         self._runner = open_runner(path, for_onnx(runtime), RunnerOptions(threads=threads))
+        self._pictures = pictures or Pictures()
+        self._lane = self._pictures.lane(self._runner.device)
         self._output = next(iter(self._runner.outputs))
         self._input = read_input(path, self._runner.inputs, metadata, size)
         self._labels = read_labels(path, metadata)
@@ -52,7 +58,7 @@ class YoloOnnx:
         shape = image.shape[:2]
         if shape != self._image:
             self._image, self._letterbox = shape, self._fit(shape)
-        output = self._run(self._letterbox(image))[0]
+        output = self._look(image)[0]
         if self._end_to_end:
             boxes, scores = from_detections(output, self._labels.person, self._confidence)
             kept = np.argsort(-scores, kind="stable")[: self._max_people]
@@ -68,15 +74,22 @@ class YoloOnnx:
         self._runner.close()
 
     def _fit(self, image: tuple[int, int]) -> Letterbox:
-        return Letterbox(image, self._input.size, self._input.stride, self._input.batch, self._input.dtype)
+        device, wanted = self._runner.device, self._input
+        if self._pictures.stay_on_host(device):
+            return Letterbox(image, wanted.size, wanted.stride, wanted.batch, wanted.dtype)
+        from pymafx_live.engines.detectors.letterbox_device import DeviceLetterbox
 
-    def _run(self, tensor: NDArray[np.floating]) -> NDArray[np.floating]:
-        return as_numpy(self._runner.run({self._input.name: tensor})[self._output])
+        return DeviceLetterbox(device, image, wanted.size, wanted.stride, wanted.batch, wanted.dtype)
+
+    def _look(self, image: NDArray[np.uint8]) -> NDArray[np.floating]:
+        with self._lane:
+            tensor: Array = self._letterbox(self._pictures.on(image, self._runner.device))
+            return as_numpy(self._runner.run({self._input.name: tensor})[self._output])
 
     def _try(self, path: Path) -> NDArray[np.floating]:
         """The output for a black image, which also warms the network up."""
         try:
-            return self._run(self._letterbox(np.zeros((*self._image, 3), np.uint8)))
+            return self._look(np.zeros((*self._image, 3), np.uint8))
         except NetworkError as error:
             raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
 

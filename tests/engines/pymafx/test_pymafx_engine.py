@@ -113,7 +113,8 @@ def check_sound(person: Person) -> None:
 
 def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
     """The graphs by people and parts, against one call of the network on the same crops."""
-    from pymafx_live.engines.pymafx.crops import FACE_MARGIN, HAND_MARGIN, CropCutter
+    from pymafx_live.engines.imaging import HostPicture
+    from pymafx_live.engines.pymafx.crops import FACE_MARGIN, HAND_MARGIN, SIZE, crop_to_image
     from pymafx_live.engines.pymafx.engine import full_poses
     from pymafx_live.engines.pymafx.graphs import Normalise
     from pymafx_live.engines.pymafx.views import body_boxes, part_boxes
@@ -122,12 +123,13 @@ def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
     tracks = [track(1, 100), track(2, 400)]
     told.views = {1: view(100), 2: view(400)}
     people = engine.estimate(frame(0), tracks)
-    cutter, views = CropCutter(IMAGE), list(told.views.values())
+    picture, views = HostPicture(IMAGE), list(told.views.values())
     boxes = [body_boxes(views, np.stack([t.box for t in tracks]))]
     boxes += [part_boxes([v.hands[side] for v in views], HAND_MARGIN) for side in ("left", "right")]
     boxes += [part_boxes([v.face for v in views], FACE_MARGIN)]
     with torch.inference_mode():
-        crops = [Normalise()(torch.from_numpy(cutter.cut(b))) for b in boxes]
+        cut = [picture.warp(crop_to_image(b.corners()), SIZE, antialias=True) for b in boxes]
+        crops = [Normalise()(torch.from_numpy(pixels)) for pixels in cut]
         expected = {k: v.numpy() for k, v in network(*crops).items()}
     poses = Rotation.from_rotvec(full_poses(expected).reshape(-1, 3))
     got = Rotation.from_rotvec(np.concatenate([p.full_pose for p in people]))
