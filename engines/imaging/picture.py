@@ -60,7 +60,6 @@ def unit_rgb(crops: Array) -> Array:
     if not isinstance(crops, np.ndarray):
         return crops.flip(-1).float().mul_(float(unit))
     out = np.empty(crops.shape, np.float32)
-    for crop, floats in zip(crops, out, strict=True):
-        rgb = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.uint8)
-        np.multiply(rgb, unit, out=floats)
+    for k, crop in enumerate(crops):
+        np.multiply(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), unit, out=out[k])
     return out

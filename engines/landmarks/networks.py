@@ -131,7 +131,7 @@ class BodyNetwork:
         )
 
     def _refined(self, outputs: list[Array]) -> list[Array]:
-        """The outputs with the refined landmarks in place of the heatmaps, whose 640 kB a person stay where they lie."""
+        """The outputs, the refined landmarks in place of the heatmaps, whose 640 kB a person stay where they are."""
         raw, flag, heat, world = outputs
         raw = as_numpy(raw).reshape(-1, 39, 5)
         return [raw, flag, refine(raw[..., :2], heat.reshape(-1, 64, 64, 39), self.SIZE), world]
