@@ -25,8 +25,8 @@ from pymafx_live.pipeline.types import Floats
 class YoloOnnx:
     """Finds people with a YOLO network. It owns its buffers, so one thread at a time may use it.
 
-    A network of dynamic size is run on the smallest canvas that holds the image (640 x 384 for 1280 x 720). Of images
-    on a GPU only the network's output comes down: a box and scores for each anchor.
+    A network of dynamic size is run on the smallest canvas that holds the image (640 x 384 for 1280 x 720). From a
+    GPU only boxes and their scores as people come down.
     """
 
     def __init__(
@@ -58,12 +58,13 @@ class YoloOnnx:
         shape = image.shape[:2]
         if shape != self._image:
             self._image, self._letterbox = shape, self._fit(shape)
-        output = self._look(image)[0]
+        with self._lane:
+            output = as_numpy(self._of_people(self._look(image)[0]))
         if self._end_to_end:
             boxes, scores = from_detections(output, self._labels.person, self._confidence)
             kept = np.argsort(-scores, kind="stable")[: self._max_people]
         else:
-            boxes, scores = from_anchors(output, self._labels.person, self._confidence)
+            boxes, scores = from_anchors(output, self._confidence)
             kept = suppress(boxes, scores, self._iou, self._max_people)
         boxes = self._letterbox.to_image(boxes[kept])
         inside = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
@@ -81,15 +82,20 @@ class YoloOnnx:
 
         return DeviceLetterbox(device, image, wanted.size, wanted.stride, wanted.batch, wanted.dtype)
 
-    def _look(self, image: NDArray[np.uint8]) -> NDArray[np.floating]:
-        with self._lane:
-            tensor: Array = self._letterbox(self._pictures.on(image, self._runner.device))
-            return as_numpy(self._runner.run({self._input.name: tensor})[self._output])
+    def _look(self, image: NDArray[np.uint8]) -> Array:
+        """The network's output where it lies; to be called, and the output used, in the lane."""
+        tensor = self._letterbox(self._pictures.on(image, self._runner.device))
+        return self._runner.run({self._input.name: tensor})[self._output]
 
-    def _try(self, path: Path) -> NDArray[np.floating]:
+    def _of_people(self, output: Array) -> Array:
+        """Of an output (4 + classes, anchors) the rows (5, anchors) that count, or one of detections as it is."""
+        return output if self._end_to_end else output[[0, 1, 2, 3, 4 + self._labels.person]]
+
+    def _try(self, path: Path) -> Array:
         """The output for a black image, which also warms the network up."""
         try:
-            return self._look(np.zeros((*self._image, 3), np.uint8))
+            with self._lane:
+                return self._look(np.zeros((*self._image, 3), np.uint8))
         except NetworkError as error:
             raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
 
