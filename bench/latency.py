@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench.report import numbers, print_table, runtime_names, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.engines.runtime import Runner, RunnerOptions, selection
 from pymafx_live.engines.runtime.interface import DEFAULTS
@@ -152,10 +153,11 @@ def measure(clip: Path, settings: Settings, output: ZmqOutput, realtime: bool) -
     samples: Samples = {}
     clock = NetworkClock()
     source_settings = SourceSettings(uri=str(clip), realtime=realtime)
+    pictures = Pictures()
     with (
         clock.running(),
-        closing(parts.make_detector(settings)) as detector,
-        closing(parts.make_engine(settings)) as engine,
+        closing(parts.make_detector(settings, pictures)) as detector,
+        closing(parts.make_engine(settings, pictures)) as engine,
         closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,
     ):
         frames = dropped = 0

@@ -3,14 +3,18 @@
 from pathlib import Path
 
 from pymafx_live.configs.schema import Settings
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 
 MOST_BOXES = 20
 """What the tracker is given at least, so that who is estimated is chosen among all that are there."""
 
 
-def make_detector(settings: Settings) -> Detector:
-    """The person detector; raises `AssetError` or `UsageError` where its weights cannot be used."""
+def make_detector(settings: Settings, pictures: Pictures | None = None) -> Detector:
+    """The person detector; raises `AssetError` or `UsageError` where its weights cannot be used.
+
+    It and the engine share `pictures`, so that a frame goes up to a GPU once.
+    """
     from pymafx_live.engines.detectors import create_detector
 
     detector = settings.detector
@@ -22,6 +26,7 @@ def make_detector(settings: Settings) -> Detector:
         max_people=max(MOST_BOXES, settings.engine.max_people),
         threads=settings.run.threads,
         runtime=settings.run.runtime,
+        pictures=pictures,
     )
 
 
@@ -32,12 +37,12 @@ def make_tracker(settings: Settings) -> Tracker:
     return create_tracker(settings.tracker.name, **settings.tracker.options)
 
 
-def make_engine(settings: Settings) -> Engine:
-    """The engine; raises `AssetError` or `UsageError` where it cannot be made."""
+def make_engine(settings: Settings, pictures: Pictures | None = None) -> Engine:
+    """The engine, which shares `pictures` too; raises `AssetError` or `UsageError` where it cannot be made."""
     if settings.engine.name == "landmarks":
         from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
 
-        return LandmarkEngine(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime))
+        return LandmarkEngine(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime), pictures)
     from pymafx_live.engines.pymafx.open import open_engine
 
     engine = settings.engine
@@ -52,6 +57,7 @@ def make_engine(settings: Settings) -> Engine:
         threads=settings.run.threads,
         runtime=settings.run.runtime,
         precision=settings.run.precision,
+        pictures=pictures,
     )
 
 

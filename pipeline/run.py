@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, Settings
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.interfaces import Detector, Engine, Output, Tracker
@@ -35,9 +36,9 @@ Part = TypeVar("Part", bound=Closable)
 class Makers:
     """How the parts of the loop are made; another maker puts another part in."""
 
-    detector: Callable[[Settings], Detector] = parts.make_detector
+    detector: Callable[[Settings, Pictures], Detector] = parts.make_detector
     tracker: Callable[[Settings], Tracker] = parts.make_tracker
-    engine: Callable[[Settings], Engine] = parts.make_engine
+    engine: Callable[[Settings, Pictures], Engine] = parts.make_engine
 
 
 def run(
@@ -67,9 +68,10 @@ def run(
         outputs.extend(opened(output) for output in open_outputs(settings.output, stop, parts.drawn_body(settings)))
         if settings.output.stats:
             outputs.append(opened(StatsFile(Path(settings.output.stats), statistics)))
-        detector = opened(makers.detector(settings))
+        pictures = Pictures()
+        detector = opened(makers.detector(settings, pictures))
         tracker = makers.tracker(settings)
-        engine = opened(makers.engine(settings))
+        engine = opened(makers.engine(settings, pictures))
         if watch is not None:
             outputs.append(opened(watch(_expected(len(source), settings.run.max_frames))))
 

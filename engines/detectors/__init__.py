@@ -10,6 +10,7 @@ from pymafx_live.pipeline.errors import AssetError, UsageError
 if TYPE_CHECKING:
     from pymafx_live.engines.detectors.ultralytics import UltralyticsYolo
     from pymafx_live.engines.detectors.yolo_onnx import YoloOnnx
+    from pymafx_live.engines.imaging import Pictures
 
 DEMO = "demo"
 ULTRALYTICS = "ultralytics:"
@@ -24,6 +25,7 @@ def create_detector(
     max_people: int = 20,
     threads: int = 0,
     runtime: str = "auto",
+    pictures: Pictures | None = None,
 ) -> YoloOnnx | UltralyticsYolo:
     """A detector of people, loaded and warm.
 
@@ -32,7 +34,8 @@ def create_detector(
     `.onnx` there too. `size` is the longer side of the network's input in pixels, None the model's own.
     Boxes that score below `confidence` are dropped, which is low because ByteTrack makes use of doubtful ones;
     of two whose IoU exceeds `iou` the better is kept, and in the end the best `max_people`. `threads` are
-    the `runtime`'s, 0 is one per core; the `ultralytics` package brings its own.
+    the `runtime`'s, 0 is one per core; the `ultralytics` package brings its own. `pictures` is what it shares with
+    whoever else looks at the same frames, so that these go up to a GPU once; `ultralytics` brings them up itself.
 
     Raises `AssetError` when weights are missing or no YOLO, `UsageError` for a wrong value or missing extra.
     """
@@ -66,6 +69,7 @@ def create_detector(
         max_people=max_people,
         threads=threads,
         runtime=runtime,
+        pictures=pictures,
     )
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from pymafx_live.engines.imaging import Picture
+from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.pipeline.types import Floats
 
 GREY = 114
@@ -43,7 +44,7 @@ def fit(image: tuple[int, int], size: tuple[int, int], stride: int | None) -> Fi
 
 
 class Letterbox:
-    """Turns BGR images of one size into a network's input, in buffers that are made once."""
+    """Turns pictures of one size into a network's input, in buffers that are made once; these lie on the processor."""
 
     def __init__(
         self,
@@ -53,25 +54,32 @@ class Letterbox:
         batch: int = 1,
         dtype: type[np.float16] | type[np.float32] = np.float32,
     ) -> None:
-        self.fit = fit(image, size, stride)
         self.fit = f = fit(image, size, stride)
-        self._canvas = np.full((f.height, f.width, 3), GREY, np.uint8)
+        self._canvas, self._tensor = self._buffers((f.height, f.width, 3), (batch, 3, f.height, f.width), dtype)
         self._inner = self._canvas[f.top : f.top + f.inner_height, f.left : f.left + f.inner_width]
-        self._planes = [np.empty((f.height, f.width), np.uint8) for _ in range(3)]
-        self._tensor = np.zeros((batch, 3, f.height, f.width), dtype)
         self._offset = np.array([f.left, f.top] * 2, np.float32)
         self._limit = np.array([image[1], image[0]] * 2, np.float32)
 
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.floating]:
-        """`image` (H, W, 3) BGR as row 0 of (batch, 3, h, w) RGB in 0..1, valid until the next call."""
-        f = self.fit
-        cv2.resize(image, (f.inner_width, f.inner_height), dst=self._inner, interpolation=cv2.INTER_LINEAR)
-        cv2.split(self._canvas, self._planes)
-        for plane, channel in zip(self._planes, (2, 1, 0), strict=True):
-            np.multiply(plane, UNIT, out=self._tensor[0, channel], casting="same_kind")
+    def __call__(self, picture: Picture) -> Array:
+        """`picture` as row 0 of (batch, 3, h, w) RGB in 0..1, valid until the next call."""
+        picture.scale_into(self._inner)
+        self._fill()
         return self._tensor
 
     def to_image(self, boxes: Floats) -> Floats:
         """Boxes (N, 4), x1, y1, x2, y2 in pixels of the canvas, in pixels of the image and clipped to it."""
         inside: Floats = np.clip((boxes - self._offset) / np.float32(self.fit.scale), 0, self._limit)
         return inside
+
+    def _buffers(
+        self, canvas: tuple[int, ...], tensor: tuple[int, ...], dtype: type[np.floating]
+    ) -> tuple[Array, Array]:
+        """A grey canvas of bytes, and the network's input."""
+        self._planes = [np.empty(canvas[:2], np.uint8) for _ in range(3)]
+        return np.full(canvas, GREY, np.uint8), np.zeros(tensor, dtype)
+
+    def _fill(self) -> None:
+        """Brings the canvas into the network's input."""
+        cv2.split(self._canvas, self._planes)
+        for plane, channel in zip(self._planes, (2, 1, 0), strict=True):
+            np.multiply(plane, UNIT, out=self._tensor[0, channel], casting="same_kind")

@@ -100,13 +100,13 @@ def is_end_to_end(path: Path, shape: tuple[int, ...], labels: Labels) -> bool:
     raise AssetError(f"{path} is not a YOLO: found an output of shape {shape}; {EXPECTED}.")
 
 
-def from_anchors(output: NDArray[np.floating], person: int, confidence: float) -> tuple[Floats, Floats]:
-    """Boxes (N, 4) x1, y1, x2, y2 and scores (N,) of the people in an output (4 + classes, anchors)."""
-    found = np.flatnonzero(output[4 + person] >= confidence)
-    columns: Floats = output[:, found].astype(np.float32)
+def from_anchors(rows: NDArray[np.floating], confidence: float) -> tuple[Floats, Floats]:
+    """Boxes (N, 4) x1, y1, x2, y2 and scores (N,) of the people in the `rows` (5, anchors) of an output that count."""
+    found = np.flatnonzero(rows[4] >= confidence)
+    columns: Floats = rows[:, found].astype(np.float32)
     centre, half = columns[:2], columns[2:4] * np.float32(0.5)
     boxes: Floats = np.concatenate((centre - half, centre + half)).T
-    return boxes, columns[4 + person]
+    return boxes, columns[4]
 
 
 def from_detections(output: NDArray[np.floating], person: int, confidence: float) -> tuple[Floats, Floats]:

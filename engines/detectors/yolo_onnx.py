@@ -14,7 +14,9 @@ from pymafx_live.engines.detectors.yolo_layout import (
     read_input,
     read_labels,
 )
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
+from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 from pymafx_live.pipeline.errors import AssetError, NetworkError
 from pymafx_live.pipeline.types import Floats
@@ -26,7 +28,8 @@ ROWS = 8
 class YoloOnnx:
     """Finds people with a YOLO network. It owns its buffers, so one thread at a time may use it.
 
-    A network of dynamic size is run on the smallest canvas that holds the image (640 x 384 for 1280 x 720).
+    A network of dynamic size is run on the smallest canvas that holds the image (640 x 384 for 1280 x 720). From a
+    GPU only boxes and their scores as people come down.
     """
 
     def __init__(
@@ -39,11 +42,14 @@ class YoloOnnx:
         max_people: int,
         threads: int,
         runtime: str = "auto",
+        pictures: Pictures | None = None,
     ) -> None:
         metadata = _metadata(path)
         rows = metadata.get("batch", "")
         options = RunnerOptions(threads=threads, max_batch=int(rows) if rows.isdigit() else ROWS)
         self._runner = open_runner(path, for_onnx(runtime), options)
+        self._pictures = pictures or Pictures()
+        self._lane = self._pictures.lane(self._runner.device)
         self._output = next(iter(self._runner.outputs))
         self._input = read_input(path, self._runner.inputs, metadata, size)
         self._labels = read_labels(path, metadata)
@@ -57,12 +63,13 @@ class YoloOnnx:
         shape = image.shape[:2]
         if shape != self._image:
             self._image, self._letterbox = shape, self._fit(shape)
-        output = self._run(self._letterbox(image))[0]
+        with self._lane:
+            output = as_numpy(self._of_people(self._look(image)[0]))
         if self._end_to_end:
             boxes, scores = from_detections(output, self._labels.person, self._confidence)
             kept = np.argsort(-scores, kind="stable")[: self._max_people]
         else:
-            boxes, scores = from_anchors(output, self._labels.person, self._confidence)
+            boxes, scores = from_anchors(output, self._confidence)
             kept = suppress(boxes, scores, self._iou, self._max_people)
         boxes = self._letterbox.to_image(boxes[kept])
         inside = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
@@ -73,15 +80,27 @@ class YoloOnnx:
         self._runner.close()
 
     def _fit(self, image: tuple[int, int]) -> Letterbox:
-        return Letterbox(image, self._input.size, self._input.stride, self._input.batch, self._input.dtype)
+        device, wanted = self._runner.device, self._input
+        if self._pictures.stay_on_host(device):
+            return Letterbox(image, wanted.size, wanted.stride, wanted.batch, wanted.dtype)
+        from pymafx_live.engines.detectors.letterbox_device import DeviceLetterbox
 
-    def _run(self, tensor: NDArray[np.floating]) -> NDArray[np.floating]:
-        return as_numpy(self._runner.run({self._input.name: tensor})[self._output])
+        return DeviceLetterbox(device, image, wanted.size, wanted.stride, wanted.batch, wanted.dtype)
 
-    def _try(self, path: Path) -> NDArray[np.floating]:
+    def _look(self, image: NDArray[np.uint8]) -> Array:
+        """The network's output where it lies; to be called, and the output used, in the lane."""
+        tensor = self._letterbox(self._pictures.on(image, self._runner.device))
+        return self._runner.run({self._input.name: tensor})[self._output]
+
+    def _of_people(self, output: Array) -> Array:
+        """Of an output (4 + classes, anchors) the rows (5, anchors) that count, or one of detections as it is."""
+        return output if self._end_to_end else output[[0, 1, 2, 3, 4 + self._labels.person]]
+
+    def _try(self, path: Path) -> Array:
         """The output for a black image, which also warms the network up."""
         try:
-            return self._run(self._letterbox(np.zeros((*self._image, 3), np.uint8)))
+            with self._lane:
+                return self._look(np.zeros((*self._image, 3), np.uint8))
         except NetworkError as error:
             raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
 

@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, Fitter, Gravity, State, gather
@@ -44,11 +45,12 @@ class LandmarkEngine:
 
     name = "landmarks"
 
-    def __init__(self, options: LandmarkOptions | None = None) -> None:
+    def __init__(self, options: LandmarkOptions | None = None, pictures: Pictures | None = None) -> None:
+        """`pictures` is shared with whoever else looks at the same frames."""
         self.options = options or LandmarkOptions()
         self.stages: Mapping[str, float] = {}
         rest = BodyModel.embedded().rest_joints
-        self._perception = Perception(self.options.threads, self.options.runtime)
+        self._perception = Perception(self.options.threads, self.options.runtime, pictures)
         self._fitter = Fitter(build(rest, calibrated_offsets()), self.options.fit)
         self._fitter.warm_up()
         self._rest_pelvis = np.asarray(rest[0], np.float32)

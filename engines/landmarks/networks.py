@@ -4,16 +4,20 @@ They are MediaPipe's (Apache-2.0; `engines/data/README.md`). What goes in and ou
 the heatmap refinement and the order of the blendshape points follow MediaPipe's published graphs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 
 import numpy as np
 from pymafx_live.engines.arrays import Image, Reals
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.regions import Regions, crop, to_image, turn
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
+from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.pipeline.errors import NetworkError
 
 Outputs = list[Reals]
+Finish = Callable[[list[Array]], list[Array]]
 MAX_BATCH = 8
 """Rows that a network is given at once."""
 
@@ -21,8 +25,8 @@ MAX_BATCH = 8
 class Network:
     """One of the networks that ship, on a runtime of `engines.runtime`, for any batch."""
 
-    def __init__(self, name: str, threads: int = 0, runtime: str = "auto") -> None:
-        """Loads `name` from the package's data; `threads` 0 lets the runtime choose.
+    def __init__(self, name: str, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+        """Loads `name` from the package's data; `threads` 0 lets the runtime choose. `pictures` brings it the frames.
 
         Raises `AssetError` when the file is missing or damaged, `NetworkError` where the runtime cannot load it,
         `UsageError` for a runtime that is unknown or not installed.
@@ -37,22 +41,35 @@ class Network:
                 "Install pymafx-live again, or give another --runtime."
             ) from error
         (self._input,) = self._runner.inputs
+        self._pictures = pictures or Pictures()
 
-    def run(self, batch: Reals) -> Outputs:
-        """All outputs for `batch` (N, ...), each (N, -1) in the graph's order, to keep."""
+    @property
+    def device(self) -> str:
+        """Where it runs, as `Runner.device` says."""
+        return self._runner.device
+
+    def look(self, bgr: Image, regions: Regions, size: int, finish: Finish = list) -> Outputs:
+        """`run` on the N `regions` of the (H, W, 3) BGR image, which are cut out where the network runs."""
+        return self.run(crop(self._pictures.on(bgr, self.device), regions, size), finish)
+
+    def run(self, batch: Array, finish: Finish = list) -> Outputs:
+        """All outputs for `batch` (N, ...), each (N, -1) in the graph's order, on the processor, to keep.
+
+        `finish` is given the outputs where the network left them, and says what of them comes down.
+        """
         starts = range(0, max(len(batch), 1), MAX_BATCH)
-        pieces = [self._run(batch[i : i + MAX_BATCH]) for i in starts]
+        pieces = [self._run(batch[i : i + MAX_BATCH], finish) for i in starts]
         return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
     def close(self) -> None:
         """Gives back what the runtime holds."""
         self._runner.close()
 
-    def _run(self, batch: Reals) -> Outputs:
+    def _run(self, batch: Array, finish: Finish) -> Outputs:
         if not len(batch):
             return [np.empty((0, 0), np.float32) for _ in self._runner.outputs]
-        outputs = self._runner.run({self._input: batch})
-        return [as_numpy(output).reshape(len(batch), -1) for output in outputs.values()]
+        outputs = list(self._runner.run({self._input: batch}).values())
+        return [as_numpy(output).reshape(len(batch), -1) for output in finish(outputs)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +115,33 @@ class BodyNetwork:
 
     SIZE = 256
 
-    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
-        self._network = Network("pose_landmark_full.onnx", threads, runtime)
+    def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+        self._network = Network("pose_landmark_full.onnx", threads, runtime, pictures)
         self.networks = (self._network,)
 
     def __call__(self, bgr: Image, regions: Regions) -> BodyLandmarks:
         """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
-        raw, flag, heat, world = self._network.run(crop(bgr, regions, self.SIZE))
+        raw, flag, xy, world = self._network.look(bgr, regions, self.SIZE, self._refined)
         n = len(regions)
-        points = raw.reshape(n, 39, 5)
-        xy = refine(points[..., :2], heat.reshape(n, 64, 64, 39), self.SIZE)
         return BodyLandmarks(
             score=flag.reshape(n),
-            xy=to_image(xy, regions, self.SIZE),
-            visibility=sigmoid(points[..., 3]),
+            xy=to_image(xy.reshape(n, 39, 2), regions, self.SIZE),
+            visibility=sigmoid(raw.reshape(n, 39, 5)[..., 3]),
             world=turn(world.reshape(n, 39, 3), regions),
         )
 
+    def _refined(self, outputs: list[Array]) -> list[Array]:
+        """The outputs, the refined landmarks in place of the heatmaps, whose 640 kB a person stay where they are."""
+        raw, flag, heat, world = outputs
+        raw = as_numpy(raw).reshape(-1, 39, 5)
+        return [raw, flag, refine(raw[..., :2], heat.reshape(-1, 64, 64, 39), self.SIZE), world]
 
-def refine(xy: Reals, heat: Reals, size: int, window: int = 7, floor: float = 0.5) -> Reals:
+
+def refine(xy: Reals, heat: Array, size: int, window: int = 7, floor: float = 0.5) -> Reals:
     """Moves landmarks (N, K, 2) to the centroid of their heatmaps (N, h, w, K; logits) in a window about them.
 
-    As in MediaPipe's refine_landmarks_from_heatmap: only where the window's peak exceeds `floor`.
+    As in MediaPipe's refine_landmarks_from_heatmap: only where the window's peak exceeds `floor`. Of heatmaps on a GPU
+    only the windows come down.
     """
     n, height, width, count = heat.shape
     step = size / width
@@ -133,7 +155,7 @@ def refine(xy: Reals, heat: Reals, size: int, window: int = 7, floor: float = 0.
     points = np.arange(count)[None, :, None, None]
     rows = np.clip(v, 0, height - 1)[..., :, None]
     columns = np.clip(u, 0, width - 1)[..., None, :]
-    values = np.where(inside, sigmoid(heat[people, rows, columns, points]), 0)
+    values = np.where(inside, sigmoid(as_numpy(heat[people, rows, columns, points])), 0)
     total = values.sum((-2, -1))
     centred = np.all((cell >= 0) & (cell < (width, height)), -1)
     accept = centred & (values.max((-2, -1)) >= floor)
@@ -149,14 +171,14 @@ class HandNetwork:
     SIZE = 224
     CROP_SIZE = 256
 
-    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
-        self._recrop = Network("hand_recrop.onnx", threads, runtime)
-        self._network = Network("hand_landmark_full.onnx", threads, runtime)
+    def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+        self._recrop = Network("hand_recrop.onnx", threads, runtime, pictures)
+        self._network = Network("hand_landmark_full.onnx", threads, runtime, pictures)
         self.networks = (self._recrop, self._network)
 
     def frame(self, bgr: Image, regions: Regions) -> Regions:
         """The tight regions inside rough ones that were guessed from the body's wrist and knuckles."""
-        points = self._recrop.run(crop(bgr, regions, self.CROP_SIZE))[0].reshape(len(regions), 2, 2)
+        points = self._recrop.look(bgr, regions, self.CROP_SIZE)[0].reshape(len(regions), 2, 2)
         q = to_image(points, regions, self.CROP_SIZE)
         up = q[:, 1] - q[:, 0]
         side = 2 * np.hypot(up[:, 0], up[:, 1])
@@ -165,7 +187,7 @@ class HandNetwork:
 
     def __call__(self, bgr: Image, regions: Regions) -> HandLandmarks:
         """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
-        raw, flag, right, world = self._network.run(crop(bgr, regions, self.SIZE))
+        raw, flag, right, world = self._network.look(bgr, regions, self.SIZE)
         n = len(regions)
         return HandLandmarks(
             score=flag.reshape(n),
@@ -180,14 +202,14 @@ class FaceNetwork:
 
     SIZE = 256
 
-    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
-        self._network = Network("face_landmarks_detector.onnx", threads, runtime)
-        self._blendshapes = Network("face_blendshapes.onnx", threads, runtime)
+    def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+        self._network = Network("face_landmarks_detector.onnx", threads, runtime, pictures)
+        self._blendshapes = Network("face_blendshapes.onnx", threads, runtime, pictures)
         self.networks = (self._network, self._blendshapes)
 
     def __call__(self, bgr: Image, regions: Regions) -> FaceLandmarks:
         """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
-        raw, flag = self._network.run(crop(bgr, regions, self.SIZE))[:2]
+        raw, flag = self._network.look(bgr, regions, self.SIZE)[:2]
         n = len(regions)
         points = raw.reshape(n, 478, 3)
         xy = to_image(points[..., :2], regions, self.SIZE)

@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Image, Mask, Reals
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import gates
 from pymafx_live.engines.landmarks.networks import (
     BodyLandmarks,
@@ -87,10 +88,13 @@ class Sight:
 class Perception:
     """Runs the networks, each once for all people, on regions that follow the tracks."""
 
-    def __init__(self, threads: int = 0, runtime: str = "auto") -> None:
-        self.body = BodyNetwork(threads, runtime)
-        self.hand = HandNetwork(threads, runtime)
-        self.face = FaceNetwork(threads, runtime)
+    def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+        """`pictures` is shared with whoever else looks at the same frames."""
+        pictures = pictures or Pictures()
+        self.body = BodyNetwork(threads, runtime, pictures)
+        self.hand = HandNetwork(threads, runtime, pictures)
+        self.face = FaceNetwork(threads, runtime, pictures)
+        self._lane = pictures.lane(self.body.networks[0].device)
         self.stages: dict[str, float] = {}
 
     def close(self) -> None:
@@ -100,6 +104,10 @@ class Perception:
 
     def look(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> list[Sight | None]:
         """What is believed of each person in boxes (N, 4); moves the `gazes` on to the next frame."""
+        with self._lane:
+            return self._look(bgr, boxes, gazes)
+
+    def _look(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> list[Sight | None]:
         sights: list[Sight | None] = [None] * len(gazes)
         self.stages = dict.fromkeys(("body", "hands", "face"), 0.0)
         if not gazes:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.imaging import Picture, unit_rgb
+from pymafx_live.engines.runtime.interface import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,9 @@ def concatenate(regions: list[Regions]) -> Regions:
     )
 
 
-def crop(bgr: NDArray[np.uint8], regions: Regions, size: int) -> Reals:
-    """Cuts the N `regions` out of an (H, W, 3) BGR image, black outside it: (N, size, size, 3) RGB in 0..1."""
-    out = np.empty((len(regions), size, size, 3), np.float32)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    for i, affine in enumerate(regions.affine(size)):
-        cut = cv2.warpAffine(bgr, affine, (size, size), flags=flags)
-        np.multiply(cv2.cvtColor(cut, cv2.COLOR_BGR2RGB, dst=cut), np.float32(1 / 255), out=out[i])
-    return out
+def crop(picture: Picture, regions: Regions, size: int) -> Array:
+    """Cuts the N `regions` out of a picture, where it lies, black outside it: (N, size, size, 3) RGB in 0..1."""
+    return unit_rgb(picture.warp(regions.affine(size), size))
 
 
 def to_image(points: Reals, regions: Regions, size: int) -> Reals:

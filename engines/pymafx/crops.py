@@ -9,7 +9,6 @@ corners cut off to whole pixels. Boxes count from the image's top left corner, s
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Mask, Reals
@@ -68,43 +67,18 @@ def boxes_around(keypoints: Reals, visible: Mask, margin: float) -> CropBoxes:
     )
 
 
-class CropCutter:
-    """Cuts the crops of one image. A large box is read from a smaller copy of the image, so that nothing aliases."""
+def crop_to_image(corners: Reals) -> NDArray[np.float64]:
+    """The affine maps (..., 2, 3) from pixels of crops to those of the image, for `Picture.warp`.
 
-    def __init__(self, image: NDArray[np.uint8]) -> None:
-        """`image` is (H, W, 3) BGR."""
-        self._pyramid = [image]
-
-    def cut(self, boxes: CropBoxes) -> NDArray[np.uint8]:
-        """The crops (N, 224, 224, 3) as BGR pixels, black outside the image: one affine warp each."""
-        out = np.empty((len(boxes), SIZE, SIZE, 3), np.uint8)
-        for k, corners in enumerate(boxes.corners()):
-            level = int(np.clip(np.log2(max((corners[2] - corners[0]) / SIZE, 1)), 0, 6))
-            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            cv2.warpAffine(self._level(level), crop_to_image(corners, level), (SIZE, SIZE), dst=out[k], flags=flags)
-        return out
-
-    def _level(self, level: int) -> NDArray[np.uint8]:
-        """The image, halved `level` times."""
-        while len(self._pyramid) <= level:
-            finest = self._pyramid[-1]
-            half = (max(finest.shape[1] // 2, 1), max(finest.shape[0] // 2, 1))
-            smaller = cv2.resize(finest, half, interpolation=cv2.INTER_AREA)
-            self._pyramid.append(np.asarray(smaller, np.uint8))
-        return self._pyramid[level]
-
-
-def crop_to_image(corners: Reals, level: int = 0) -> NDArray[np.float64]:
-    """The affine map (2, 3) from pixels of a crop to those of the image, halved `level` times.
-
-    The crop's edges are the box's `corners` (4,), so the centres of its pixels lie half a pixel of their own size
+    A crop's edges are the box's `corners` (..., 4), so the centres of its pixels lie half a pixel of their own size
     further in. A box that lost a pixel on one side only is stretched, as the reference stretches it.
     """
-    shrink = 2.0**-level
-    low, high = corners[:2] * shrink, corners[2:] * shrink
-    step = np.maximum(high - low, shrink) / SIZE
-    offset = low + step / 2 - 0.5
-    return np.array([[step[0], 0, offset[0]], [0, step[1], offset[1]]])
+    low, high = corners[..., :2], corners[..., 2:]
+    step = np.maximum(high - low, 1) / SIZE
+    maps = np.zeros((*step.shape, 3))
+    maps[..., 0, 0], maps[..., 1, 1] = step[..., 0], step[..., 1]
+    maps[..., 2] = low + step / 2 - 0.5
+    return maps
 
 
 def translations(cameras: Floats, boxes: CropBoxes, camera: Camera) -> Floats:

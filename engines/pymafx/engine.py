@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
-from pymafx_live.engines.arrays import Image, Reals
+from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.pymafx.crops import (
     FACE_MARGIN,
     HAND_MARGIN,
+    SIZE,
     CropBoxes,
-    CropCutter,
     concatenate,
+    crop_to_image,
     translations,
 )
 from pymafx_live.engines.pymafx.estimator import REST_FACE, Estimator, Found
@@ -19,6 +21,7 @@ from pymafx_live.engines.pymafx.memory import HOLD, FaceEstimate, HandEstimate, 
 from pymafx_live.engines.pymafx.origins import held_origins, origins
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import SIDES, View, Views, body_boxes, part_boxes
+from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
 from scipy.spatial.transform import Rotation
 
@@ -55,11 +58,19 @@ class PymafxEngine:
     name = "pymafx"
 
     def __init__(
-        self, estimator: Estimator, views: Views, skeleton: Skeleton, options: PymafxOptions = PymafxOptions()
+        self,
+        estimator: Estimator,
+        views: Views,
+        skeleton: Skeleton,
+        options: PymafxOptions = PymafxOptions(),
+        pictures: Pictures | None = None,
     ) -> None:
+        """`pictures` is shared with whoever else looks at the same frames."""
         self.options = options
         self.stages: Mapping[str, float] = {}
         self._estimator, self._views, self._skeleton = estimator, views, skeleton
+        self._pictures = pictures or Pictures()
+        self._lane = self._pictures.lane(estimator.device)
         self._memory: dict[int, TrackMemory] = {}
 
     def close(self) -> None:
@@ -81,7 +92,8 @@ class PymafxEngine:
         looking = perf_counter() - began
         # A lost track's box is a guess: without a skeleton in it there is nothing to look at.
         present = [s for s in subjects if s.view is not None or s.track.state is not TrackState.LOST]
-        measured = self._measure(frame, present) if present else {}
+        with self._lane:
+            measured = self._measure(frame, present) if present else {}
         people = [measured.get(s.track.id) or self._held(s.track, s.memory, frame) for s in subjects]
         self._views.learn(frame, people)
         graphs = self._estimator.take_stages()
@@ -100,11 +112,13 @@ class PymafxEngine:
             part_boxes([points for _, points in faces], FACE_MARGIN),
             body_boxes([s.view for s in subjects], np.array([s.track.box for s in subjects])),
         ]
-        crops = CropCutter(frame.image).cut(concatenate(kinds))
-        hand_crops, face_crops, body_crops = np.split(crops, np.cumsum([len(boxes) for boxes in kinds])[:-1])
-        self._measure_hands(frame, hand_crops, hands)
-        self._measure_faces(frame, face_crops, faces)
-        found = self._estimator.bodies(body_crops, *self._known_parts(subjects))
+        picture = self._pictures.on(frame.image, self._estimator.device)
+        crops = picture.warp(crop_to_image(concatenate(kinds).corners()), SIZE, antialias=True)
+        after_hands, after_faces = np.cumsum([len(boxes) for boxes in kinds])[:-1]
+        self._measure_hands(frame, crops[:after_hands], hands)
+        self._measure_faces(frame, crops[after_hands:after_faces], faces)
+        # Hands and faces come down here, a few hundred numbers, and go up again: what a track remembers is on the host.
+        found = self._estimator.bodies(crops[after_faces:], *self._known_parts(subjects))
         places = translations(found["pred_cam"], kinds[2], frame.camera)
         poses = full_poses(found)
         people = {}
@@ -130,7 +144,7 @@ class PymafxEngine:
                 faces.append((subject, view.face))
         return hands, faces
 
-    def _measure_hands(self, frame: Frame, crops: Image, jobs: list[tuple[_Subject, str, Reals]]) -> None:
+    def _measure_hands(self, frame: Frame, crops: Array, jobs: list[tuple[_Subject, str, Reals]]) -> None:
         if not jobs:
             return
         found = self._estimator.hands(crops, np.array([side == "left" for _, side, _ in jobs]))
@@ -138,7 +152,7 @@ class PymafxEngine:
             subject.memory.hands[side] = HandEstimate(state, votes, frame.time, subject.memory.frame)
             subject.measured.add(side)
 
-    def _measure_faces(self, frame: Frame, crops: Image, jobs: list[tuple[_Subject, Reals]]) -> None:
+    def _measure_faces(self, frame: Frame, crops: Array, jobs: list[tuple[_Subject, Reals]]) -> None:
         if not jobs:
             return
         found = self._estimator.faces(crops)

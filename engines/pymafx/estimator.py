@@ -6,38 +6,40 @@ from time import perf_counter
 import numpy as np
 from pymafx_live.engines.arrays import Mask, Reals
 from pymafx_live.engines.pymafx.crops import SIZE
-from pymafx_live.engines.runtime import Runner
+from pymafx_live.engines.runtime import Runner, as_numpy
 from pymafx_live.engines.runtime.interface import Array
 
-Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 Found = dict[str, Reals]
 REST_FACE = np.tile(np.eye(3, dtype=np.float32)[:, :2].ravel(), (4, 3))
 """Jaw and eyes at rest in all iterations, (4, 18), for a body whose face was never seen."""
 
 
 class Estimator:
-    """Crops in, SMPL-X parameters out. Of hands, state and votes are what the body's graph wants to know of them."""
+    """Crops in, SMPL-X parameters out. Of hands, state and votes are what the body's graph wants to know of them.
+
+    Crops are taken where they lie, best on `device`; what is found comes down.
+    """
 
     def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
         """`runners` are those of `graphs.GRAPHS`; no batch is larger than `max_batch`."""
         self._runners, self._max_batch = runners, max_batch
+        self.runtime, self.device = runners["body"].runtime, runners["body"].device
         self._seconds = dict.fromkeys(runners, 0.0)
         # a hand that is not seen is a black crop to the network, which still votes on the other hand
         black = np.zeros((2, SIZE, SIZE, 3), np.uint8)
         unseen = self.hands(black, np.array([True, False]))
         self.unseen_state, self.unseen_votes = unseen["hand_state"], unseen["hand_votes"]
         self._warm_up(black[:1])
-        self.runtime = runners["body"].runtime
 
-    def hands(self, crops: Bytes, is_left: Mask) -> Found:
+    def hands(self, crops: Array, is_left: Mask) -> Found:
         """Crops (M, 224, 224, 3) to `hand_state` (M, 109) and `hand_votes` (M, 4)."""
         return self._run("hands", {"crops": crops, "is_left": is_left})
 
-    def faces(self, crops: Bytes) -> Found:
+    def faces(self, crops: Array) -> Found:
         """Crops (M, 224, 224, 3) to `face_poses` (M, 4, 18) and `pred_exp` (M, 50)."""
         return self._run("face", {"crops": crops})
 
-    def bodies(self, crops: Bytes, faces: Reals, states: Reals, votes: Reals, visibility: Reals) -> Found:
+    def bodies(self, crops: Array, faces: Reals, states: Reals, votes: Reals, visibility: Reals) -> Found:
         """Crops (B, 224, 224, 3) and what is known of faces (B, 4, 18) and hands (B, 2, ...) to `Network.join`'s."""
         return self._run(
             "body",
@@ -57,7 +59,7 @@ class Estimator:
         for runner in self._runners.values():
             runner.close()
 
-    def _warm_up(self, crop: Bytes) -> None:
+    def _warm_up(self, crop: Array) -> None:
         """Runs the other graphs once, so that the first frame does not wait for their memory."""
         face = self.faces(crop)["face_poses"]
         self.bodies(crop, face, self.unseen_state[None], self.unseen_votes[None], np.zeros((1, 2), np.float32))
@@ -69,12 +71,15 @@ class Estimator:
         total = len(inputs["crops"])
         pieces = []
         for start in range(0, total, self._max_batch):
-            piece = {k: np.ascontiguousarray(v[start : start + self._max_batch]) for k, v in inputs.items()}
-            pieces.append({k: np.array(_host(v)) for k, v in runner.run(piece).items()})
+            piece = {k: _for(runner, v[start : start + self._max_batch]) for k, v in inputs.items()}
+            pieces.append({k: np.array(as_numpy(v)) for k, v in runner.run(piece).items()})
         self._seconds[graph] += perf_counter() - began
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in runner.outputs}
 
 
-def _host(array: Array) -> Reals:
-    """The numbers on the processor, wherever a runtime left them."""
-    return np.asarray(array.cpu() if hasattr(array, "cpu") else array)
+def _for(runner: Runner, array: Array) -> Array:
+    """An input as the runner takes it: `auto` may have brought one graph to another runtime than the others."""
+    if isinstance(array, np.ndarray):
+        return np.ascontiguousarray(array)
+    on_host = array.device.type == "cpu"
+    return as_numpy(array) if runner.device == "cpu" and not on_host else array

@@ -1,9 +1,11 @@
 """Makes the PyMAF-X engine from a folder of files."""
 
 import logging
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.pymafx.assets import prepare
 from pymafx_live.engines.pymafx.bundle_files import is_current
@@ -31,8 +33,11 @@ def open_engine(
     threads: int = 0,
     runtime: str = "auto",
     precision: str = "auto",
+    pictures: Pictures | None = None,
 ) -> PymafxEngine:
     """The engine, warm; its files are prepared and exported first where they have not been.
+
+    `pictures` is shared with whoever else looks at the same frames.
 
     Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
     """
@@ -48,17 +53,17 @@ def open_engine(
     if not is_current(assets):
         for warning in prepare(assets, told):
             logger.warning("%s", warning)
-    skeleton = Skeleton.from_bundle(assets)
-    views = _views(parts, rtmlib_pose, skeleton, threads, runtime)
+    skeleton, pictures = Skeleton.from_bundle(assets), pictures or Pictures()
+    views = _views(parts, rtmlib_pose, skeleton, lambda: Perception(threads, runtime, pictures))
     options = RunnerOptions(threads=threads, max_batch=max_batch, progress=told)
     estimator = Estimator(open_graphs(assets, runtime, precision, options, told), max_batch)
-    return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape))
+    return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape), pictures)
 
 
-def _views(parts: str, rtmlib_pose: Path | None, skeleton: Skeleton, threads: int, runtime: str) -> Views:
+def _views(parts: str, rtmlib_pose: Path | None, skeleton: Skeleton, perception: Callable[[], Perception]) -> Views:
     if parts == "rtmlib":
         from pymafx_live.engines.pymafx.rtmlib_views import RtmlibViews
 
         return RtmlibViews(rtmlib_pose)
-    networks = LandmarkViews(Perception(threads, runtime))
+    networks = LandmarkViews(perception())
     return MeshViews(networks, skeleton) if parts == "mesh" else networks

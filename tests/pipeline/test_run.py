@@ -14,8 +14,12 @@ from threading import Timer
 import av
 import numpy as np
 import pytest
+from pymafx_live.configs.schema import OutputSettings, RunSettings, Settings, SourceSettings
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.mannequin.clip import demo_clip
 from pymafx_live.pipeline.client import Subscriber
+from pymafx_live.pipeline.run import Makers, run
+from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.types import Origin
 from pymafx_live.pipeline.wire import from_map
 
@@ -249,3 +253,20 @@ def test_a_listener_is_ended_by_a_signal(start):
     os.kill(listener.pid, signal.SIGINT)
     _, err = listener.communicate(timeout=30)
     assert (listener.returncode, err) == (0, "")
+
+
+def test_detector_and_engine_share_the_pictures(clips, green_detector, box_engine):
+    """So that a frame goes up to a GPU once."""
+    given = []
+
+    def made(part):
+        return lambda settings, pictures: given.append(pictures) or part
+
+    settings = Settings(
+        source=SourceSettings(uri=str(clips.write(count=3))),
+        output=OutputSettings(bind=""),
+        run=RunSettings(overlap=True),
+    )
+    run(settings, Statistics(), makers=Makers(detector=made(green_detector), engine=made(box_engine)))
+    assert len(given) == 2 and given[0] is given[1] and isinstance(given[0], Pictures)
+    assert green_detector.calls == len(box_engine.tracks) == 3

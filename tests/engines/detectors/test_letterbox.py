@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymafx_live.engines.detectors.letterbox import GREY, Letterbox, fit
+from pymafx_live.engines.imaging import HostPicture
 
 sides = st.integers(1, 3000)
 
@@ -47,7 +48,7 @@ def test_the_tensor_is_what_opencv_makes(dtype: type[np.floating], tolerance: fl
     )  # fmt: skip
     expected = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
     for _ in range(2):  # the buffers are used again
-        tensor = letterbox(image)
+        tensor = letterbox(HostPicture(image))
         assert tensor.dtype == dtype
         np.testing.assert_allclose(tensor, expected, atol=tolerance)
 

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from pymafx_live.engines.imaging import Pictures  # noqa: E402
 from pymafx_live.engines.pymafx.engine import PymafxEngine, PymafxOptions  # noqa: E402
 from pymafx_live.engines.pymafx.estimator import Estimator  # noqa: E402
 from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules  # noqa: E402
@@ -29,14 +30,15 @@ LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "jaw
 
 
 class Counted:
-    """A graph's real runner, and how many rows it has been given in each call."""
+    """A graph's real runner, how many rows it has been given in each call, and as what."""
 
     def __init__(self, runner: Any) -> None:
-        self.runner, self.rows = runner, []
+        self.runner, self.rows, self.kinds = runner, [], set()
         self.runtime, self.device, self.inputs, self.outputs = "torch", "cpu", runner.inputs, runner.outputs
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         self.rows.append(len(inputs["crops"]))
+        self.kinds.add(type(inputs["crops"]))
         return self.runner.run(inputs)
 
     def close(self) -> None:
@@ -88,12 +90,14 @@ Made = tuple[PymafxEngine, Told, dict[str, Counted]]
 
 @pytest.fixture
 def make(runners: dict[str, Counted], prepared_dir: Path) -> Callable[..., Made]:
-    def made(max_batch: int = 8, **options: int) -> Made:
+    def made(max_batch: int = 8, pictures: Pictures | None = None, **options: int) -> Made:
         told = Told()
         estimator = Estimator(runners, max_batch)
-        engine = PymafxEngine(estimator, told, Skeleton.from_bundle(prepared_dir), PymafxOptions(**options))
+        skeleton = Skeleton.from_bundle(prepared_dir)
+        engine = PymafxEngine(estimator, told, skeleton, PymafxOptions(**options), pictures)
         for runner in runners.values():
             runner.rows.clear()
+            runner.kinds.clear()
         return engine, told, runners
 
     return made
@@ -113,7 +117,8 @@ def check_sound(person: Person) -> None:
 
 def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
     """The graphs by people and parts, against one call of the network on the same crops."""
-    from pymafx_live.engines.pymafx.crops import FACE_MARGIN, HAND_MARGIN, CropCutter
+    from pymafx_live.engines.imaging import HostPicture
+    from pymafx_live.engines.pymafx.crops import FACE_MARGIN, HAND_MARGIN, SIZE, crop_to_image
     from pymafx_live.engines.pymafx.engine import full_poses
     from pymafx_live.engines.pymafx.graphs import Normalise
     from pymafx_live.engines.pymafx.views import body_boxes, part_boxes
@@ -122,12 +127,13 @@ def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
     tracks = [track(1, 100), track(2, 400)]
     told.views = {1: view(100), 2: view(400)}
     people = engine.estimate(frame(0), tracks)
-    cutter, views = CropCutter(IMAGE), list(told.views.values())
+    picture, views = HostPicture(IMAGE), list(told.views.values())
     boxes = [body_boxes(views, np.stack([t.box for t in tracks]))]
     boxes += [part_boxes([v.hands[side] for v in views], HAND_MARGIN) for side in ("left", "right")]
     boxes += [part_boxes([v.face for v in views], FACE_MARGIN)]
     with torch.inference_mode():
-        crops = [Normalise()(torch.from_numpy(cutter.cut(b))) for b in boxes]
+        cut = [picture.warp(crop_to_image(b.corners()), SIZE, antialias=True) for b in boxes]
+        crops = [Normalise()(torch.from_numpy(pixels)) for pixels in cut]
         expected = {k: v.numpy() for k, v in network(*crops).items()}
     poses = Rotation.from_rotvec(full_poses(expected).reshape(-1, 3))
     got = Rotation.from_rotvec(np.concatenate([p.full_pose for p in people]))
@@ -142,6 +148,24 @@ def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
             part = person.parts[f"{side}_hand"]
             assert part.confidence == pytest.approx(np.clip(visible[h], 0, 1), abs=1e-4)
             assert part.origin is (Origin.MEASURED if visible[h] > 0.1 else Origin.DEFAULT)
+
+
+def test_pictures_on_a_device_give_the_same_people(make: Any) -> None:
+    """Nearly: a grey level here and there. All crops are cut there, and the graphs given them there, in pieces too."""
+    tracks, views = [track(1, 100), track(2, 400)], {1: view(100), 2: view(400, hands="l")}
+    people = {}
+    for kind, pictures in ((np.ndarray, Pictures()), (torch.Tensor, Pictures(torch_on_cpu=True))):
+        engine, told, graphs = make(max_batch=2, pictures=pictures)
+        told.views = views
+        people[kind] = engine.estimate(frame(0), tracks)
+        assert graphs["hands"].rows == [2, 1] and graphs["face"].rows == graphs["body"].rows == [2]
+        assert all(graph.kinds == {kind} for graph in graphs.values())
+    for found, expected in zip(people[torch.Tensor], people[np.ndarray], strict=True):
+        turn = Rotation.from_rotvec(found.full_pose) * Rotation.from_rotvec(expected.full_pose).inv()
+        assert np.degrees(turn.magnitude()).max() < 0.1
+        np.testing.assert_allclose(found.betas, expected.betas, atol=1e-3)
+        np.testing.assert_allclose(found.expression, expected.expression, atol=0.01)
+        np.testing.assert_allclose(found.transl, expected.transl, rtol=1e-3)
 
 
 def test_hands_and_faces_that_are_not_due_do_not_run(make: Any) -> None:

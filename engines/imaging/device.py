@@ -1,0 +1,86 @@
+"""A picture in PyTorch's memory, a GPU's as a rule: what `host` does with OpenCV, for all squares in one call.
+
+The results differ from the host's by the rounding of its fixed-point arithmetic, a grey level or two.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.imaging.picture import at_level, halved, levels
+from torch import Tensor
+from torch.nn import functional
+
+
+class DevicePicture:
+    """See `Picture`. It holds nothing that changes, so that threads and streams may share it."""
+
+    def __init__(self, planes: Tensor) -> None:
+        """`planes` is what `as_planes` makes of the pixels."""
+        self.planes = planes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """See `Picture.shape`."""
+        height, width = self.planes.shape[2:]
+        return height, width
+
+    def warp(self, maps: Reals, size: int, antialias: bool = False) -> Tensor:
+        """See `Picture.warp`: one sampling for all squares that are read at the same level."""
+        depths = levels(maps) if antialias else np.zeros(len(maps), np.intp)
+        out = torch.empty((len(maps), size, size, 3), dtype=torch.uint8, device=self.planes.device)
+        for level, planes in enumerate(self._pyramid(int(depths.max(initial=0)))):
+            (rows,) = np.nonzero(depths == level)
+            if len(rows) == len(maps) > 0:
+                return _sample(planes, at_level(maps, level), size)
+            if len(rows):
+                out[rows] = _sample(planes, at_level(maps[rows], level), size)
+        return out
+
+    def scale_into(self, canvas: Tensor) -> None:
+        """See `Picture.scale_into`."""
+        scaled = functional.interpolate(self.planes, canvas.shape[:2], mode="bilinear", align_corners=False)
+        canvas.copy_(scaled[0].permute(1, 2, 0).round_())
+
+    def _pyramid(self, deepest: int) -> Iterator[Tensor]:
+        """The planes, then those of the picture halved once, twice, up to `deepest` times."""
+        planes = self.planes
+        yield planes
+        for _ in range(deepest):
+            planes = _halve(_halve(planes).transpose(2, 3)).transpose(2, 3)
+            yield planes
+
+
+def as_planes(pixels: Tensor) -> Tensor:
+    """Pixels (H, W, 3) of uint8 as float32 planes (1, 3, H, W) in 0..255, which is what samplers read."""
+    return pixels.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format)
+
+
+def _sample(planes: Tensor, maps: Reals, size: int) -> Tensor:
+    """The squares (N, `size`, `size`, 3) that `maps` (N, 2, 3) show of planes (1, 3, H, W)."""
+    height, width = planes.shape[2:]
+    # grid_sample counts from -1 to 1 between the outer edges of the picture's pixels
+    scale = np.array([[2 / width], [2 / height]])
+    unit = maps * scale
+    unit[..., 2] += scale[:, 0] / 2 - 1
+    affine = torch.from_numpy(unit.astype(np.float32)).to(planes.device, non_blocking=True)[:, None, None]
+    ticks = torch.arange(size, dtype=torch.float32, device=planes.device)
+    columns, rows = ticks[None, None, :, None], ticks[None, :, None, None]
+    grid = affine[..., 0] * columns + affine[..., 1] * rows + affine[..., 2]  # (N, size, size, 2)
+    # as one tall picture, whose source need not be repeated for every square
+    tall = functional.grid_sample(planes, grid.view(1, -1, size, 2), align_corners=False)
+    squares = tall.view(3, len(maps), size, size).permute(1, 2, 3, 0)
+    return squares.round().to(torch.uint8, memory_format=torch.contiguous_format)
+
+
+def _halve(planes: Tensor) -> Tensor:
+    """Planes (1, 3, H, W) at half their height; a row of the result is the mean of all that it covers, in part too."""
+    height = planes.shape[2]
+    half = halved(height)
+    if height == 2 * half:
+        return functional.avg_pool2d(planes, (2, 1))
+    edges = torch.arange(half + 1, dtype=torch.float32, device=planes.device)[:, None] * (height / half)
+    below = torch.arange(height, dtype=torch.float32, device=planes.device)
+    covered = torch.minimum(edges[1:], below + 1) - torch.maximum(edges[:-1], below)
+    return (covered.clamp_min(0) * (half / height)) @ planes
