@@ -1,6 +1,6 @@
 """How long a frame takes from capture to publication, stage by stage, and how much of that is not a network.
 
-    python -m pymafx_live.bench.latency [--people 0,1,2,4,8] [--frames 100] [--runtime auto] [--json out.json]
+    python -m pymafx_live.bench.latency [--people 0,1,2,4,8] [--frames 100] [--runtime auto] [--config FILE]
 
 The whole pipeline runs on 1280 x 720 frames with that many rendered people side by side, and publishes to a real
 subscriber in another process. First every frame is taken, for the stages; then the same clip plays at a camera's
@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench.report import numbers, print_table, runtime_names, write_json
+from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
@@ -205,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--people", default="0,1,2,4,8", help="how many people, by comma (default 0,1,2,4,8)")
     parser.add_argument("--frames", type=int, default=100, help="frames for each of them (default 100)")
+    parser.add_argument("--config", type=Path, help="settings of the run as YAML, such as another engine")
     parser.add_argument("--runtime", default="auto", help="what runs the networks, one or more by comma (default auto)")
     parser.add_argument("--threads", type=int, default=0, help="threads of each network; 0: as many as cores")
     parser.add_argument("--json", metavar="OUT.json", help="write the figures")
@@ -213,6 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--frames must be more than the {WARM_UP} of the warm-up")
     try:
         _report(options)
+    except ConfigError as error:
+        parser.error(str(error))
     except LiveError as error:
         print(f"latency: {error}", file=sys.stderr)
         return error.exit_code
@@ -221,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> None:
     runtimes = {
-        name: Settings.model_validate({"run": {"threads": options.threads, "runtime": name}})
+        name: load(options.config, {"run": {"threads": options.threads, "runtime": name}})
         for name in runtime_names(options.runtime)
     }
     address = "tcp://127.0.0.1:5573"
