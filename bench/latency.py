@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -149,8 +150,10 @@ def subscriber(address: str) -> Iterator[Any]:
         process.join()
 
 
-def measure(clip: Path, settings: Settings, output: ZmqOutput, realtime: bool) -> tuple[Samples, int, int]:
-    """Seconds of every stage of every frame, how many frames there were, and how many were dropped."""
+def measure(
+    clip: Path, settings: Settings, output: ZmqOutput, realtime: bool, limit: int | None = None
+) -> tuple[Samples, int, int]:
+    """Seconds of every stage of at most `limit` frames, how many there were, and how many were dropped."""
     samples: Samples = {}
     clock = NetworkClock()
     source_settings = SourceSettings(uri=str(clip), realtime=realtime)
@@ -163,7 +166,8 @@ def measure(clip: Path, settings: Settings, output: ZmqOutput, realtime: bool) -
     ):
         frames = dropped = 0
         smoother = Smoother(settings.engine.smoothing)
-        for result, frame in results(source, detector, parts.make_tracker(settings), engine, smooth=smoother):
+        looped = results(source, detector, parts.make_tracker(settings), engine, smooth=smoother)
+        for result, frame in islice(looped, limit):
             start = time.perf_counter()
             output.write(result, frame)
             publish, networks = time.perf_counter() - start, clock.take()
@@ -238,7 +242,7 @@ def _report(options: argparse.Namespace) -> None:
             write_crowd(clip, people, 50, max(-(-options.frames // 50), 4))
             for runtime, settings in runtimes.items():
                 where = f"{runtime}, {people} people"
-                stages, live = _measure_twice(clip, settings, output)
+                stages, live = _measure_twice(clip, settings, output, options.frames)
                 outside[runtime][people] = stages["not networks"]["p50"]
                 title = f"{where} ({live['found']:.0f} found), milliseconds; live: {live['dropped']:.0f} of "
                 print_table(f"{title}{live['taken'] + live['dropped']:.0f} dropped", stages, columns, 1)
@@ -252,9 +256,11 @@ def _report(options: argparse.Namespace) -> None:
         write_json(Path(options.json), "latency", rows, given)
 
 
-def _measure_twice(clip: Path, settings: Settings, output: ZmqOutput) -> tuple[dict[str, Figures], Figures]:
+def _measure_twice(
+    clip: Path, settings: Settings, output: ZmqOutput, frames: int
+) -> tuple[dict[str, Figures], Figures]:
     """The table of every stage with every frame taken, and what became of the frames when the newest won."""
-    samples, _, _ = measure(clip, settings, output, realtime=False)
+    samples, _, _ = measure(clip, settings, output, realtime=False, limit=frames)
     live, taken, dropped = measure(clip, settings, output, realtime=True)
     stages = table(samples)
     stages["age, live"] = percentiles(live.get("age", [np.nan]))

@@ -16,6 +16,7 @@ from pymafx_live.engines.pymafx.open_graphs import open_graphs
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import LandmarkViews, Views
 from pymafx_live.engines.runtime import RunnerOptions
+from pymafx_live.engines.runtime.memory import give_back_freed
 from pymafx_live.pipeline.errors import AssetError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,8 @@ def open_engine(
     """
 
     def told(step: str) -> None:
-        """The first start takes long, and says what it is at."""
-        logger.warning("first start with %s: %s", assets, step)
+        """A first start takes long, and says what it is at."""
+        logger.warning("first start: %s", step)
 
     if not assets.is_dir():
         raise AssetError(f"{assets} is not a folder; give --assets the one that holds the PyMAF-X files.")
@@ -57,6 +58,7 @@ def open_engine(
     views = _views(parts, rtmlib_pose, skeleton, lambda: Perception(threads, runtime, pictures))
     options = RunnerOptions(threads=threads, max_batch=max_batch, progress=told)
     estimator = Estimator(open_graphs(assets, runtime, precision, options, told), max_batch)
+    give_back_freed()
     return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape), pictures)
 
 

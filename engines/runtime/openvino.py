@@ -42,7 +42,6 @@ class OpenVinoRunner:
 
         self._core, self._path, self._max_batch = openvino.Core(), model, options.max_batch
         self._compiled: dict[Shapes | None, Any] = {}
-        options.progress(f"compiling {model.name} for OpenVINO")
         try:
             self._network: Any = _read(model)
             self.inputs: Mapping[str, TensorSpec] = {port.any_name: _spec(port) for port in self._network.inputs}
@@ -130,6 +129,8 @@ class OpenVinoRunner:
         folder = network_folder(options.cache, self.runtime, self._path, version("openvino"), machine, options.threads)
         if folder is not None:
             settings["CACHE_DIR"] = str(folder)
+        if folder is None or not any(folder.glob("*.blob")):
+            options.progress(f"compiling {self._path.name} for OpenVINO")
         return settings
 
 
