@@ -27,7 +27,8 @@ PRECISIONS = {"fp32": "fp32", "mixed": "mixed", "fp16": "mixed"}
 rest is either sensitive or too small to gain from it."""
 ABOUT = "graphs.json"
 FOLLOWS_FROM = (
-    "branches", "encoders", "feedback", "graphs", "network", "onnx_export", "rotations", "skinning", "wrists",
+    "branches", "encoders", "feedback", "graphs", "network", "onnx_export", "rotations", "skinning", "visibility",
+    "wrists",
 )  # fmt: skip
 """The modules that decide what is in a graph, beside the two constants of `crops`."""
 

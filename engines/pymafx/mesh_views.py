@@ -10,6 +10,7 @@ from time import perf_counter
 
 import numpy as np
 from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.landmarks.gates import overlap
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import SIDES, View, Views
 from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES
@@ -101,7 +102,8 @@ class MeshViews:
         if any(last.person.parts[f"{side}_hand"].origin is Origin.DEFAULT for side in last.view.hands):
             return False  # the network itself does not believe in a hand there
         shown = view.body[view.body[:, 2] > 0, :2]
-        return _overlap(np.concatenate([shown.min(0), shown.max(0)]), track.box) >= OVERLAP
+        mesh = np.concatenate([shown.min(0), shown.max(0)])
+        return bool(overlap(mesh[None], track.box[None])[0] >= OVERLAP)
 
     def _project(self, camera: Camera, tracks: Sequence[Track]) -> list[View]:
         """The last estimates, where the tracks' boxes have moved to since."""
@@ -148,9 +150,3 @@ def _hand_points(joints: Floats, side: str) -> Floats:
     tips = fingers[:, 2] + FINGERTIP * (fingers[:, 2] - fingers[:, 1])
     wrist = joints[JOINT_NAMES.index(f"{side}_wrist")]
     return np.concatenate([wrist[None], np.concatenate([fingers, tips[:, None]], 1).reshape(20, 3)])
-
-
-def _overlap(a: Reals, b: Reals) -> float:
-    common = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod()
-    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - common
-    return float(common / max(union, 1e-6))

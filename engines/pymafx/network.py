@@ -16,11 +16,9 @@ import torch
 from pymafx_live.engines.pymafx.branches import BodyBranch, Branch, Estimate, FaceBranch, HandBranch
 from pymafx_live.engines.pymafx.rotations import axis_angles, matrices_from_6d, mirrored
 from pymafx_live.engines.pymafx.skinning import MeshSizes, SkinSizes
+from pymafx_live.engines.pymafx.visibility import VISIBLE
 from pymafx_live.engines.pymafx.wrists import ELBOWS, WRISTS, integrate_hands
 from torch import Tensor, nn
-
-VISIBLE = 0.1
-"""Above this, raw, a hand's visibility counts as visible."""
 
 
 @dataclass(frozen=True)

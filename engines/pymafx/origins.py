@@ -7,11 +7,10 @@ from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.landmarks.parts import SEEN
 from pymafx_live.engines.pymafx.memory import TrackMemory
 from pymafx_live.engines.pymafx.views import SIDES, View
+from pymafx_live.engines.pymafx.visibility import VISIBLE
 from pymafx_live.pipeline.types import PARTS, Origin, Part, Track
 
 LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg")
-VISIBLE = 0.1
-"""Above this, raw, a hand's visibility counts as visible to the network."""
 
 
 def origins(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.pymafx.crops import DEVIATION, MEAN, SIZE
+from pymafx_live.engines.pymafx.visibility import VISIBLE
 from pymafx_live.engines.runtime.interface import Runner
 from pymafx_live.pipeline.errors import NetworkError
 
@@ -19,8 +20,6 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Result = dict[str, NDArray[Any]]
 
-VISIBLE = 0.1
-"""`network.VISIBLE`, which cannot be imported without torch; a test holds them equal."""
 GOLDEN_SEED, RANDOM_SEED = 100, 7
 NAMES = ("hands", "face", "body")
 
