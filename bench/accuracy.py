@@ -11,6 +11,7 @@ from pymafx_live.bench import metrics
 from pymafx_live.bench.matching import SEEN, Matcher
 from pymafx_live.configs.schema import Settings
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.mannequin.clip import load_truth, truth_path
 from pymafx_live.engines.mannequin.scene import TruePerson, Truth
 from pymafx_live.pipeline import parts
@@ -37,10 +38,11 @@ class Parts:
     @classmethod
     def make(cls, settings: Settings) -> "Parts":
         """What the settings ask for; raises `LiveError` where that cannot be had."""
+        pictures = Pictures()
         return cls(
-            parts.make_detector(settings),
+            parts.make_detector(settings, pictures),
             parts.make_tracker(settings),
-            parts.make_engine(settings),
+            parts.make_engine(settings, pictures),
             Smoother(settings.engine.smoothing),
         )
 

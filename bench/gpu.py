@@ -23,6 +23,7 @@ from pymafx_live.bench.floor import Work, gpu_rates, work_of
 from pymafx_live.bench.latency import percentiles, subscriber, write_crowd
 from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.pymafx.compiled import compiled_graphs, known_precision
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
@@ -194,9 +195,10 @@ def time_pipeline(clip: Path, settings: Settings, output: ZmqOutput) -> dict[str
     ways: list[float] = []
     published: list[float] = []
     found: list[int] = []
+    pictures = Pictures()
     with (
-        closing(parts.make_detector(settings)) as detector,
-        closing(parts.make_engine(settings)) as engine,
+        closing(parts.make_detector(settings, pictures)) as detector,
+        closing(parts.make_engine(settings, pictures)) as engine,
         closing(open_source(SourceSettings(uri=str(clip)), lens(CameraSettings()), Stop())) as source,
     ):
         tracker, smoother = parts.make_tracker(settings), Smoother(settings.engine.smoothing)

@@ -20,6 +20,7 @@ import numpy as np
 from pymafx_live.bench.latency import FPS, HEIGHT, WIDTH, subscriber, write_crowd
 from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.schema import Settings
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.errors import LiveError
@@ -58,9 +59,10 @@ def soak(clip: Path, count: int, stride: int) -> tuple[list[tuple[int, float]], 
     address = "tcp://127.0.0.1:5574"
     noted: list[tuple[int, float]] = []
     statistics = Statistics()
+    pictures = Pictures()
     with (
-        closing(parts.make_detector(settings)) as detector,
-        closing(parts.make_engine(settings)) as engine,
+        closing(parts.make_detector(settings, pictures)) as detector,
+        closing(parts.make_engine(settings, pictures)) as engine,
         closing(ZmqOutput(address)) as output,
         subscriber(address),
     ):

@@ -130,12 +130,12 @@ def _wait_for(device: str) -> None:
 
 
 def _torch() -> Any:
-    """The module torch, or None where it is not installed."""
+    """The module torch, or None where it is not installed, or built for processors only."""
     try:
         import torch
     except ImportError:
         return None
-    return torch
+    return torch if torch.cuda.is_available() else None
 
 
 def _spec(tensor: ort.NodeArg) -> TensorSpec:
