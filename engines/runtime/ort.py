@@ -77,7 +77,7 @@ class OnnxRuntimeRunner:
 
     def _bind_output(self, binding: Any, name: str, spec: TensorSpec, batch: int) -> Array | None:
         """Binds a tensor that ONNX Runtime fills, or None where it shall make a numpy array of its own."""
-        torch = _torch()
+        torch = _torch(self.device)
         shape = [batch if i == 0 and n is None else n for i, n in enumerate(spec.shape)]
         if torch is None or self.device == "cpu" or None in shape:
             binding.bind_output(name, "cpu")
@@ -124,18 +124,18 @@ def _bind(bind: Any, name: str, tensor: Any) -> None:
 
 def _wait_for(device: str) -> None:
     """Waits for whoever fills the inputs on torch's stream: ONNX Runtime works on one of its own."""
-    torch = _torch()
+    torch = _torch(device)
     if device != "cpu" and torch is not None:
         torch.cuda.current_stream(device).synchronize()
 
 
-def _torch() -> Any:
-    """The module torch, or None where it is not installed, or built for processors only."""
+def _torch(device: str) -> Any:
+    """The module torch, or None where it is not installed or cannot use that device."""
     try:
         import torch
     except ImportError:
         return None
-    return torch if torch.cuda.is_available() else None
+    return None if device.startswith("cuda") and not torch.cuda.is_available() else torch
 
 
 def _spec(tensor: ort.NodeArg) -> TensorSpec:
