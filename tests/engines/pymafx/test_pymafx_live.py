@@ -20,15 +20,15 @@ from pymafx_live.pipeline.wire import from_map
 BUS = Path(__file__).resolve().parents[4] / "shared/media/bus.jpg"
 
 
-def live(tmp_path: Path, prepared_dir: Path, source: Path, frames: int, **engine: Any) -> list[Any]:
+def live(tmp_path: Path, assets: Path, source: Path, frames: int, runtime: str = "auto", **engine: Any) -> list[Any]:
     lines, picture = tmp_path / "people.jsonl", tmp_path / "overlay.jpg"
     settings = load(
         None,
         {
             "source": {"uri": str(source)},
-            "engine": {"name": "pymafx", "assets": str(prepared_dir), **engine},
+            "engine": {"name": "pymafx", "assets": str(assets), **engine},
             "output": {"bind": "", "jsonl": str(lines), "save": str(picture if frames == 1 else tmp_path / "o.mp4")},
-            "run": {"max_frames": frames},
+            "run": {"max_frames": frames, "runtime": runtime},
         },
     )
     run(settings, Statistics())
@@ -48,9 +48,9 @@ def check_people(results: list[Any]) -> None:
             assert person.betas.any() and person.parts["betas"].origin is Origin.MEASURED
 
 
-@pytest.mark.parametrize("parts", ["landmarks", "mesh"])
-def test_the_demo_clip(tmp_path: Path, prepared_dir: Path, parts: str) -> None:
-    results = live(tmp_path, prepared_dir, demo_clip(), 4, parts=parts, hands_every=2)
+@pytest.mark.parametrize(("parts", "runtime"), [("landmarks", "auto"), ("mesh", "torch")])
+def test_the_demo_clip(tmp_path: Path, assets_dir: Path, graphs: Any, parts: str, runtime: str) -> None:
+    results = live(tmp_path, assets_dir, demo_clip(), 4, runtime, parts=parts, hands_every=2)
     check_people(results)
     assert [r.sequence for r in results] == [0, 1, 2, 3]
     assert np.diff([r.time for r in results]) == pytest.approx([0.04] * 3, abs=1e-6)
@@ -61,8 +61,8 @@ def test_the_demo_clip(tmp_path: Path, prepared_dir: Path, parts: str) -> None:
 
 
 @pytest.mark.skipif(not BUS.exists(), reason="the picture of the shared folder is not here")
-def test_a_real_picture(tmp_path: Path, prepared_dir: Path) -> None:
-    (result,) = live(tmp_path, prepared_dir, BUS, 1, max_people=2)
+def test_a_real_picture(tmp_path: Path, assets_dir: Path, graphs: Any) -> None:
+    (result,) = live(tmp_path, assets_dir, BUS, 1, max_people=2)
     check_people([result])
     assert len(result.people) == 2, "the largest two of four"
     areas = [np.prod(p.box[2:] - p.box[:2]) for p in result.people]
