@@ -6,7 +6,8 @@ from time import perf_counter
 import numpy as np
 from pymafx_live.engines.arrays import Mask, Reals
 from pymafx_live.engines.pymafx.crops import SIZE
-from pymafx_live.engines.runtime import Runner, as_numpy
+from pymafx_live.engines.runtime import Runner
+from pymafx_live.engines.runtime.batches import run_batches
 from pymafx_live.engines.runtime.interface import Array
 
 Found = dict[str, Reals]
@@ -23,7 +24,7 @@ class Estimator:
     def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
         """`runners` are those of `graphs.GRAPHS`; no batch is larger than `max_batch`."""
         self._runners, self._max_batch = runners, max_batch
-        self.runtime, self.device = runners["body"].runtime, runners["body"].device
+        self.device = runners["body"].device
         self._seconds = dict.fromkeys(runners, 0.0)
         # a hand that is not seen is a black crop to the network, which still votes on the other hand
         black = np.zeros((2, SIZE, SIZE, 3), np.uint8)
@@ -67,19 +68,6 @@ class Estimator:
 
     def _run(self, graph: str, inputs: Mapping[str, Array]) -> Found:
         began = perf_counter()
-        runner = self._runners[graph]
-        total = len(inputs["crops"])
-        pieces = []
-        for start in range(0, total, self._max_batch):
-            piece = {k: _for(runner, v[start : start + self._max_batch]) for k, v in inputs.items()}
-            pieces.append({k: np.array(as_numpy(v)) for k, v in runner.run(piece).items()})
+        found = run_batches(self._runners[graph], inputs, self._max_batch)
         self._seconds[graph] += perf_counter() - began
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in runner.outputs}
-
-
-def _for(runner: Runner, array: Array) -> Array:
-    """An input as the runner takes it: `auto` may have brought one graph to another runtime than the others."""
-    if isinstance(array, np.ndarray):
-        return np.ascontiguousarray(array)
-    on_host = array.device.type == "cpu"
-    return as_numpy(array) if runner.device == "cpu" and not on_host else array
+        return found

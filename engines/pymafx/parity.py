@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.pymafx.crops import DEVIATION, MEAN, SIZE
 from pymafx_live.engines.pymafx.visibility import VISIBLE
+from pymafx_live.engines.runtime.batches import run_batches
 from pymafx_live.engines.runtime.interface import Runner
 from pymafx_live.pipeline.errors import NetworkError
 
@@ -104,25 +105,11 @@ def estimate(runners: Mapping[str, Runner], batch: People, largest: int = 8) -> 
     """The graphs' outputs for a batch of people, run no more than `largest` at once."""
     n = len(batch.body)
     crops = np.stack([batch.left, batch.right], 1).reshape(2 * n, SIZE, SIZE, 3)
-    hands = _run(runners["hands"], {"crops": crops, "is_left": np.arange(2 * n) % 2 == 0}, largest)
+    hands = run_batches(runners["hands"], {"crops": crops, "is_left": np.arange(2 * n) % 2 == 0}, largest)
     pairs = {key: value.reshape(n, 2, -1) for key, value in hands.items()}
-    face = _run(runners["face"], {"crops": batch.face}, largest)
+    face = run_batches(runners["face"], {"crops": batch.face}, largest)
     body = {"crops": batch.body, "face_poses": face["face_poses"], "visibility": batch.visibility, **pairs}
-    return {**_run(runners["body"], body, largest), "pred_exp": face["pred_exp"]}
-
-
-def _run(runner: Runner, inputs: Mapping[str, NDArray[Any]], largest: int) -> Result:
-    n = len(next(iter(inputs.values())))
-    parts = []
-    for start in range(0, n, largest):
-        found = runner.run({key: value[start : start + largest] for key, value in inputs.items()})
-        parts.append({key: _on_the_host(value) for key, value in found.items()})
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-
-
-def _on_the_host(value: Any) -> NDArray[Any]:
-    """A copy: a runner's arrays are valid until its next call."""
-    return np.array(value.cpu() if hasattr(value, "cpu") else value)
+    return {**run_batches(runners["body"], body, largest), "pred_exp": face["pred_exp"]}
 
 
 def angles(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:

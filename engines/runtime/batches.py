@@ -1,0 +1,30 @@
+"""Any number of rows through a runner that takes only so many at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.engines.runtime.interface import Array, Runner
+from pymafx_live.engines.runtime.validation import as_numpy
+
+
+def run_batches(runner: Runner, inputs: Mapping[str, Array], largest: int) -> dict[str, NDArray[Any]]:
+    """All outputs by name for inputs of N > 0 rows, on the processor, to keep; no batch is larger than `largest`.
+
+    Inputs may lie on the processor or on a GPU, wherever the runner has its own. Raises `NetworkError`.
+    """
+    rows = len(next(iter(inputs.values())))
+    pieces = []
+    for start in range(0, rows, largest):
+        piece = {name: _for(runner, value[start : start + largest]) for name, value in inputs.items()}
+        pieces.append({name: np.array(as_numpy(value)) for name, value in runner.run(piece).items()})
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _for(runner: Runner, array: Array) -> Array:
+    """An input as the runner takes it: `auto` may have brought one graph to another runtime than the others."""
+    if isinstance(array, np.ndarray):
+        return np.ascontiguousarray(array)
+    on_host = array.device.type == "cpu"
+    return as_numpy(array) if runner.device == "cpu" and not on_host else array
