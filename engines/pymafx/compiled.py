@@ -25,6 +25,8 @@ GRAPH_NAMES = ("hands", "face", "body")
 PRECISIONS = {"fp32": "fp32", "mixed": "mixed", "fp16": "mixed"}
 """What may be asked for, and what it is. `fp16` is `mixed`: the encoders, 95 % of the work, are half already, and the
 rest is either sensitive or too small to gain from it."""
+WEIGHTS = {"fp32": "float32", "mixed": "float16"}
+"""The bundle's file that each precision is made from."""
 ABOUT = "graphs.json"
 FOLLOWS_FROM = (
     "branches", "encoders", "feedback", "graphs", "network", "onnx_export", "rotations", "skinning", "visibility",

@@ -10,18 +10,14 @@ from typing import Any
 
 import onnx
 from pymafx_live.engines.pymafx.bundle import load_network
-from pymafx_live.engines.pymafx.compiled import ABOUT, GRAPH_NAMES, graph_paths, graphs_key, source_hashes
-from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules
+from pymafx_live.engines.pymafx.compiled import ABOUT, GRAPH_NAMES, WEIGHTS, graph_paths, graphs_key, source_hashes
+from pymafx_live.engines.pymafx.graphs import graph_modules, torch_runners
 from pymafx_live.engines.pymafx.onnx_export import export_graph, metadata
 from pymafx_live.engines.pymafx.parity import Difference, check
 from pymafx_live.engines.runtime import Runner, open_runner
-from pymafx_live.engines.runtime.torch_module import TorchRunner
 from pymafx_live.pipeline.errors import NetworkError
 
 Progress = Callable[[str], None]
-
-WEIGHTS = {"fp32": "float32", "mixed": "float16"}
-"""The bundle's file that each precision is exported from."""
 
 
 def write_graphs(
@@ -54,10 +50,9 @@ def write_graphs(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def reference_runners(folder: Path) -> dict[str, Runner]:
+def reference_runners(folder: Path) -> Mapping[str, Runner]:
     """The network itself, in float32 on PyTorch, as the three graphs."""
-    modules = graph_modules(load_network(folder))
-    return {name: TorchRunner(module, GRAPHS[name].inputs, GRAPHS[name].outputs) for name, module in modules.items()}
+    return torch_runners(load_network(folder))
 
 
 def check_files(reference: Mapping[str, Runner], paths: Mapping[str, Path], precision: str) -> list[Difference]:

@@ -13,6 +13,7 @@ from pymafx_live.engines.pymafx.branches import Estimate
 from pymafx_live.engines.pymafx.crops import DEVIATION, MEAN
 from pymafx_live.engines.pymafx.network import Network
 from pymafx_live.engines.runtime.interface import TensorSpec
+from pymafx_live.engines.runtime.torch_module import TorchRunner
 from torch import Tensor, nn
 
 CROP = TensorSpec((None, 224, 224, 3), "uint8")
@@ -136,3 +137,11 @@ def _rights_then_lefts(hands: Tensor) -> Tensor:
 def graph_modules(network: Network) -> dict[str, nn.Module]:
     """The modules of `GRAPHS`, sharing the network's weights."""
     return {"hands": HandsGraph(network), "face": FaceGraph(network), "body": BodyGraph(network)}
+
+
+def torch_runners(network: Network, device: str = "cpu", threads: int = 0) -> dict[str, TorchRunner]:
+    """The network's graphs in PyTorch as they are; `threads` as in `TorchRunner`."""
+    modules = graph_modules(network)
+    return {
+        name: TorchRunner(modules[name], spec.inputs, spec.outputs, device, threads) for name, spec in GRAPHS.items()
+    }

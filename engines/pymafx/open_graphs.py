@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pymafx_live.engines.pymafx.assets import need_torch
-from pymafx_live.engines.pymafx.compiled import compiled_graphs, graphs_key
+from pymafx_live.engines.pymafx.compiled import WEIGHTS, compiled_graphs, graphs_key
 from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
 from pymafx_live.engines.runtime.cache import user_cache
 from pymafx_live.pipeline.errors import NetworkError, UsageError
@@ -41,16 +41,11 @@ def torch_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mappin
     need_torch()
     import torch
     from pymafx_live.engines.pymafx.bundle import load_network
-    from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules
-    from pymafx_live.engines.runtime.torch_module import TorchRunner
+    from pymafx_live.engines.pymafx.graphs import torch_runners
 
     device = f"cuda:{options.device}" if torch.cuda.is_available() else "cpu"
     half = device != "cpu" and precision != "fp32"  # a processor is slow at halves
-    modules = graph_modules(load_network(folder, "float16" if half else "float32"))
-    return {
-        name: TorchRunner(modules[name], spec.inputs, spec.outputs, device, options.threads)
-        for name, spec in GRAPHS.items()
-    }
+    return torch_runners(load_network(folder, WEIGHTS["mixed" if half else "fp32"]), device, options.threads)
 
 
 def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mapping[str, Runner]:
@@ -67,7 +62,7 @@ def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) 
     place = (options.cache or user_cache()) / "torch-tensorrt" / digest.hexdigest()[:16]
     files = {name: place / f"{name}.pt2" for name in GRAPHS}
     if missing := [name for name, file in files.items() if not file.exists()]:
-        modules = graph_modules(load_network(folder, "float32" if precision == "fp32" else "float16"))
+        modules = graph_modules(load_network(folder, WEIGHTS[precision]))
         for name in missing:
             spec = GRAPHS[name]
             torch_tensorrt.compile_module(modules[name], spec.inputs, spec.outputs, files[name], options)

@@ -16,12 +16,11 @@ pytest.importorskip("safetensors")
 from pymafx_live.engines.imaging import Pictures  # noqa: E402
 from pymafx_live.engines.pymafx.engine import PymafxEngine, PymafxOptions  # noqa: E402
 from pymafx_live.engines.pymafx.estimator import Estimator  # noqa: E402
-from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules  # noqa: E402
+from pymafx_live.engines.pymafx.graphs import torch_runners  # noqa: E402
 from pymafx_live.engines.pymafx.memory import HOLD, MeanShape  # noqa: E402
 from pymafx_live.engines.pymafx.open import open_engine  # noqa: E402
 from pymafx_live.engines.pymafx.skeleton import Skeleton  # noqa: E402
 from pymafx_live.engines.pymafx.views import View  # noqa: E402
-from pymafx_live.engines.runtime.torch_module import TorchRunner  # noqa: E402
 from pymafx_live.pipeline.errors import AssetError  # noqa: E402
 
 CAMERA = Camera(640, 480, 600, 600, 319.5, 239.5)
@@ -81,8 +80,7 @@ def track(id_: int, x: float, state: TrackState = TrackState.TRACKED) -> Track:
 
 @pytest.fixture(scope="module")
 def runners(network: Any) -> dict[str, Counted]:
-    modules = graph_modules(network)
-    return {name: Counted(TorchRunner(modules[name], s.inputs, s.outputs)) for name, s in GRAPHS.items()}
+    return {name: Counted(runner) for name, runner in torch_runners(network).items()}
 
 
 Made = tuple[PymafxEngine, Told, dict[str, Counted]]
