@@ -13,7 +13,7 @@ from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.landmarks.gates import overlap
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import SIDES, View, Views
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES
+from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.types import Camera, Floats, Frame, Origin, Person, Track, TrackState
 
 RELOOK = 10
@@ -24,9 +24,7 @@ FINGERTIP = 0.8
 """The last joint of a finger to its tip, as a part of the bone before it."""
 
 _EYES = (JOINT["left_eye"], JOINT["right_eye"])
-_COCO = [
-    *(JOINT[f"{s}_{n}"] for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for s in SIDES),
-]
+_COCO = [JOINT[f"{s}_{n}"] for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for s in SIDES]
 """The last twelve of COCO's keypoints; nose, eyes and ears are made of the eyes."""
 _DIGITS = ("thumb", "index", "middle", "ring", "pinky")
 _FINGERS = {side: np.array([[JOINT[f"{side}_{d}{k}"] for k in (1, 2, 3)] for d in _DIGITS]) for side in SIDES}
@@ -42,11 +40,10 @@ eyes' level to the chin)."""
 
 @dataclass(slots=True)
 class _Last:
-    """A person as last estimated, the box that it had, and how many frames ago the networks looked."""
+    """A person as last estimated, where its parts were, and how many frames ago the networks looked."""
 
     person: Person
     view: View
-    box: Floats
     frames: int = 0
 
 
@@ -89,7 +86,7 @@ class MeshViews:
                 self._last.pop(person.id, None)
                 continue
             frames = self._last[person.id].frames if person.id in self._last else 0
-            self._last[person.id] = _Last(person, self._views[person.id], person.box, frames)
+            self._last[person.id] = _Last(person, self._views[person.id], frames)
 
     def close(self) -> None:
         """Frees the networks."""
@@ -113,7 +110,7 @@ class MeshViews:
         boxes = {t.id: t.box for t in tracks}
         joints, rotations = self._skeleton.pose([last.person for last in lasts])
         return [
-            view_from_joints(camera, joints[k], rotations[k], last.view, last.box, boxes[id_])
+            view_from_joints(camera, joints[k], rotations[k], last.view, last.person.box, boxes[id_])
             for k, (id_, last) in enumerate(self._last.items())
         ]
 
@@ -148,5 +145,5 @@ def _hand_points(joints: Floats, side: str) -> Floats:
     """Wrist, then three joints and the tip of each finger, (21, 3), from joints (55, 3)."""
     fingers = joints[_FINGERS[side]]
     tips = fingers[:, 2] + FINGERTIP * (fingers[:, 2] - fingers[:, 1])
-    wrist = joints[JOINT_NAMES.index(f"{side}_wrist")]
+    wrist = joints[JOINT[f"{side}_wrist"]]
     return np.concatenate([wrist[None], np.concatenate([fingers, tips[:, None]], 1).reshape(20, 3)])
