@@ -1,6 +1,5 @@
 """Byte-fed detectors and landmark networks against their originals, which take floats."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from by_path import load
 from pymafx_live.engines.runtime import open_runner
 from pymafx_live.export import byte_networks
 from pymafx_live.export.byte_networks import check_bytes, export_bytes, landmark_sources
@@ -27,11 +27,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def colour_yolo() -> ModuleType:
     """The detectors' own test networks, loaded by path: tests are no package."""
-    spec = importlib.util.spec_from_file_location("colour_yolo_for_bytes", DETECTORS / "colour_yolo.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(DETECTORS / "colour_yolo.py")
 
 
 def run(path: Path, given: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:

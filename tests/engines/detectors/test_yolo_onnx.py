@@ -1,14 +1,13 @@
 """YOLO networks of every layout, on pictures that hold their own truth, and the demo network on people."""
 
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 import onnx
 import pytest
+from by_path import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,15 +20,7 @@ MEDIA = Path(__file__).resolve().parents[3].parent / "shared" / "media"
 Box = tuple[int, int, int, int]
 
 
-def _colours() -> ModuleType:
-    spec = spec_from_file_location("colour_yolo", Path(__file__).with_name("colour_yolo.py"))
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-colours = _colours()
+colours = load(Path(__file__).with_name("colour_yolo.py"))
 
 
 def picture(width: int, height: int, **boxes: Box) -> NDArray[np.uint8]:

@@ -1,7 +1,6 @@
 """The stand-in assets (made once, kept in the user's cache), the network from them, and the golden numbers."""
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pymafx_live.engines.pymafx as package
 import pytest
+from by_path import load
 from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
@@ -43,11 +43,7 @@ def make_crops() -> Callable[[int, int], Any]:
 @pytest.fixture(scope="session")
 def oracle() -> ModuleType:
     """The plain transcription, loaded by its path: tests are no package."""
-    spec = importlib.util.spec_from_file_location("pymafx_oracle", HERE / "oracle.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(HERE / "oracle.py")
 
 
 @pytest.fixture(scope="session")

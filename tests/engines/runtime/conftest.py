@@ -1,23 +1,16 @@
 from collections.abc import Iterator
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-
-def _load() -> ModuleType:
-    spec = spec_from_file_location("small_graphs", Path(__file__).with_name("small_graphs.py"))
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from by_path import load
 
 
 @pytest.fixture(scope="session")
 def graphs() -> ModuleType:
     """The module small_graphs."""
-    return _load()
+    return load(Path(__file__).with_name("small_graphs.py"))
 
 
 @pytest.fixture(params=["onnxruntime", "openvino"])

@@ -1,6 +1,5 @@
 """Small ONNX networks, and the stand-in for TensorRT's binding."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -8,17 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_path import load
 
 HERE = Path(__file__).parent
 
 
 def load_fake() -> ModuleType:
     """A stand-in of its own, by its path: tests are no package."""
-    spec = importlib.util.spec_from_file_location("fake_tensorrt", HERE / "fake_tensorrt.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(HERE / "fake_tensorrt.py")
 
 
 @pytest.fixture
