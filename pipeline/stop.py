@@ -18,14 +18,20 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Within it, SIGINT and SIGTERM request the stop; a second one interrupts at once."""
+        """Within it, SIGINT and SIGTERM request the stop; a second one interrupts at once.
+
+        A SIGINT that was ignored from the start stays so: a shell's background jobs are not meant to end at Ctrl-C.
+        """
 
         def handle(_signal: int, _frame: FrameType | None) -> None:
             if self.requested:
                 raise KeyboardInterrupt
             self.request()
 
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGTERM]
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            numbers.append(signal.SIGINT)
+        before = {number: signal.signal(number, handle) for number in numbers}
         try:
             yield
         finally:

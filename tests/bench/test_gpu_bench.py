@@ -67,6 +67,7 @@ def test_the_fastest_call_counts() -> None:
 
 
 def test_the_network_is_run_as_for_so_many_people(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     runners = {name: open_runner(convolutions(tmp_path / f"{name}.onnx"), "onnxruntime") for name in gpu.CROPS}
     batches: list[int] = []
     original = runners["hands"].run

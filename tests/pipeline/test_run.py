@@ -30,7 +30,11 @@ MANY = 1000  # frames: far more than are ever done before the run is ended
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `pymafx-live` with arguments in an empty folder; killed at the latest after two minutes."""
+    """Starts `pymafx-live` with arguments in an empty folder; killed at the latest after two minutes.
+
+    A child inherits whether SIGINT is ignored, as it is for pytest in the background of a script: here it is not.
+    """
+    disposition = signal.signal(signal.SIGINT, signal.default_int_handler)
     processes: list[subprocess.Popen[str]] = []
     timers: list[Timer] = []
 
@@ -48,6 +52,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in processes:
         process.kill()
         process.communicate()
+    signal.signal(signal.SIGINT, disposition)
 
 
 def wait_for_lines(file: Path, count: int, process: subprocess.Popen[str]) -> None:
@@ -103,6 +108,17 @@ def test_a_signal_ends_a_run_and_everything_is_whole(clips, start, number, realt
     images, _ = clips.read(clips.folder / "out.mp4")
     assert [clips.number(image) for image in images] == [result.sequence for result in results]
     assert json.loads((clips.folder / "stats.json").read_text())["frames"] == len(results)
+
+
+def test_a_run_that_was_started_ignoring_sigint_ends_on_sigterm_only(clips, start):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for a job in the background
+    process = start("--source", clips.write(count=MANY), "--realtime", "--bind", "", "--json", "out.jsonl")
+    wait_for_lines(clips.folder / "out.jsonl", 2, process)
+    process.send_signal(signal.SIGINT)
+    wait_for_lines(clips.folder / "out.jsonl", 10, process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
 
 
 def test_what_was_written_survives_a_kill(clips, start, opened):
