@@ -120,7 +120,7 @@ def gather(sight: Sight, camera: Camera, options: FitOptions) -> Evidence:
         direction = np.append(normalise(centre, camera), 1.0)
         ray[group] = direction / np.linalg.norm(direction)
 
-    seen = ramp(sight.visibility) * _inside(sight.xy, camera)
+    seen = ramp(sight.visibility)
     seen[HIPS] *= max(float(seen[KNEES].max()), GUESSED)
     fill(
         BODY,
@@ -155,12 +155,6 @@ def gather(sight: Sight, camera: Camera, options: FitOptions) -> Evidence:
         depth_weight=np.minimum(trust[a], trust[b]) / (PAIR_SIGMA * scale),
         ray=ray[GROUP[a]],
     )
-
-
-def _inside(xy: Reals, camera: Camera) -> Reals:
-    """1 for points in the image, 0 for points that the networks invent outside it."""
-    inside = (xy >= 0) & (xy < np.array([camera.width, camera.height]))
-    return np.where(inside.all(-1), 1.0, 0.0)
 
 
 class Gravity:

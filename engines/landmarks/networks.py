@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 
 import numpy as np
-from pymafx_live.engines.arrays import Image, Reals
+from numpy.typing import NDArray
+from pymafx_live.engines.arrays import Image, Mask, Reals
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.regions import Regions, crop, to_image, turn
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
@@ -48,9 +49,14 @@ class Network:
         """Where it runs, as `Runner.device` says."""
         return self._runner.device
 
-    def look(self, bgr: Image, regions: Regions, size: int, finish: Finish = list) -> Outputs:
-        """`run` on the N `regions` of the (H, W, 3) BGR image, which are cut out where the network runs."""
-        return self.run(crop(self._pictures.on(bgr, self.device), regions, size), finish)
+    def look(
+        self, bgr: Image, regions: Regions, size: int, finish: Finish = list, hidden: Mask | None = None
+    ) -> Outputs:
+        """`run` on the N `regions` of the (H, W, 3) BGR image, which are cut out where the network runs.
+
+        `hidden` is `regions.crop`'s.
+        """
+        return self.run(crop(self._pictures.on(bgr, self.device), regions, size, hidden), finish)
 
     def run(self, batch: Array, finish: Finish = list) -> Outputs:
         """All outputs for `batch` (N, ...), each (N, -1) in the graph's order, on the processor, to keep.
@@ -84,6 +90,9 @@ class BodyLandmarks:
     xy: Reals
     visibility: Reals
     world: Reals
+
+    def __getitem__(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> "BodyLandmarks":
+        return BodyLandmarks(self.score[index], self.xy[index], self.visibility[index], self.world[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +128,9 @@ class BodyNetwork:
         self._network = Network("pose_landmark_full.onnx", threads, runtime, pictures)
         self.networks = (self._network,)
 
-    def __call__(self, bgr: Image, regions: Regions) -> BodyLandmarks:
-        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
-        raw, flag, xy, world = self._network.look(bgr, regions, self.SIZE, self._refined)
+    def __call__(self, bgr: Image, regions: Regions, hidden: Mask | None = None) -> BodyLandmarks:
+        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image, of which something may be `hidden`."""
+        raw, flag, xy, world = self._network.look(bgr, regions, self.SIZE, self._refined, hidden)
         n = len(regions)
         return BodyLandmarks(
             score=flag.reshape(n),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Image, Mask, Reals
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.landmarks import gates
+from pymafx_live.engines.landmarks import gates, search
 from pymafx_live.engines.landmarks.networks import (
     BodyLandmarks,
     BodyNetwork,
@@ -23,14 +23,21 @@ from pymafx_live.engines.landmarks.regions import (
     concatenate,
     face_from_body,
     face_from_landmarks,
-    from_box,
     hand_from_forearm,
     hand_from_knuckles,
     hand_from_landmarks,
 )
 
 Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
-BOX_MARGIN = 1.25
+KEPT, DOUBT, SURELY = 0.2, 0.5, 1.2
+"""A skeleton that agrees less than `KEPT` with its box is lost; below `DOUBT` another is sought, and taken where it
+agrees so many times as well."""
+LOST_EVERY, DOUBT_EVERY = 3, 15
+"""A search costs as much as ten bodies: frames from one to the next."""
+EDGE = 0.03
+"""How near to the picture's edge knees are not believed, as a part of the region's side."""
+HIDDEN_CELLS = 64
+"""Cells along a side of a body's region in which other people are blackened."""
 RETRY = 5
 """Every so many frames a hand that is not found is sought in a second way."""
 # shoulder, elbow, wrist, index and pinky knuckles of each arm among the body's landmarks
@@ -46,6 +53,13 @@ class Gaze:
     face: Regions | None = None
     misses: dict[str, int] = field(default_factory=lambda: {"left": 0, "right": 0})
     """For how many frames each hand has been sought in vain."""
+    waited: int = 0
+    """For how many frames the body has been lost or doubted."""
+
+    def due(self, lost: bool, doubted: bool) -> bool:
+        """Whether the body is to be sought in this frame: at once where it is lost, then in every few frames."""
+        self.waited = self.waited + 1 if lost or doubted else 0
+        return self.waited % (LOST_EVERY if lost else DOUBT_EVERY) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +86,7 @@ class Face:
 class Sight:
     """What is believed of one person: `xy` (33, 2), `visibility` (33,), `world` (33, 3), hands and face if any.
 
-    `side` is the body region's side in pixels: landmark errors grow with it.
+    `visibility` is 0 outside of the picture. `side` is the body region's side in pixels: landmark errors grow with it.
     """
 
     xy: Reals
@@ -118,6 +132,7 @@ class Perception:
         people = np.nonzero(good)[0].tolist()
         seen = [gazes[n] for n in people]
         xy, visibility = found.xy[people], found.visibility[people]
+        visibility *= in_picture(xy, EDGE * regions.side[people, None], _size(bgr))
         hands = self.hands(bgr, xy, visibility, seen)
         clock.append(perf_counter())
         faces = self.faces(bgr, xy, visibility, seen)
@@ -133,36 +148,53 @@ class Perception:
         self.stages = dict(zip(("body", "hands", "face"), np.diff(clock).tolist(), strict=True))
         return sights
 
-    def bodies(
-        self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]
-    ) -> tuple[BodyLandmarks, Regions, NDArray[np.bool_]]:
+    def bodies(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> tuple[BodyLandmarks, Regions, Mask]:
         """Body landmarks of N people, the regions that showed them, and which of them are believed.
 
-        A region of the frame before is used while its skeleton holds; else the box is looked at twice, the
-        second time upright along the body.
+        A region of the frame before is used while its skeleton holds. Who is new or lost is searched, and so is now
+        and then whose skeleton agrees badly with the box.
         """
-        regions = from_box(boxes, BOX_MARGIN)
-        known = [g.body for g in gazes]
-        old = np.array([r is not None for r in known], bool)
-        if old.any():
-            previous = concatenate([r for r in known if r is not None])
-            regions.centre[old], regions.side[old], regions.angle[old] = (
-                previous.centre, previous.side, previous.angle,
-            )  # fmt: skip
-        found = self.body(bgr, regions)
+        known = np.array([g.body is not None for g in gazes], bool)
+        regions, found, agreed = _nobody(len(gazes))
+        if known.any():
+            _put(regions, known, concatenate([g.body for g in gazes if g.body is not None]))
+            seen, agreed[known] = self._see(bgr, regions[known], boxes, np.nonzero(known)[0])
+            _put_landmarks(found, known, seen)
+        lost = ~known | ~self._believed(found, boxes, agreed, KEPT)
+        sought = np.nonzero([g.due(bool(lost[n]), agreed[n] < DOUBT) for n, g in enumerate(gazes)])[0]
+        if len(sought):
+            seen, fresh, agreement = self._search(bgr, boxes, sought)
+            better = (agreement >= search.FOUND) & (lost[sought] | (agreement > SURELY * agreed[sought]))
+            _put(regions, sought[better], fresh[better])
+            _put_landmarks(found, sought[better], seen[better])
+            agreed[sought[better]] = agreement[better]
+        return found, regions, self._believed(found, boxes, agreed, KEPT)
+
+    @staticmethod
+    def _believed(found: BodyLandmarks, boxes: Reals, agreed: Reals, least: float) -> Mask:
         good = gates.believable_bodies(found.score, found.xy[:, :33], found.visibility[:, :33], boxes)
-        again = ~(old & good)
-        if again.any():
-            lost = old & ~good
-            if lost.any():  # the followed region slipped: begin from the box
-                fresh = from_box(boxes[lost], BOX_MARGIN)
-                _put(regions, lost, fresh)
-                _put_landmarks(found, lost, self.body(bgr, fresh))
-            upright = body_from_landmarks(found.xy[again])
-            _put(regions, again, upright)
-            _put_landmarks(found, again, self.body(bgr, upright))
-            good = gates.believable_bodies(found.score, found.xy[:, :33], found.visibility[:, :33], boxes)
-        return found, regions, good
+        return good & (agreed >= least)
+
+    def _search(self, bgr: Image, boxes: Reals, who: NDArray[np.intp]) -> tuple[BodyLandmarks, Regions, Reals]:
+        """The best skeletons of the people `who` (K,) among boxes (N, 4), their regions and agreement.
+
+        The best of all regions that are tried is looked at a second time, upright along the body.
+        """
+        regions, owner = search.candidates(boxes[who], _size(bgr))
+        found, agreed = self._see(bgr, regions, boxes, who[owner])
+        best = np.array([np.argmax(np.where(owner == k, agreed, -1)) for k in range(len(who))])
+        upright = body_from_landmarks(found.xy[best])
+        closer, again = self._see(bgr, upright, boxes, who)
+        worse = again < agreed[best]
+        _put(upright, worse, regions[best][worse])
+        _put_landmarks(closer, worse, found[best][worse])
+        return closer, upright, np.maximum(again, agreed[best])
+
+    def _see(self, bgr: Image, regions: Regions, boxes: Reals, owner: NDArray[np.intp]) -> tuple[BodyLandmarks, Reals]:
+        """The skeletons in M regions, and how well they agree with the boxes (N, 4) of their `owner` (M,)."""
+        hidden = search.others(regions, boxes, owner, HIDDEN_CELLS)
+        found = self.body(bgr, regions, hidden)
+        return found, search.agreement(found, regions, boxes[owner], _size(bgr))
 
     def hands(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[dict[str, Hand]]:
         """The believed hands of N believed bodies (N, 39, 2), at most one per arm.
@@ -241,12 +273,40 @@ class Perception:
         return found
 
 
-def _put(regions: Regions, where: NDArray[np.bool_], new: Regions) -> None:
+def in_picture(xy: Reals, margin: Reals, size: tuple[int, int]) -> Mask:
+    """Which landmarks (N, 39, 2) lie in a picture of `size` (width, height), knees and feet by `margin` (N, 1) pixels.
+
+    Legs that begin below the picture are drawn up to its edge by the network, which says that it sees the knees.
+    """
+    inside = np.zeros(xy.shape[:2], bool)
+    for part, edge in ((slice(None), 0.0 * margin), (slice(25, 33), margin)):
+        low, high = edge[..., None], np.array(size) - edge[..., None]
+        inside[:, part] = np.all((xy[:, part] >= low) & (xy[:, part] < high), -1)
+    return inside
+
+
+def _size(bgr: Image) -> tuple[int, int]:
+    """Width and height."""
+    return bgr.shape[1], bgr.shape[0]
+
+
+def _nobody(count: int) -> tuple[Regions, BodyLandmarks, Reals]:
+    """Regions, skeletons and agreement of people of whom nothing is known yet."""
+    regions = Regions(np.zeros((count, 2), np.float32), np.ones(count, np.float32), np.zeros(count, np.float32))
+    shape = (count, 39)
+    found = BodyLandmarks(
+        np.zeros(count, np.float32), np.zeros((*shape, 2), np.float32),
+        np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32),
+    )  # fmt: skip
+    return regions, found, np.zeros(count, np.float32)
+
+
+def _put(regions: Regions, where: Mask | NDArray[np.intp], new: Regions) -> None:
     """Overwrites some regions in place."""
     regions.centre[where], regions.side[where], regions.angle[where] = new.centre, new.side, new.angle
 
 
-def _put_landmarks(landmarks: Landmarks, where: NDArray[np.bool_], new: Landmarks) -> None:
+def _put_landmarks(landmarks: Landmarks, where: Mask | NDArray[np.intp], new: Landmarks) -> None:
     """Overwrites some people's landmarks in place."""
     for name in landmarks.__slots__:
         getattr(landmarks, name)[where] = getattr(new, name)

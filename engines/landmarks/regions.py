@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.arrays import Mask, Reals
 from pymafx_live.engines.imaging import Picture, unit_rgb
 from pymafx_live.engines.runtime.interface import Array
 
@@ -46,9 +46,19 @@ def concatenate(regions: list[Regions]) -> Regions:
     )
 
 
-def crop(picture: Picture, regions: Regions, size: int) -> Array:
-    """Cuts the N `regions` out of a picture, where it lies, black outside it: (N, size, size, 3) RGB in 0..1."""
-    return unit_rgb(picture.warp(regions.affine(size), size))
+def crop(picture: Picture, regions: Regions, size: int, hidden: Mask | None = None) -> Array:
+    """Cuts the N `regions` out of a picture, where it lies, black outside it: (N, size, size, 3) RGB in 0..1.
+
+    What is `hidden` (N, cells, cells), in cells that divide the squares evenly, is black too.
+    """
+    squares = unit_rgb(picture.warp(regions.affine(size), size))
+    if hidden is None:
+        return squares
+    times = size // hidden.shape[1]
+    seen = ~hidden.repeat(times, 1).repeat(times, 2)[..., None]
+    if isinstance(squares, np.ndarray):
+        return np.multiply(squares, seen, out=squares)
+    return squares.mul_(squares.new_tensor(seen))
 
 
 def to_image(points: Reals, regions: Regions, size: int) -> Reals:

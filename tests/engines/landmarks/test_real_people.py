@@ -1,0 +1,101 @@
+"""Real people as they stand before a camera: cut by the picture's edges, their legs out of sight."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from pymafx_live.configs.schema import Settings
+from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.detectors.demo_weights import demo_weights
+from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.landmarks.engine import LandmarkEngine
+from pymafx_live.engines.skeleton import JOINT
+from pymafx_live.pipeline import parts
+from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.pipeline.interfaces import Detector
+from pymafx_live.pipeline.types import Frame, Origin, Person, Track, TrackState
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+LEGS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle")]
+SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]
+
+
+@pytest.fixture(scope="module")
+def detector() -> Iterator[Detector]:
+    try:
+        demo_weights()
+    except AssetError as error:
+        pytest.skip(str(error))
+    made = parts.make_detector(Settings(), Pictures())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def engine() -> Iterator[LandmarkEngine]:
+    made = LandmarkEngine()
+    yield made
+    made.close()
+
+
+def look(engine: LandmarkEngine, detector: Detector, image: np.ndarray, number: int = 0) -> tuple[Person, np.ndarray]:
+    """The person whom the detector is surest of, and where its joints (55, 2) are in the picture."""
+    height, width = image.shape[:2]
+    camera = Lens().camera(width, height)
+    boxes, scores = detector.detect(image)
+    track = Track(1, TrackState.TRACKED, boxes[0], float(scores[0]))
+    person = engine.estimate(Frame(image, "test", number, number / 30, 0.0, camera, cut=number == 0), [track])[0]
+    joints, _ = BodyModel.embedded().joints(person.full_pose, person.transl, None, person.extra["bones"])
+    projected = joints[0] @ camera.matrix.T.astype(np.float32)
+    return person, projected[:, :2] / projected[:, 2:]
+
+
+def frames(name: str, count: int) -> Iterator[np.ndarray]:
+    with av.open(str(DATA / name)) as container:
+        for frame in islice(container.decode(video=0), count):
+            yield frame.to_ndarray(format="bgr24")
+
+
+@pytest.mark.parametrize(
+    ("name", "shoulders"),
+    [("hopper.jpg", ((453.0, 429.3), (91.5, 422.3))), ("astronaut.jpg", ((306.2, 256.6), (112.7, 240.0)))],
+)
+def test_a_portrait_has_its_shoulders_at_once_and_no_legs(
+    engine: LandmarkEngine, detector: Detector, name: str, shoulders: tuple[tuple[float, float], ...]
+) -> None:
+    image = cv2.imread(str(DATA / name))
+    true = np.array(shoulders)
+    breadth = np.linalg.norm(true[0] - true[1])
+    for number in range(8):
+        person, seen = look(engine, detector, np.asarray(image, np.uint8), number)
+        assert np.linalg.norm(seen[SHOULDERS] - true, axis=1).mean() < 0.1 * breadth
+        assert person.parts["torso"].origin is Origin.MEASURED
+        for side in ("left", "right"):
+            assert person.parts[f"{side}_leg"].origin is Origin.DEFAULT
+        assert (seen[LEGS, 1] > image.shape[0]).all()
+
+
+@pytest.mark.parametrize("name", ["help.mkv", "learn.mkv"])
+def test_who_signs_is_there_from_the_first_frame_without_invented_legs(
+    engine: LandmarkEngine, detector: Detector, name: str
+) -> None:
+    for number, image in enumerate(frames(name, 15)):
+        person, seen = look(engine, detector, image, number)
+        assert person.parts["torso"].origin is Origin.MEASURED, f"frame {number}"
+        assert (seen[LEGS, 1] > image.shape[0]).all(), f"frame {number}"
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (40, 300)])
+def test_a_face_that_fills_the_picture_is_no_small_body(
+    engine: LandmarkEngine, detector: Detector, corner: tuple[int, int]
+) -> None:
+    """Cut out of the portrait, wherever: the distance is that of a head of this size, not of a body inside of it."""
+    image = np.ascontiguousarray(cv2.imread(str(DATA / "hopper.jpg"))[corner[0] : 450, : 512 - corner[1] // 4])
+    person, _ = look(engine, detector, np.asarray(image, np.uint8))
+    assert person.parts["head"].origin is Origin.MEASURED
+    assert 0.2 < person.pelvis[2] < 1.2
