@@ -18,7 +18,7 @@ from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.types import Frame, FrameResult, Origin, Person, TrackState
+from pymafx_live.pipeline.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 
 Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]
 """Told of every frame's result, truth and image."""
@@ -65,8 +65,11 @@ class Outcome:
     """One clip's pairs and counts."""
 
     fps: float
+    camera: Camera
     pairs: Pairs
     matcher: Matcher
+    first: dict[int, int] = field(default_factory=dict)
+    """The frame in which each true person is seen first."""
 
 
 def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
@@ -75,7 +78,7 @@ def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
     fps = round(1 / (truths[1].time - truths[0].time), 3) if len(truths) > 1 else 1.0
     start = pipeline.clock + 10.0
     frames = _frames(clip, truths, start)
-    outcome = Outcome(fps, Pairs(), Matcher())
+    outcome = Outcome(fps, truths[0].camera, Pairs(), Matcher())
     for result, frame in results(frames, pipeline.detector, pipeline.tracker, pipeline.engine, smooth=pipeline.smooth):
         truth = truths[frame.sequence]
         _pair(result, truth, frame.sequence, outcome)
@@ -94,8 +97,12 @@ def _frames(clip: Path, truths: list[Truth], start: float) -> Iterator[Frame]:
 
 
 def _pair(result: FrameResult, truth: Truth, frame: int, outcome: Outcome) -> None:
-    reported = {p.id: p for p in result.people if p.state in (TrackState.NEW, TrackState.TRACKED)}
+    states = (TrackState.NEW, TrackState.TRACKED)
+    reported = {p.id: p for p in result.people if p.state in states and p.pelvis[2] > 0}  # 0: not estimated yet
     true = {p.id: p for p in truth.people if p.visible > 0}
+    for t, person in true.items():
+        if person.visible >= SEEN:
+            outcome.first.setdefault(t, frame)
     found = outcome.matcher.match(
         {t: p.box for t, p in true.items()},
         {t: p.visible for t, p in true.items()},
@@ -122,11 +129,14 @@ def figures(outcomes: Iterable[Outcome], body: BodyModel) -> Figures:
     tables = [_errors(outcome, body) for outcome in outcomes]
     names = tables[0].keys()
     joined = {name: np.concatenate([table[name] for table in tables]) for name in names}
+    joined = {name: values[np.isfinite(values)] for name, values in joined.items()}
     means = {name: float(values.mean()) if len(values) else float("nan") for name, values in joined.items()}
     counts = [outcome.matcher for outcome in outcomes]
+    required, missed = sum(c.required for c in counts), sum(c.missed for c in counts)
     return means | {
-        "required": float(sum(c.required for c in counts)),
-        "missed": float(sum(c.missed for c in counts)),
+        "required": float(required),
+        "missed": float(missed),
+        "missed_share": missed / required if required else float("nan"),
         "false": float(sum(c.false for c in counts)),
         "switches": float(sum(c.switches for c in counts)),
     }
@@ -140,7 +150,11 @@ def _errors(outcome: Outcome, body: BodyModel) -> dict[str, NDArray[np.float64]]
     true_rotations = _true_rotations(pairs.true, body)
     offset = joints[:, 0] - true_joints[:, 0]
     angles = metrics.rotation_error(rotations, true_rotations)
+    visible = np.array([p.seen for p in pairs.true], bool).reshape(-1, 55)
     table = {
+        "upper": metrics.upper_error(joints, true_joints, visible),
+        "invented_legs": metrics.invented_legs(joints, true_joints, visible, outcome.camera).astype(np.float64),
+        "wrong_way": _wrong_way(rotations, true_rotations, outcome),
         "body": metrics.body_error(joints, true_joints),
         "body_pa": metrics.body_shape_error(joints, true_joints),
         "pelvis": np.linalg.norm(offset, axis=1) * 1e3,
@@ -160,6 +174,14 @@ def _errors(outcome: Outcome, body: BodyModel) -> dict[str, NDArray[np.float64]]
     for side, column in zip(metrics.HANDS, seen.T, strict=True):
         table[f"{side}_hand_measured"] = table[f"{side}_hand"][column]
     return table
+
+
+def _wrong_way(estimated: metrics.Values, true: metrics.Values, outcome: Outcome) -> metrics.Values:
+    """Whether the trunk faces away from where it does, in the frames after the first second of each person."""
+    pairs = outcome.pairs
+    late = [f - outcome.first[t] >= outcome.fps for f, t in zip(pairs.frame, pairs.track, strict=True)]
+    wrong = metrics.facing_error(estimated, true) > 90
+    return np.asarray(wrong[np.array(late, bool)], np.float64)
 
 
 def _seen_hands(pairs: Pairs) -> NDArray[np.bool_]:

@@ -30,7 +30,7 @@ TUNING_SEEDS = range(10)
 REPORT_SEEDS = range(100, 103)
 
 ERRORS: Mapping[str, str] = {
-    "body": "body", "body_pa": "PA", "left_hand": "L hand", "right_hand": "R hand",
+    "body": "body", "body_pa": "PA", "upper": "upper", "left_hand": "L hand", "right_hand": "R hand",
     "left_hand_measured": "L seen", "right_hand_measured": "R seen",
     "left_fingers": "L fingers", "right_fingers": "R fingers", "pelvis": "pelvis", "depth": "depth",
 }  # fmt: skip
@@ -39,6 +39,9 @@ ANGLES: Mapping[str, str] = {
     ("pelvis", "chest", "head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "fingers")
 }  # fmt: skip
 COUNTS: Mapping[str, str] = {"required": "people", "missed": "missed", "false": "false", "switches": "switches"}
+FAULTS: Mapping[str, str] = {
+    "missed_share": "missed", "invented_legs": "invented legs", "wrong_way": "wrong way",
+}  # fmt: skip
 RATES: Mapping[str, str] = {
     "hands_measured": "measured", "hands_held": "held", "hands_default": "default",
     "jitter": "m/s²", "jitter_true": "true m/s²",
@@ -123,6 +126,8 @@ def _print(rows: Mapping[str, Figures], seeds: Iterable[int]) -> None:
     print_table(f"joint errors, mm (seeds {', '.join(map(str, seeds))}{tuned})", rows, ERRORS)
     print_table("global rotation errors, degrees", rows, ANGLES)
     print_table("people", rows, COUNTS)
+    print_table("share of frames: person missed, leg drawn that is not in the picture, trunk facing the wrong way "
+                "after the first second", rows, FAULTS, 3)  # fmt: skip
     print_table("hands, share of frames; jitter", rows, RATES, 2)
 
 

@@ -8,10 +8,20 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
+from pymafx_live.pipeline.types import Camera
 
 Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+SIDES = ("left", "right")
 
 BODY = slice(0, 22)
+SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]
+UPPER = [JOINT["neck"], JOINT["head"], *SHOULDERS, *(JOINT[f"{s}_{j}"] for j in ("elbow", "wrist") for s in SIDES)]
+LEGS = [JOINT[f"{s}_{j}"] for j in ("knee", "ankle") for s in SIDES]
+TRUNK = [JOINT["pelvis"], JOINT["spine3"]]
+NEAR = 0.25
+"""Of the shoulders' breadth: a leg that is drawn so near to a true one is not invented, only wrong."""
 HANDS: Mapping[str, tuple[int, slice]] = {
     "left": (JOINT["left_wrist"], LEFT_HAND),
     "right": (JOINT["right_wrist"], RIGHT_HAND),
@@ -46,6 +56,54 @@ def aligned_at(joints: Values, root: int) -> Values:
 def body_error(estimated: Values, true: Values) -> Values:
     """MPJPE (N,): the mean distance of the 22 body joints with the pelvis aligned, in mm."""
     return _mean(distances(aligned_at(estimated, 0)[:, BODY], aligned_at(true, 0)[:, BODY]))
+
+
+def upper_error(estimated: Values, true: Values, seen: Mask) -> Values:
+    """The mean distance (N,) of the seen joints of the upper body, aligned at the middle of the shoulders, in mm.
+
+    `seen` (N, 55) says which joints count; a person of whose upper body nothing is seen has no number (NaN).
+    """
+    counted = seen[:, UPPER]
+    off = distances(*(j[:, UPPER] - j[:, SHOULDERS].mean(1, keepdims=True) for j in (estimated, true)))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((off * counted).sum(1) / counted.sum(1))
+
+
+def invented_legs(estimated: Values, true: Values, seen: Mask, camera: Camera) -> Mask:
+    """Whether a knee or an ankle (N,) of the estimate is drawn where the picture has none.
+
+    It projects into the picture, while the true one does not or is hidden there, and no true knee or ankle, seen
+    or not, projects within `NEAR` of the true shoulders' breadth from it.
+    """
+    points, theirs = project(estimated[:, LEGS], camera), project(true[:, LEGS], camera)
+    breadth = np.linalg.norm(true[:, SHOULDERS[0]] - true[:, SHOULDERS[1]], axis=1)
+    near = NEAR * breadth * camera.fx / np.maximum(true[:, SHOULDERS, 2].mean(1), 0.1)
+    gaps = np.linalg.norm(points[:, :, None] - theirs[:, None], axis=-1)
+    gaps[~np.isfinite(gaps)] = np.inf
+    alone = gaps.min(2) > near[:, None]
+    shown = inside(theirs, camera) & seen[:, LEGS]
+    return np.asarray((inside(points, camera) & ~shown & alone).any(1))
+
+
+def project(points: Values, camera: Camera) -> Values:
+    """Points (..., 3) in pixels (..., 2); what is not in front of the camera is nowhere (NaN)."""
+    depth = np.where(points[..., 2:] > 0.05, points[..., 2:], np.nan)
+    return np.asarray(points[..., :2] / depth * (camera.fx, camera.fy) + (camera.cx, camera.cy))
+
+
+def inside(pixels: Values, camera: Camera) -> Mask:
+    """Whether points (..., 2) lie in the picture."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(((pixels >= 0) & (pixels <= (camera.width - 1, camera.height - 1))).all(-1))
+
+
+def facing_error(estimated: Values, true: Values) -> Values:
+    """The larger of the angles (N,) between the ways that pelvis and chest face, in degrees.
+
+    The arguments are global rotations (N, 55, 3, 3); a trunk faces along its z axis.
+    """
+    cosine = (estimated[:, TRUNK][..., 2] * true[:, TRUNK][..., 2]).sum(-1)
+    return np.asarray(np.degrees(np.arccos(cosine.clip(-1, 1))).max(1))
 
 
 def procrustes(estimated: Values, true: Values) -> Values:

@@ -102,6 +102,10 @@ class Figure:
         self._set(f"{side}_ankle", ("x", _minus(ankle)))
         self._set(f"{side}_foot", ("x", _minus(toes)))
 
+    def set_rotation(self, joint: str, rotation: Rotation) -> None:
+        """Give a joint a rotation (T) about its parent that is written for the left side, as everything here."""
+        self._store(joint, rotation)
+
     def _bend(
         self, side: str, finger: str, k: int, angle: Angle, towards: NDArray[np.float64], fan: Angle = 0.0
     ) -> None:

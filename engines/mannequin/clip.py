@@ -10,18 +10,17 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.mannequin.scene import TruePerson, Truth, render_clip
-from pymafx_live.engines.mannequin.stage import HEIGHT, WIDTH
 from pymafx_live.engines.runtime.cache import user_cache
 from pymafx_live.pipeline.errors import AssetError
 from pymafx_live.pipeline.types import Camera
 
-VERSION = 4
-"""Raised whenever the same arguments give other pixels, so that no stale clip is found in the cache."""
+VERSION = 5
+"""Raised whenever the same arguments give other pixels or another truth: no stale clip is found in the cache."""
 
 DEMO_SEED, DEMO_FRAMES, DEMO_FPS, DEMO_FOV = 5, 250, 25.0, 60.0
 """The demo's field of view is the one that the pipeline assumes when nobody names another."""
 
-FIELDS = ("pose", "transl", "betas", "bones", "joints", "box")
+FIELDS = ("pose", "transl", "betas", "bones", "joints", "box", "seen")
 """What `TruePerson` holds as arrays."""
 
 Progress = Callable[[int, int], None]
@@ -89,13 +88,14 @@ def _counted(
 
 def write_clip(path: Path, scenes: Iterable[tuple[NDArray[np.uint8], Truth]], fps: float) -> None:
     """Write a video (H.264, visually lossless) and its truth beside it."""
-    truths = []
+    truths: list[Truth] = []
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-        stream.width, stream.height = WIDTH, HEIGHT
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "16", "preset": "veryfast"}
         for image, truth in scenes:
+            if not truths:
+                stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
             truths.append(truth)
         container.mux(stream.encode())

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from pymafx_live.engines.body import raster, render
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import stage
+from pymafx_live.engines.mannequin.acting import Act, Performance
+from pymafx_live.engines.mannequin.build import Build, Cast, average_build, random_build
 from pymafx_live.engines.mannequin.motions import MOTIONS, perform
 from pymafx_live.engines.mannequin.paint import folds, paint
+from pymafx_live.engines.mannequin.props import MARGIN, Set, build_set
 from pymafx_live.engines.mannequin.room import draw_room, plain
-from pymafx_live.engines.mannequin.stage import Build, Setup
+from pymafx_live.engines.mannequin.sight import seen_joints
+from pymafx_live.engines.mannequin.stage import Setup
 from pymafx_live.engines.mannequin.wardrobe import Outfit, dress, wear
 from pymafx_live.pipeline.errors import AssetError, UsageError
 from pymafx_live.pipeline.types import Camera, Floats
@@ -29,8 +33,9 @@ class TruePerson:
     """One person of one frame. All is exact, in metres and radians of the camera's frame, SMPL-X order.
 
     `pose` (55, 3), `transl` (3,), `betas` (S,) and `bones` (55,) of the embedded body; `joints` (55, 3);
-    `box` (4,) as x1, y1, x2, y2 in pixels around the whole figure, cut at the image's border; `visible` is the
-    share of the figure that lies inside the image and is not hidden by another one.
+    `box` (4,) as x1, y1, x2, y2 in pixels around what furniture leaves of the figure, cut at the image's border;
+    `visible` is the share of the figure that lies inside the image and is not hidden by another one or by furniture.
+    `seen` (55,) says which joints can be seen (`sight.seen_joints`).
     """
 
     id: int
@@ -41,6 +46,7 @@ class TruePerson:
     joints: Floats
     box: Floats
     visible: float
+    seen: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +66,22 @@ class _Actor:
     pose: Floats  # (T, 55, 3), camera frame
     transl: Floats  # (T, 3)
 
+    def vertices(self, i: int) -> Floats:
+        """The dressed skin (1, V, 3) of frame i."""
+        return self.body.vertices(self.pose[i : i + 1], self.transl[i], self.build.betas, self.build.bones[None])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shoot:
+    """All that the frames of a clip have in common."""
+
+    body: BodyModel
+    actors: Sequence[_Actor]
+    setup: Setup
+    lamp: tuple[Floats, Floats]
+    furniture: Set | None
+    scenery: NDArray[np.uint8]
+
 
 def render_clip(
     name: str,
@@ -70,8 +92,9 @@ def render_clip(
     proportions: bool = False,
     fov: float | None = None,
 ) -> Iterator[tuple[NDArray[np.uint8], Truth]]:
-    """Render the motion `name` (a key of `MOTIONS`), one performance per seed: images (720, 1280, 3) and truth.
+    """Render the motion `name` (a key of `MOTIONS`), one performance per seed: images (H, W, 3) and truth.
 
+    Pictures are 1280 x 720 unless the motion's own camera has another size.
     `background` is "room", "plain" or an image file; `proportions` gives each person a build of their own;
     `fov` fixes the camera's horizontal field of view in degrees. Equal arguments give equal pixels.
 
@@ -81,14 +104,15 @@ def render_clip(
         raise UsageError(f"There is no mannequin motion {name!r}: choose one of {', '.join(MOTIONS)}.")
     rng = np.random.default_rng([seed, *name.encode()])
     body = BodyModel.embedded()
-    actors, setup = _cast(rng, body, name, frames, fps, proportions, fov)
+    act = perform(name, rng, frames, fps, Cast(body, proportions))
+    actors, setup = _cast(rng, body, act, fps, proportions, fov)
     scenery = _background(rng, background, setup)
-    lamp = _lamp(rng)
+    shoot = _furnished(body, actors, act, setup, scenery, _lamp(rng))
     noise = rng.integers(2**31, size=frames)
 
     def shot(i: int) -> tuple[NDArray[np.uint8], Truth]:
-        image = _render(body, actors, setup, scenery, lamp, i)
-        return _noise(np.random.default_rng(noise[i]), image), _truth(body, actors, setup.camera, i, fps)
+        image, truth = _shoot(shoot, i, fps)
+        return _noise(np.random.default_rng(noise[i]), image), truth
 
     with ThreadPoolExecutor(WORKERS) as pool:  # the compiled loops release the GIL
         for first in range(0, frames, WORKERS):
@@ -96,24 +120,55 @@ def render_clip(
 
 
 def _cast(
-    rng: Generator, body: BodyModel, name: str, frames: int, fps: float, proportions: bool, fov: float | None
+    rng: Generator, body: BodyModel, act: Act, fps: float, proportions: bool, fov: float | None
 ) -> tuple[list[_Actor], Setup]:
     """Everybody's performance on the floor, and the camera that sees it."""
-    performances = perform(name, rng, frames, fps, body.rest_joints)
-    builds = [stage.random_build(rng, body) if proportions else stage.average_build(body) for _ in performances]
-    paths = [stage.plant(body, b, p, fps) for b, p in zip(builds, performances, strict=True)]
-    aims = []
-    for performance, build, path in zip(performances, builds, paths, strict=True):
-        betas, bones = np.tile(build.betas, (frames, 1)), np.tile(build.bones, (frames, 1))
-        joints, _ = body.joints(performance.pose, path - body.rest_joints[0], betas, bones)
-        aims.append(stage.aim(joints, performance.focus))
-    setup = stage.place_camera(rng, np.concatenate(aims), performances[0].focus == "body", fov)
+    builds = [_build(rng, body, p.build, proportions) for p in act.people]
+    paths = [
+        stage.plant(body, b, p, fps) if p.path is None else p.path.astype(np.float32)
+        for b, p in zip(builds, act.people, strict=True)
+    ]
+    if act.view is not None:
+        setup = stage.set_up(act.view, fov)
+    else:
+        aims = [_aim(body, *each) for each in zip(act.people, builds, paths, strict=True)]
+        setup = stage.place_camera(rng, np.concatenate(aims), act.people[0].focus == "body", fov)
     actors = []
-    for performance, path, build in zip(performances, paths, builds, strict=True):
-        pose, transl = stage.to_camera(setup, performance.pose.astype(np.float32), path, body.rest_joints[0])
+    for performance, path, build in zip(act.people, paths, builds, strict=True):
+        pelvis = body.rest_joints[0] + build.betas @ body.joint_shape_dirs[:, 0]
+        pose, transl = stage.to_camera(setup, performance.pose.astype(np.float32), path, pelvis)
         outfit = dress(rng)
         actors.append(_Actor(wear(body, outfit), outfit, build, pose, transl))
     return actors, setup
+
+
+def _build(rng: Generator, body: BodyModel, chosen: Build | None, proportions: bool) -> Build:
+    if chosen is not None:
+        return chosen
+    return random_build(rng, body) if proportions else average_build(body)
+
+
+def _aim(body: BodyModel, performance: Performance, build: Build, path: Floats) -> Floats:
+    """What the camera has to see of a person, (N, 3)."""
+    betas, bones = (np.tile(values, (len(path), 1)) for values in (build.betas, build.bones))
+    joints, _ = body.joints(performance.pose, path - body.rest_joints[0], betas, bones)
+    return stage.aim(joints, performance.focus)
+
+
+def _furnished(
+    body: BodyModel,
+    actors: Sequence[_Actor],
+    act: Act,
+    setup: Setup,
+    scenery: NDArray[np.uint8],
+    lamp: tuple[Floats, Floats],
+) -> _Shoot:
+    """The scenery with the act's furniture in it."""
+    if not act.props:
+        return _Shoot(body, actors, setup, lamp, None, scenery)
+    furniture = build_set(act.props, setup.camera, setup.rotation, setup.position, lamp, ANTIALIAS)
+    raster.blend(scenery, _halved(furniture.layer))
+    return _Shoot(body, actors, setup, lamp, furniture, scenery)
 
 
 def _background(rng: Generator, background: str, setup: Setup) -> NDArray[np.uint8]:
@@ -134,20 +189,17 @@ def _lamp(rng: Generator) -> tuple[Floats, Floats]:
     return (direction / np.linalg.norm(direction)).astype(np.float32), colour.astype(np.float32)
 
 
-def _render(
-    body: BodyModel,
-    actors: Sequence[_Actor],
-    setup: Setup,
-    scenery: NDArray[np.uint8],
-    lamp: tuple[Floats, Floats],
-    i: int,
-) -> NDArray[np.uint8]:
-    """Frame i: the scenery, the people's shadows on the floor, the people."""
-    image = scenery.copy()
-    vertices = np.concatenate([_vertices(actor, i) for actor in actors])
-    key, sky = setup.rotation @ lamp[0], setup.rotation[:, 1].copy()
-    _cast_shadows(image, vertices, body, setup, key, sky)
+def _shoot(shoot: _Shoot, i: int, fps: float) -> tuple[NDArray[np.uint8], Truth]:
+    """Frame i: the scenery, the people's shadows on the floor, the people; and the truth."""
+    body, setup, actors = shoot.body, shoot.setup, shoot.actors
+    image = shoot.scenery.copy()
+    vertices = np.concatenate([actor.vertices(i) for actor in actors])
+    key, sky = setup.rotation @ shoot.lamp[0], setup.rotation[:, 1].copy()
+    if shoot.furniture is None:
+        _cast_shadows(image, vertices, body, setup, key, sky)
     seen = render.view(vertices, body.faces, setup.camera, ANTIALIAS)
+    if shoot.furniture is not None:
+        _hide(seen, shoot.furniture.depth)
     if seen.index.size:
         layer = np.zeros((*seen.index.shape, 4), np.uint8)
         paint(
@@ -161,17 +213,24 @@ def _render(
             render.normals(vertices, body.faces) @ np.stack([key, sky, VIEWER], 1),
             np.stack([actor.outfit.palette for actor in actors]),
             np.stack([actor.outfit.cut for actor in actors]),
-            lamp[1],
+            shoot.lamp[1],
             layer,
         )
-        h, w = layer.shape[0] // ANTIALIAS, layer.shape[1] // ANTIALIAS
-        layer = cv2.resize(layer, (w, h), interpolation=cv2.INTER_AREA).reshape(h, w, 4)
-        raster.blend(seen.window(image), layer)
-    return image
+        raster.blend(seen.window(image), _halved(layer))
+    return image, Truth(i / fps, setup.camera, _people(shoot, vertices, seen, i))
 
 
-def _vertices(actor: _Actor, i: int) -> Floats:
-    return actor.body.vertices(actor.pose[i : i + 1], actor.transl[i], actor.build.betas, actor.build.bones[None])
+def _halved(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A layer (h, w, 4) at the image's own scale."""
+    h, w = layer.shape[0] // ANTIALIAS, layer.shape[1] // ANTIALIAS
+    return cv2.resize(layer, (w, h), interpolation=cv2.INTER_AREA).reshape(h, w, 4).astype(np.uint8, copy=False)
+
+
+def _hide(seen: render.View, furniture: Floats) -> None:
+    """Take out of the view what is behind furniture, whose inverse depth is of the view's scale."""
+    (x, y), (h, w) = seen.corner, seen.index.shape
+    nearer = furniture[y * seen.scale :, x * seen.scale :][:h, :w]
+    seen.index[nearer > seen.depth * (1 + MARGIN * nearer)] = -1
 
 
 def _cast_shadows(
@@ -202,20 +261,21 @@ def _noise(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (image + grain).clip(0, 255).astype(np.uint8)
 
 
-def _truth(body: BodyModel, actors: Sequence[_Actor], camera: Camera, i: int, fps: float) -> Truth:
-    vertices = np.concatenate([_vertices(actor, i) for actor in actors])
+def _people(shoot: _Shoot, vertices: Floats, seen: render.View, i: int) -> tuple[TruePerson, ...]:
+    body, camera = shoot.body, shoot.setup.camera
+    furniture = None if shoot.furniture is None else shoot.furniture.depth
+    joints = np.concatenate([
+        body.joints(a.pose[i : i + 1], a.transl[i], a.build.betas, a.build.bones[None])[0] for a in shoot.actors
+    ])  # fmt: skip
     screen = render.project(vertices, camera)
     boxes, inside = zip(*(_extent(points, camera) for points in screen), strict=True)
-    unhidden = _unhidden(vertices, body, camera)
-    people = []
-    for k, actor in enumerate(actors):
-        pose, transl = actor.pose[i], actor.transl[i]
-        joints, _ = body.joints(pose[None], transl, actor.build.betas, actor.build.bones[None])
-        people.append(
-            TruePerson(k, pose, transl, actor.build.betas, actor.build.bones, joints[0], boxes[k],
-                       float(inside[k] * unhidden[k]))
-        )  # fmt: skip
-    return Truth(i / fps, camera, tuple(people))
+    shown, frames = _unhidden(vertices, body, camera, furniture)
+    flags = seen_joints(joints, seen, furniture, body, camera)
+    return tuple(
+        TruePerson(k, a.pose[i], a.transl[i], a.build.betas, a.build.bones, joints[k],
+                   boxes[k] if frames is None else frames[k], float(inside[k] * shown[k]), flags[k])
+        for k, a in enumerate(shoot.actors)
+    )  # fmt: skip
 
 
 def _extent(screen: Floats, camera: Camera) -> tuple[Floats, float]:
@@ -229,12 +289,35 @@ def _extent(screen: Floats, camera: Camera) -> tuple[Floats, float]:
     return box.astype(np.float32), float(within.sum() / len(screen))
 
 
-def _unhidden(vertices: Floats, body: BodyModel, camera: Camera) -> NDArray[np.float64]:
-    """The share (P,) of each silhouette that no other person hides."""
-    if len(vertices) == 1:
-        return np.ones(1)
-    together = render.view(vertices, body.faces, camera).index
-    owner = together[together >= 0] // len(body.faces)
-    shown = np.bincount(owner, minlength=len(vertices))
-    alone = [(render.view(v[None], body.faces, camera).index >= 0).sum() for v in vertices]
-    return np.asarray(shown / np.maximum(alone, 1))
+def _unhidden(
+    vertices: Floats, body: BodyModel, camera: Camera, furniture: Floats | None
+) -> tuple[NDArray[np.float64], Floats | None]:
+    """The share (P,) of each silhouette that nobody else and nothing hides.
+
+    With furniture also the boxes (P, 4) around what it leaves of each; nothing of a person leaves a box of zeros.
+    """
+    if len(vertices) == 1 and furniture is None:
+        return np.ones(1), None
+    near = None if furniture is None else furniture[::ANTIALIAS, ::ANTIALIAS]
+    whole, boxes = [], []
+    for person in vertices:
+        alone = render.view(person[None], body.faces, camera)
+        whole.append((alone.index >= 0).sum())
+        if near is not None:
+            _hide(alone, near)
+            boxes.append(_box(alone))
+    together = render.view(vertices, body.faces, camera)
+    if near is not None:
+        _hide(together, near)
+    owner = together.index[together.index >= 0] // len(body.faces)
+    shown = np.bincount(owner, minlength=len(vertices)) / np.maximum(whole, 1)
+    return shown, None if near is None else np.array(boxes, np.float32)
+
+
+def _box(view: render.View) -> NDArray[np.float64]:
+    """The box (4,) around what a view shows, in pixels of the image."""
+    rows, columns = (np.flatnonzero((view.index >= 0).any(axis)) for axis in (1, 0))
+    if len(rows) == 0:
+        return np.zeros(4)
+    x, y = view.corner
+    return np.array([columns[0] + x, rows[0] + y, columns[-1] + x, rows[-1] + y], np.float64)

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.mannequin.motions import Performance
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, MIRROR
+from pymafx_live.engines.mannequin.acting import Performance, View
+from pymafx_live.engines.mannequin.build import Build
+from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.types import Camera, Floats
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
@@ -21,48 +22,12 @@ _UPPER = [JOINT[n] for n in ("head", "left_shoulder", "right_shoulder", "left_el
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Build:
-    """A person's proportions: `bones` (55,), ratios to the rest skeleton, and `betas` (S,)."""
-
-    bones: Floats
-    betas: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Setup:
     """Where the camera stands: a point X of the room is rotation (X - position) in the camera's frame."""
 
     camera: Camera
     rotation: Floats
     position: Floats
-
-
-def average_build(body: BodyModel) -> Build:
-    """The rest skeleton's own proportions."""
-    return Build(np.ones(55, np.float32), np.zeros(len(body.shape_names), np.float32))
-
-
-def random_build(rng: Generator, body: BodyModel) -> Build:
-    """Other proportions, the same left and right: size, legs, arms, torso, head and hands of their own."""
-    size = rng.uniform(0.88, 1.06)
-    bones = np.full(55, size)
-    groups = {
-        ("hip", "knee", "ankle"): rng.uniform(0.93, 1.07),
-        ("elbow", "wrist"): rng.uniform(0.93, 1.07),
-        ("spine", "neck", "head"): rng.uniform(0.94, 1.06),
-        ("collar", "shoulder"): rng.uniform(0.92, 1.10),
-        ("index", "middle", "ring", "pinky", "thumb"): rng.uniform(0.94, 1.08),
-    }
-    for words, ratio in groups.items():
-        for j, name in enumerate(JOINT_NAMES[1:], 1):
-            if any(word in name for word in words):
-                bones[j] *= ratio * rng.uniform(0.99, 1.01)
-    bones = np.sqrt(bones * bones[MIRROR])
-    bones[0] = size
-    flesh = [body.shape_names.index(name) for name in ("weight", "muscle")]  # the bones say the rest
-    betas = np.zeros(len(body.shape_names))
-    betas[flesh] = rng.uniform(-0.8, 0.8, len(flesh))
-    return Build(bones.astype(np.float32), betas.astype(np.float32))
 
 
 def plant(body: BodyModel, build: Build, performance: Performance, fps: float) -> Floats:
@@ -139,6 +104,19 @@ def place_camera(rng: Generator, points: Floats, whole: bool, fov: float | None 
         if offset.max() < share:
             break
     return Setup(camera, rotation.astype(np.float32), position.astype(np.float32))
+
+
+def set_up(view: View, fov: float | None = None) -> Setup:
+    """The camera of a script's view; `fov` in degrees overrules the view's own."""
+    focal = float(0.5 * view.width / np.tan(np.radians(view.fov if fov is None else fov) / 2))
+    camera = Camera(view.width, view.height, focal, focal, (view.width - 1) / 2, (view.height - 1) / 2, assumed=False)
+    offset = (np.array(view.at) - 0.5) * (view.width, view.height) / focal
+    line = view.aim - view.position
+    pitch = np.arctan2(line[1], np.hypot(line[0], line[2])) + np.arctan(offset[1])
+    yaw = np.arctan2(line[0], -line[2]) - np.arctan(offset[0])
+    axis = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), -np.cos(yaw) * np.cos(pitch)])
+    rotation = _look(view.position, view.position + axis, view.roll)
+    return Setup(camera, rotation.astype(np.float32), view.position.astype(np.float32))
 
 
 def _look(position: NDArray[np.float64], target: NDArray[np.float64], roll: float) -> NDArray[np.float64]:

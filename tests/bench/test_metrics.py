@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pymafx_live.bench import metrics
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.skeleton import JOINT
+from pymafx_live.pipeline.types import Camera
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()
@@ -97,6 +99,56 @@ def test_jitter_is_acceleration() -> None:
     np.testing.assert_allclose(metrics.jitter(falling, 25), 9.81)
     moving = np.broadcast_to(np.linspace(0, 5, 10)[:, None, None], (10, 22, 3))
     np.testing.assert_allclose(metrics.jitter(moving, 25), 0, atol=1e-9)
+
+
+CAMERA = Camera(640, 480, 500.0, 500.0, 319.5, 239.5)
+ALL = np.ones((1, 55), bool)
+
+
+def upright(distance: float = 3.0, drop: float = 0.0) -> NDArray[np.float64]:
+    """The T-pose (1, 55, 3) before the camera, its pelvis `drop` metres below the optical axis."""
+    joints = BODY.rest_joints.astype(np.float64)[None] * [-1, -1, 1]
+    return joints - joints[:, :1] + [0, drop, distance]
+
+
+def test_only_seen_joints_of_the_upper_body_count_from_the_shoulders_on() -> None:
+    true = upright()
+    seen = np.zeros((1, 55), bool)
+    seen[:, [JOINT["head"], JOINT["left_wrist"]]] = True
+    off = true + [0.5, 0, 0]
+    off[:, JOINT["left_wrist"], 1] += 0.030
+    off[:, [JOINT["right_wrist"], JOINT["left_hip"]]] += 1.0
+    np.testing.assert_allclose(metrics.upper_error(off, true, seen), 15.0)
+    np.testing.assert_allclose(metrics.upper_error(off, true, ALL) > 100, True)
+    off[:, JOINT["left_shoulder"], 2] += 0.040  # moves the middle of the shoulders by half of that
+    np.testing.assert_allclose(metrics.upper_error(off, true, seen), (20 + np.hypot(20, 30)) / 2)
+    assert np.isnan(metrics.upper_error(off, true, ~ALL)).all()
+
+
+def test_a_leg_in_the_picture_is_invented_where_the_true_one_is_not() -> None:
+    whole, waist = upright(3.0), upright(1.0, 0.35)
+    assert not metrics.invented_legs(whole, whole, ALL, CAMERA).any()
+    assert not metrics.invented_legs(waist, waist, ALL, CAMERA).any(), "knees are below the picture"
+    raised = waist.copy()
+    raised[:, JOINT["left_knee"]] += [0.0, -0.4, 0.0]
+    assert metrics.invented_legs(raised, waist, ~ALL, CAMERA).all()
+    moved = whole.copy()
+    moved[:, JOINT["left_ankle"]] += [0.4, 0.0, 0.0]
+    assert not metrics.invented_legs(moved, whole, ALL, CAMERA).any(), "wrong, but there is a leg to be seen"
+    assert metrics.invented_legs(moved, whole, ~ALL, CAMERA).all(), "nothing is seen, and nothing is near"
+    moved = whole + [0.03, 0.0, 0.0]
+    assert not metrics.invented_legs(moved, whole, ~ALL, CAMERA).any(), "hidden, and where it is"
+    behind = whole * [1, 1, -1]
+    assert not metrics.invented_legs(behind, waist, ~ALL, CAMERA).any(), "what is behind the camera is not drawn"
+
+
+def test_a_trunk_that_faces_away_is_found_by_its_worse_half() -> None:
+    pose = np.zeros((3, 55, 3))
+    pose[1, 0, 1] = 2.0
+    pose[2, JOINT["spine1"], 1] = 1.0
+    _, turned = BODY.joints(pose, np.zeros((3, 3)))
+    _, straight = BODY.joints(np.zeros((3, 55, 3)), np.zeros((3, 3)))
+    np.testing.assert_allclose(metrics.facing_error(turned, straight), np.degrees([0, 2.0, 1.0]), atol=0.05)
 
 
 def test_every_body_joint_group_exists_once() -> None:

@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import stage
-from pymafx_live.engines.mannequin.motions import MOTIONS, Performance, perform
+from pymafx_live.engines.mannequin.acting import Performance
+from pymafx_live.engines.mannequin.build import Cast, average_build, random_build
+from pymafx_live.engines.mannequin.motions import MOTIONS, perform
 from pymafx_live.engines.mannequin.signals import cyclic, swing, through, wander
 from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from scipy.spatial.transform import Rotation
@@ -17,7 +19,7 @@ FPS = 25.0
 
 
 def performances(name: str, seed: int, frames: int = 100) -> list[Performance]:
-    return perform(name, np.random.default_rng(seed), frames, FPS, BODY.rest_joints)
+    return perform(name, np.random.default_rng(seed), frames, FPS, Cast(BODY)).people
 
 
 def joints_of(performance: Performance, path: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -52,7 +54,7 @@ def test_motions_are_smooth_and_humanly_possible(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["walk", "crossing", "squat", "turn", "front"])
 def test_feet_stand_on_the_floor_and_do_not_slide(name: str) -> None:
-    build = stage.average_build(BODY)
+    build = average_build(BODY)
     for performance in performances(name, 4):
         path = stage.plant(BODY, build, performance, FPS)
         feet = BODY.v_template[:, 1] < BODY.v_template[:, 1].min() + 0.02
@@ -73,13 +75,13 @@ def test_feet_stand_on_the_floor_and_do_not_slide(name: str) -> None:
 
 def test_walkers_get_somewhere_at_a_walking_pace() -> None:
     for seed in range(3):
-        path = stage.plant(BODY, stage.average_build(BODY), performances("walk", seed, 75)[0], FPS)
+        path = stage.plant(BODY, average_build(BODY), performances("walk", seed, 75)[0], FPS)
         assert 0.6 < np.linalg.norm(path[-1, ::2] - path[0, ::2]) / 3 < 1.8
 
 
 def test_crossing_people_meet_in_the_middle_and_do_not_collide() -> None:
     people = performances("crossing", 2, 75)
-    paths = [stage.plant(BODY, stage.average_build(BODY), p, FPS) for p in people]
+    paths = [stage.plant(BODY, average_build(BODY), p, FPS) for p in people]
     assert (paths[0][0, 0] - paths[1][0, 0]) * (paths[0][-1, 0] - paths[1][-1, 0]) < 0
     assert np.linalg.norm(paths[0] - paths[1], axis=1).min() > 0.4
 
@@ -92,7 +94,7 @@ def test_seeds_are_performances() -> None:
 
 def test_other_builds_are_symmetric_and_human() -> None:
     for seed in range(20):
-        build = stage.random_build(np.random.default_rng(seed), BODY)
+        build = random_build(np.random.default_rng(seed), BODY)
         joints = BODY.joints(np.zeros((1, 55, 3)), np.zeros((1, 3)), build.betas, build.bones[None])[0][0]
         height = np.ptp(joints[[JOINT["head"], JOINT["left_ankle"]], 1])
         assert 1.3 < height < 1.85
@@ -105,7 +107,7 @@ def test_the_camera_sees_all_it_is_aimed_at_from_in_front(focus: str) -> None:
     for seed in range(5):
         rng = np.random.default_rng(seed)
         performance = performances("front", seed)[0]
-        path = stage.plant(BODY, stage.average_build(BODY), performance, FPS)
+        path = stage.plant(BODY, average_build(BODY), performance, FPS)
         points = stage.aim(joints_of(performance, path), focus)
         setup = stage.place_camera(rng, points, focus == "body")
         local = (points - setup.position) @ setup.rotation.T
@@ -120,7 +122,7 @@ def test_the_camera_sees_all_it_is_aimed_at_from_in_front(focus: str) -> None:
 
 def test_room_poses_seen_from_the_camera_are_the_same_bodies() -> None:
     performance = performances("wave", 0)[0]
-    path = stage.plant(BODY, stage.average_build(BODY), performance, FPS)
+    path = stage.plant(BODY, average_build(BODY), performance, FPS)
     joints = joints_of(performance, path)
     setup = stage.place_camera(np.random.default_rng(0), stage.aim(joints, "body"), True)
     pose, transl = stage.to_camera(setup, performance.pose.astype(np.float32), path, BODY.rest_joints[0])

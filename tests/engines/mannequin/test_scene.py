@@ -11,6 +11,7 @@ from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import paint, wardrobe
 from pymafx_live.engines.mannequin.motions import MOTIONS
 from pymafx_live.engines.mannequin.scene import Truth, render_clip
+from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_USAGE, AssetError, UsageError
 
 BODY = BodyModel.embedded()
@@ -63,6 +64,20 @@ def test_who_walks_behind_is_hidden_and_who_walks_in_front_is_not() -> None:
     assert visible[middle - 2 : middle + 3, far].min() < 0.5
     assert visible[:, near].min() > 0.95
     assert visible[[0, -1]].min() > 0.9
+
+
+def test_a_joint_is_seen_where_its_person_is_in_the_picture_and_nothing_is_before_it() -> None:
+    _, truth = next(iter(render_clip("desk", 1, 75)))
+    person, camera = truth.people[0], truth.camera
+    u = person.joints[:, 0] / person.joints[:, 2] * camera.fx + camera.cx
+    v = person.joints[:, 1] / person.joints[:, 2] * camera.fy + camera.cy
+    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+    assert not person.seen[~inside].any(), "outside of the picture"
+    upper = [JOINT[n] for n in ("head", "neck", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow")]
+    assert inside[upper].all() and person.seen[upper].all()
+    legs = [JOINT[f"{s}_{j}"] for s in ("left", "right") for j in ("hip", "knee", "ankle")]
+    assert inside[legs].any() and not person.seen[legs].any(), "the desk hides the lap"
+    assert person.visible < 0.75
 
 
 def test_proportions_give_each_person_a_build() -> None:
