@@ -10,10 +10,13 @@ MARGIN = 0.12
 SAME = 0.12
 OTHERS = 0.1
 HAND_SCORE = 0.5
-REACH = 0.5
+REACH, FARTHEST = 0.5, 0.85
+"""How far a hand's root may be from the body's wrist, in forearms; and where the network is sure of the hand."""
+TOUCHING = 0.4
+"""How near both must be to their wrists for two hands of one person on the same pixels."""
 FACE_SCORE = 0.5
 SIDE = 0.15
-"""A hand is the other side's where the network is as sure of it."""
+"""A hand is the other side's where the network gives it no more for its own."""
 
 
 def inside_fraction(xy: Reals, visibility: Reals, boxes: Reals, margin: float = MARGIN) -> Reals:
@@ -73,25 +76,26 @@ def _same(a: Reals, b: Reals, visible_a: Reals, visible_b: Reals) -> bool:
 
 def believable_hands(
     score: Reals,
+    side: Reals,
     hand_xy: Reals,
     elbow: Reals,
     wrist: Reals,
     wrist_visibility: Reals,
-    owner: NDArray[np.intp],
+    person: NDArray[np.intp],
 ) -> Mask:
     """Which of M hands (M, 21, 2) are found, hang on their own arm's wrist, and are nobody else's, (M,).
 
-    `elbow` and `wrist` (M, 2) are the body landmarks of the arm it was sought for; `owner` (M,) tells arms
-    apart. A hand that two arms claim goes to the nearer wrist.
+    `elbow` and `wrist` (M, 2) are the body landmarks of the arm it was sought for, `person` (M,) whose arm it is and
+    `side` (M,) how sure the network is that it is a hand of that side. A hand that two people claim goes to the nearer
+    wrist; both hands of one person may touch, but not where one of the wrists is far away.
     """
-    forearm = np.linalg.norm(wrist - elbow, axis=1)
+    near = nearness(score, side, hand_xy, elbow, wrist)
     span = np.linalg.norm(hand_xy[:, 9] - hand_xy[:, 0], axis=1)
-    reach = REACH * np.maximum(forearm, 1.5 * span)
+    good = (score >= HAND_SCORE) & (wrist_visibility >= 0.5) & (near > 0)
     distance = np.linalg.norm(hand_xy[:, 0] - wrist, axis=1)
-    good = (score >= HAND_SCORE) & (wrist_visibility >= 0.5) & (distance <= reach)
     for i in np.argsort(-distance):
         for j in np.nonzero(good)[0]:
-            if not good[i] or i == j or owner[i] == owner[j]:
+            if not good[i] or i == j or (person[i] == person[j] and near[i] > TOUCHING):
                 continue
             apart = np.linalg.norm(hand_xy[i] - hand_xy[j], axis=1).mean()
             if apart < 0.5 * span[i] and distance[j] <= distance[i]:
@@ -99,12 +103,23 @@ def believable_hands(
     return np.asarray(good)
 
 
-def other_side(right: Reals, is_right: Mask) -> Mask:
-    """Which of M hands, each sought on a right arm or a left one (`is_right`), the network holds for the other side.
+def nearness(score: Reals, side: Reals, hand_xy: Reals, elbow: Reals, wrist: Reals) -> Reals:
+    """How near M hands (M, 21, 2) are to the wrists (M, 2) of their arms: 1 on them, 0 out of reach, (M,).
 
-    `right` (M,) is its probability of a right hand. In a crowd an arm easily ends in somebody else's hand.
+    A hand that the network is sure of, side included, may be farther off: where hands cross, the body's wrists go
+    astray.
     """
-    return np.asarray(np.where(is_right, right, 1 - right) < SIDE)
+    forearm = np.linalg.norm(wrist - elbow, axis=1)
+    span = np.linalg.norm(hand_xy[:, 9] - hand_xy[:, 0], axis=1)
+    sure = (score > 0.8) & (side > 0.8)
+    reach = np.where(sure, FARTHEST, REACH) * np.maximum(forearm, 1.5 * span)
+    distance = np.linalg.norm(hand_xy[:, 0] - wrist, axis=1)
+    return np.asarray(np.clip(1 - distance / np.maximum(reach, 1e-6), 0, 1))
+
+
+def own_side(right: Reals, is_right: Mask) -> Reals:
+    """The probability that M hands are of the side of their arms (`is_right`), from that of a right hand, `right`."""
+    return np.asarray(np.where(is_right, right, 1 - right))
 
 
 def believable_faces(score: Reals, face_xy: Reals, body_xy: Reals) -> Mask:

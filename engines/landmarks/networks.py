@@ -104,6 +104,9 @@ class HandLandmarks:
     xy: Reals
     world: Reals
 
+    def __getitem__(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> "HandLandmarks":
+        return HandLandmarks(self.score[index], self.right[index], self.xy[index], self.world[index])
+
 
 @dataclass(frozen=True, slots=True)
 class FaceLandmarks:

@@ -39,7 +39,7 @@ EDGE = 0.03
 HIDDEN_CELLS = 64
 """Cells along a side of a body's region in which other people are blackened."""
 RETRY = 5
-"""Every so many frames a hand that is not found is sought in a second way."""
+"""For so many frames a hand that is not found is sought in each, then in every so many."""
 # shoulder, elbow, wrist, index and pinky knuckles of each arm among the body's landmarks
 ARMS = {"left": (11, 13, 15, 19, 17), "right": (12, 14, 16, 20, 18)}
 
@@ -55,6 +55,10 @@ class Gaze:
     """For how many frames each hand has been sought in vain."""
     waited: int = 0
     """For how many frames the body has been lost or doubted."""
+
+    def hand_due(self, side: str) -> bool:
+        """Whether a hand that is not followed is to be sought in this frame: at first at once, then now and then."""
+        return self.misses[side] < RETRY or self.misses[side] % RETRY == 0
 
     def due(self, lost: bool, doubted: bool) -> bool:
         """Whether the body is to be sought in this frame: at once where it is lost, then in every few frames."""
@@ -199,32 +203,29 @@ class Perception:
     def hands(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[dict[str, Hand]]:
         """The believed hands of N believed bodies (N, 39, 2), at most one per arm.
 
-        An arm that ends in a hand of the other side is somebody else's from the wrist on: its `visibility`
-        (N, 39) there is set to 0.
+        An arm that ends in a hand of another person is theirs from the wrist on: its `visibility` (N, 39) there is set
+        to 0.
         """
         found: list[dict[str, Hand]] = [{} for _ in gazes]
         jobs = [(n, side) for n in range(len(gazes)) for side in ARMS]
         jobs = [(n, s) for n, s in jobs if gazes[n].hands[s] is not None or visibility[n, ARMS[s][2]] > 0.5]
         if not jobs:
             return found
+        arms = _Arms(xy, visibility, jobs)
         followed = np.array([gazes[n].hands[s] is not None for n, s in jobs])
-        people, arms = np.array([n for n, _ in jobs]), np.array([ARMS[s] for _, s in jobs])
-        regions = hand_from_forearm(xy[people], arms)
+        regions = hand_from_forearm(xy[arms.person], arms.points)
+        seen = _no_hands(len(jobs))
         if followed.any():
             _put(regions, followed, concatenate([r for n, s in jobs if (r := gazes[n].hands[s]) is not None]))
-        seen = self.hand(bgr, regions)
-        self._look_closer(bgr, regions, seen, ~followed)
-        good = self._own(seen, xy, visibility, people, arms)
-        retry = ~good & np.array([gazes[n].misses[s] % RETRY == 0 for n, s in jobs])
-        if retry.any():  # framed from the knuckles by a network made for it
-            framed = self.hand.frame(bgr, hand_from_knuckles(xy[people[retry]], arms[retry]))
-            _put(regions, retry, framed)
-            _put_landmarks(seen, retry, self.hand(bgr, framed))
-            self._look_closer(bgr, regions, seen, retry)
-            good = self._own(seen, xy, visibility, people, arms)
-        foreign = gates.other_side(seen.right, np.array([s == "right" for _, s in jobs])) & (seen.score > 0.9)
-        for n, arm in zip(people[foreign], arms[foreign], strict=True):
-            visibility[n, [*arm[2:], arm[2] + 6]] = 0
+            _put_landmarks(seen, followed, self.hand(bgr, regions[followed]))
+        good = arms.believed(seen)
+        sought = ~good & np.array([gazes[n].hand_due(s) for n, s in jobs])
+        if sought.any():
+            self._search_hands(bgr, arms, np.nonzero(sought)[0], regions, seen)
+            good = arms.believed(seen)
+        foreign = arms.foreign(seen)
+        for n, points in zip(arms.person[foreign], arms.points[foreign], strict=True):
+            visibility[n, [*points[2:], points[2] + 6]] = 0
         good &= ~foreign
         following = hand_from_landmarks(seen.xy)
         for i, (n, side) in enumerate(jobs):
@@ -234,20 +235,27 @@ class Perception:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
         return found
 
-    def _look_closer(self, bgr: Image, regions: Regions, seen: HandLandmarks, where: Mask) -> None:
-        """Runs the hand network again on regions about what it found: its answer depends on the framing."""
-        where = where & (seen.score > 0.1)
-        if where.any():
-            _put(regions, where, hand_from_landmarks(seen.xy[where]))
-            _put_landmarks(seen, where, self.hand(bgr, regions[where]))
+    def _search_hands(
+        self, bgr: Image, arms: "_Arms", which: NDArray[np.intp], regions: Regions, seen: HandLandmarks
+    ) -> None:
+        """Looks for the hands of some arms along the forearm and about the knuckles, and again about the better one.
 
-    @staticmethod
-    def _own(
-        seen: HandLandmarks, xy: Reals, visibility: Reals, people: NDArray[np.intp], arms: NDArray[np.intp]
-    ) -> Mask:
-        elbow, wrist = xy[people, arms[:, 1]], xy[people, arms[:, 2]]
-        jobs = np.arange(len(people))
-        return gates.believable_hands(seen.score, seen.xy, elbow, wrist, visibility[people, arms[:, 2]], jobs)
+        The hand network's answer depends on its framing. Updates `regions` and `seen` in place.
+        """
+        xy, points = arms.xy[which], arms.points[which]
+        tried = concatenate([hand_from_forearm(xy, points), hand_from_knuckles(xy, points)])
+        first = self.hand(bgr, tried)
+        value = arms.likeness(first, np.concatenate([which, which])).reshape(2, -1)
+        best = value.argmax(0) * len(which) + np.arange(len(which))
+        _put(regions, which, tried[best])
+        _put_landmarks(seen, which, first[best])
+        again = which[value.max(0) > 0]
+        if len(again):
+            closer = hand_from_landmarks(seen.xy[again])
+            second = self.hand(bgr, closer)
+            better = arms.likeness(second, again) >= arms.likeness(seen[again], again)
+            _put(regions, again[better], closer[better])
+            _put_landmarks(seen, again[better], second[better])
 
     def faces(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
         """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice."""
@@ -271,6 +279,71 @@ class Perception:
             if good[i]:
                 found[n] = Face(seen.xyz[i], seen.blendshapes[i], float(seen.score[i]), regions.centre[i])
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Arms:
+    """M arms whose hands are sought: bodies (N, 39, 2) and their visibility (N, 39), and the arms' people and sides."""
+
+    bodies: Reals
+    visibility: Reals
+    jobs: list[tuple[int, str]]
+
+    @property
+    def person(self) -> NDArray[np.intp]:
+        """Whose each is, (M,)."""
+        return np.array([n for n, _ in self.jobs], np.intp)
+
+    @property
+    def points(self) -> NDArray[np.intp]:
+        """Their landmarks among the body's, (M, 5)."""
+        return np.array([ARMS[s] for _, s in self.jobs], np.intp)
+
+    @property
+    def right(self) -> Mask:
+        """Which are right arms, (M,)."""
+        return np.array([s == "right" for _, s in self.jobs], bool)
+
+    @property
+    def xy(self) -> Reals:
+        """The body of each arm, (M, 39, 2)."""
+        return np.asarray(self.bodies[self.person])
+
+    def ends(self) -> tuple[Reals, Reals, Reals]:
+        """Elbows and wrists (M, 2), and the wrists' visibility (M,)."""
+        each = np.arange(len(self.jobs))
+        xy, points = self.xy, self.points
+        return xy[each, points[:, 1]], xy[each, points[:, 2]], self.visibility[self.person, points[:, 2]]
+
+    def believed(self, seen: HandLandmarks) -> Mask:
+        """Which of the hands (M, ...) hang on their own arm and are nobody else's."""
+        elbow, wrist, visibility = self.ends()
+        side = gates.own_side(seen.right, self.right)
+        return gates.believable_hands(seen.score, side, seen.xy, elbow, wrist, visibility, self.person)
+
+    def likeness(self, seen: HandLandmarks, which: NDArray[np.intp]) -> Reals:
+        """How well K hands fit to the arms `which` (K,), 0 where they do not, (K,)."""
+        elbow, wrist, visibility = (end[which] for end in self.ends())
+        side = gates.own_side(seen.right, self.right[which])
+        near = gates.nearness(seen.score, side, seen.xy, elbow, wrist)
+        return np.asarray(seen.score * (0.5 + side) * near * (visibility >= gates.HAND_SCORE))
+
+    def foreign(self, seen: HandLandmarks) -> Mask:
+        """Which hands are surely of the other side and lie on another person: then the arm's end is theirs, (M,)."""
+        side = gates.own_side(seen.right, self.right)
+        low, high = self.bodies[:, :33].min(1), self.bodies[:, :33].max(1)
+        centre = seen.xy.mean(1)[:, None]
+        inside = np.all((centre >= low) & (centre <= high), -1)
+        inside[np.arange(len(centre)), self.person] = False
+        return np.asarray((side < gates.SIDE) & (seen.score > 0.9) & inside.any(1))
+
+
+def _no_hands(count: int) -> HandLandmarks:
+    """Hands that are not found."""
+    return HandLandmarks(
+        np.zeros(count, np.float32), np.zeros(count, np.float32),
+        np.full((count, 21, 2), -1e6, np.float32), np.zeros((count, 21, 3), np.float32),
+    )  # fmt: skip
 
 
 def in_picture(xy: Reals, margin: Reals, size: tuple[int, int]) -> Mask:

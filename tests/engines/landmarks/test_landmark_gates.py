@@ -37,13 +37,17 @@ def test_two_people_side_by_side_both_stay() -> None:
     assert believed([SKELETON, SKELETON + [60, 0]], [[95, 95, 205, 405], [155, 95, 265, 405]]) == [True, True]
 
 
-def hands(wrists: list[list[float]], found: list[list[float]], owner: list[int], score: float = 0.9) -> list[bool]:
+def hands(
+    wrists: list[list[float]], found: list[list[float]], person: list[int], score: float = 0.9, side: float = 0.6
+) -> list[bool]:
     """Hands of 40 pixels at `found`, sought at `wrists` whose elbows are 60 pixels to the left."""
     shape = np.stack([np.linspace(0, 40, 21), np.zeros(21)], -1)
     xy = np.array(found, np.float64)[:, None] + shape
     wrist = np.array(wrists, np.float64)
     n = len(found)
-    good = gates.believable_hands(np.full(n, score), xy, wrist - [60, 0], wrist, np.ones(n), np.array(owner))
+    good = gates.believable_hands(
+        np.full(n, score), np.full(n, side), xy, wrist - [60, 0], wrist, np.ones(n), np.array(person)
+    )
     return good.tolist()
 
 
@@ -53,14 +57,24 @@ def test_a_hand_hangs_on_its_wrist() -> None:
     assert hands([[100, 100]], [[105, 102]], [0], score=0.3) == [False]
 
 
-def test_a_hand_has_one_owner() -> None:
+def test_a_hand_of_the_right_side_may_be_farther_from_a_wrist_that_went_astray() -> None:
+    assert hands([[100, 100]], [[140, 100]], [0]) == [False]
+    assert hands([[100, 100]], [[140, 100]], [0], side=0.95) == [True]
+    assert hands([[100, 100]], [[160, 100]], [0], side=0.95) == [False]
+
+
+def test_a_hand_belongs_to_one_person() -> None:
     assert hands([[100, 100], [112, 100]], [[110, 100], [111, 100]], [0, 1]) == [False, True]
 
 
-def test_the_other_sides_hand_is_told() -> None:
-    right = np.array([0.01, 0.9, 0.99, 0.2])
-    told = gates.other_side(right, np.array([True, True, False, True]))
-    assert told.tolist() == [True, False, True, False]
+def test_the_hands_of_one_person_may_touch_but_are_not_one() -> None:
+    assert hands([[100, 100], [108, 100]], [[104, 100], [106, 100]], [0, 0]) == [True, True]
+    assert hands([[100, 100], [128, 100]], [[124, 100], [126, 100]], [0, 0]) == [False, True]
+
+
+def test_the_probability_of_the_own_side() -> None:
+    own = gates.own_side(np.array([0.01, 0.9, 0.99]), np.array([True, True, False]))
+    np.testing.assert_allclose(own, [0.01, 0.9, 0.01], atol=1e-9)
 
 
 def test_box_of_nothing_overlaps_nothing() -> None:
