@@ -1,6 +1,7 @@
 """Scripts of people in groups, from behind, and half behind furniture."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.random import Generator
@@ -99,6 +100,8 @@ def back(rng: Generator, t: Signal, cast: Cast) -> Act:
         assert other.path is not None
         other.path[:, ::2] += (aside, rng.uniform(-0.3, 0.3))
         people.append(other)
+    if rng.random() < 0.25:
+        people[0] = replace(people[0], carries="bag")
     assert people[0].path is not None
     nearest = people[0].path[:, 2].max()
     target = _crowns(people).mean(0) * (1, 1, 0) + (0, 0, people[0].path[:, 2].mean())

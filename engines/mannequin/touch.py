@@ -13,6 +13,7 @@ from pymafx_live.engines.mannequin.desk import OUT, rest_on, seated
 from pymafx_live.engines.mannequin.limbs import Grip
 from pymafx_live.engines.mannequin.player import Player, Sitter, sit, stand, webcam
 from pymafx_live.engines.mannequin.signals import Signal, step, swing, through, wander
+from pymafx_live.engines.mannequin.worn import MUG_HEIGHT, MUG_PLACE, MUG_RADIUS
 from pymafx_live.engines.skeleton import JOINT
 from scipy.ndimage import gaussian_filter1d
 
@@ -51,24 +52,54 @@ TOUCHES = (
 
 
 def handface(rng: Generator, t: Signal, cast: Cast) -> Act:
-    """A hand before the face: scratching, the chin in it, over the mouth."""
+    """A hand before the face: scratching, the chin in it, over the mouth, a mug at the mouth."""
     side, other = (str(s) for s in rng.permutation(SIDES))
     player = sit(rng, t, cast) if rng.random() < 0.6 else stand(rng, t, cast, rng.uniform(-0.2, 0.2))
-    touch = TOUCHES[rng.integers(len(TOUCHES))]
-    player.figure.hand(side, fingers(rng, t, touch.curl, 0.05), 0.04, 0.15 + 0.5 * touch.curl)
     start, stay = rng.uniform(-0.9, 0.5), rng.uniform(1.0, 2.0)
     there = through(t, (start, start + 0.7, start + 0.7 + stay, start + 1.5 + stay), (0, 1, 1, 0))
     there = gaussian_filter1d(there, 0.1 / step(t))
-    _to_face(rng, t, player, side, touch, there)
+    carries = ""
+    if rng.random() < 0.25:
+        _drink(rng, t, player, side, there)
+        carries = f"mug {side}"
+    else:
+        _to_face(rng, t, player, side, TOUCHES[rng.integers(len(TOUCHES))], there)
     if isinstance(player, Sitter):
         player.rise(side)
         if rng.random() < 0.6:
             rest_on(rng, t, player, other)
-    return before_webcam(rng, player)
+    act = before_webcam(rng, player)
+    return replace(act, people=[replace(act.people[0], carries=carries)])
+
+
+def _drink(rng: Generator, t: Signal, player: Player, side: str, there: Signal) -> None:
+    """Lift a mug from its rest to the mouth, as far as `there` (T,) says, and tilt it there."""
+    out = OUT[side]
+    player.figure.hand(side, fingers(rng, t, 0.52, 0.02), 0.02, 0.25)
+    head, axes = player.frames("head")
+    mouth = (np.array([0.0, 0.361, 0.160]) - player.skeleton.rest[JOINT["head"]]) * player.size
+    tilt = rng.uniform(0.3, 0.8) * there**3
+    upright = np.stack([0 * t, np.cos(tilt), -np.sin(tilt)], 1)
+    along = np.broadcast_to(np.array([-0.93, 0.0, 0.37]), upright.shape)
+    palm = -np.cross(upright, along)
+    rim = 0.9 * upright * MUG_HEIGHT / 2 + np.array([0.0, 0.0, -1.0]) * (MUG_RADIUS + 0.004)
+    goal = head + np.einsum("tab,tb->ta", axes, (mouth - rim) * out)
+    if isinstance(player, Sitter):
+        low = [player.pelvis[0, 0], player.top + MUG_HEIGHT / 2 + 0.002, player.edge + 0.12]
+        home = np.array([0.16, 0.0, 0.0]) * out + low
+    else:
+        chest, turns = player.frames("spine2")
+        home = chest + turns @ (np.array([0.14, 0.0, 0.30]) * out * player.size)
+    weight, bow = there[:, None], 4 * (there * (1 - there))[:, None]
+    middle = home * (1 - weight) + goal * weight + bow * [0.0, 0.0, 0.06]
+    held = (along * MUG_PLACE[0] - np.cross(upright, along) * -MUG_PLACE[1]) * player.size
+    wrist = middle - held * out
+    player.reach(side, Grip(wrist, along * out, palm * out, np.array([1.0, -0.8, 0.0]) * out))
 
 
 def _to_face(rng: Generator, t: Signal, player: Player, side: str, touch: Touch, there: Signal) -> None:
     """Take a hand from its rest to the face, as far as `there` (T,) says, and no deeper than the skin."""
+    player.figure.hand(side, fingers(rng, t, touch.curl, 0.05), 0.04, 0.15 + 0.5 * touch.curl)
     out = OUT[side]
     head, axes = player.frames("head")
     rest = player.skeleton.rest[JOINT["head"]]

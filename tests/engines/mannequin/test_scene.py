@@ -13,8 +13,9 @@ from pymafx_live.engines.mannequin import paint, wardrobe
 from pymafx_live.engines.mannequin.build import Cast
 from pymafx_live.engines.mannequin.motions import MOTIONS, perform
 from pymafx_live.engines.mannequin.props import Block
-from pymafx_live.engines.mannequin.scene import Truth, render_clip
+from pymafx_live.engines.mannequin.scene import render_clip
 from pymafx_live.engines.mannequin.stage import set_up
+from pymafx_live.engines.mannequin.truth import Truth
 from pymafx_live.engines.skeleton import JOINT_NAMES
 from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_USAGE, AssetError, UsageError
 
