@@ -13,7 +13,7 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.mannequin.clip import load_truth, truth_path
-from pymafx_live.engines.mannequin.scene import TruePerson, Truth
+from pymafx_live.engines.mannequin.truth import TruePerson, Truth
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 from pymafx_live.pipeline.loop import results

@@ -22,7 +22,8 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.clip import cached_clip, write_clip
 from pymafx_live.engines.mannequin.motions import MOTIONS
-from pymafx_live.engines.mannequin.scene import Truth, render_clip
+from pymafx_live.engines.mannequin.scene import render_clip
+from pymafx_live.engines.mannequin.truth import Truth
 from pymafx_live.pipeline.errors import LiveError, UsageError
 from pymafx_live.pipeline.types import FrameResult
 

@@ -32,7 +32,8 @@ class Performance:
 
     `middle` is where on the floor, (x, z) in metres, the person is halfway through; `focus` names what the
     camera frames: the whole "body", the "upper" half or "none". `path` (T, 3), the pelvis in the room, is given
-    where the feet do not decide it; `build` where the script has chosen the person's proportions.
+    where the feet do not decide it; `build` where the script has chosen the person's proportions. `carries` is a
+    "bag" on the back, a "mug" in the "left" or the "right" hand ("mug left"), or nothing.
     """
 
     pose: NDArray[np.float64]
@@ -41,6 +42,7 @@ class Performance:
     focus: str = "body"
     path: NDArray[np.float64] | None = None
     build: Build | None = None
+    carries: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,6 +46,19 @@ def random_build(rng: Generator, body: BodyModel) -> Build:
     return Build(bones.astype(np.float32), betas.astype(np.float32))
 
 
+def varied_build(rng: Generator, body: BodyModel) -> Build:
+    """Other proportions, and slim or broad flesh on them: shoulders and hips grow with the weight."""
+    build = random_build(rng, body)
+    weight = rng.choice([rng.uniform(-2.0, 0.0), rng.uniform(-0.8, 0.8), rng.uniform(0.5, 3.5)])
+    betas = build.betas.copy()
+    for name, value in (("weight", weight), ("muscle", rng.uniform(-1.2, 1.5)), ("gender", rng.uniform(-0.8, 1.2))):
+        betas[body.shape_names.index(name)] = value
+    bones = build.bones.copy()
+    broad = [j for j, name in enumerate(JOINT_NAMES) if any(w in name for w in ("collar", "shoulder", "hip"))]
+    bones[broad] *= 1 + 0.02 * weight
+    return Build(bones, betas)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
     """A body of certain proportions, posed by what scripts write: poses (T, 55, 3) and pelvis positions (T, 3)."""
@@ -78,11 +91,15 @@ class Skeleton:
         return np.asarray((self.rest[j] - self.rest[PARENTS[j]]) * self.build.bones[j], np.float64)
 
     def part(self, vertices: NDArray[np.intp]) -> "Skeleton":
-        """The same skeleton with only some of the body's vertices, so that they are posed quickly."""
+        """The same skeleton with only some of the body's vertices and the faces between them: quicker to pose."""
         body = self.body
+        number = np.full(len(body.v_template), -1, np.int32)
+        number[vertices] = np.arange(len(vertices))
+        faces = number[body.faces]
         return Skeleton(
             replace(
                 body,
+                faces=faces[(faces >= 0).all(1)],
                 v_template=body.v_template[vertices],
                 skin_joints=body.skin_joints[vertices],
                 skin_weights=body.skin_weights[vertices],
@@ -106,4 +123,4 @@ class Cast:
 
     def skeleton(self, rng: Generator) -> Skeleton:
         """One person's."""
-        return Skeleton(self.body, random_build(rng, self.body) if self.proportions else average_build(self.body))
+        return Skeleton(self.body, varied_build(rng, self.body) if self.proportions else average_build(self.body))

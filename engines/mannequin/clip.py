@@ -9,7 +9,8 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.mannequin.scene import TruePerson, Truth, render_clip
+from pymafx_live.engines.mannequin.scene import render_clip
+from pymafx_live.engines.mannequin.truth import TruePerson, Truth
 from pymafx_live.engines.runtime.cache import user_cache
 from pymafx_live.pipeline.errors import AssetError
 from pymafx_live.pipeline.types import Camera

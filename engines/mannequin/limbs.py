@@ -12,6 +12,8 @@ from scipy.spatial.transform import Rotation
 Vectors = NDArray[np.float64]
 
 ELBOW = np.radians([6.0, 146.0])
+STOPPING = np.radians(4.0)
+"""Within this angle of its ends an elbow slows down rather than stop."""
 SUPINATION = np.radians([-85.0, 88.0])
 FLEXION = np.radians([-62.0, 66.0])
 DEVIATION = np.radians([-28.0, 20.0])
@@ -51,13 +53,13 @@ def reach(figure: Figure, side: str, skeleton: Skeleton, pelvis: ArrayLike, grip
     wrist, fingers, palm, elbow = wanted
     line, fingers, palm, elbow = (np.einsum("tba,tb->ta", parent, v) for v in (wrist - shoulder, fingers, palm, elbow))
     upper, fore = skeleton.bone("left_elbow"), skeleton.bone("left_wrist")
-    hinge = _turns([0, -1, 0], _bend(upper, fore, np.linalg.norm(line, axis=1)))
+    hinge = _turns([0, -1, 0], _bend(upper, fore, _within_reach(line, upper, fore)))
     hand = Rotation.from_matrix(_frame(fingers, -palm))
     best: tuple[float, Rotation, Vectors] | None = None
     for swivel in SWIVELS:
         arm = _point(upper, hinge, fore, line, elbow, swivel)
         angles = ((arm * hinge).inv() * hand).as_euler("XZY") * -1.0
-        cost = _excess(angles) + 0.15 * abs(float(swivel))
+        cost = _excess(angles) + 0.4 * float(swivel) ** 2
         if best is None or cost < best[0]:
             best = cost, arm, angles
     assert best is not None
@@ -70,6 +72,15 @@ def reach(figure: Figure, side: str, skeleton: Skeleton, pelvis: ArrayLike, grip
     figure.wrist(side, flex, deviate)
 
 
+def _within_reach(line: Vectors, upper: Vectors, fore: Vectors) -> Vectors:
+    """The distance (T,) from shoulder to wrist that an arm makes of one of `line` (T, 3): it never snaps straight."""
+    length = np.linalg.norm(line, axis=1)
+    whole = float(np.linalg.norm(upper) + np.linalg.norm(fore))
+    near, rest = 0.92 * whole, 0.07 * whole
+    beyond = np.maximum(length - near, 0)
+    return np.asarray(np.minimum(length, near) + rest * (1 - np.exp(-beyond / rest)))
+
+
 def _bend(upper: Vectors, fore: Vectors, length: Vectors) -> Vectors:
     """The elbow's angle (T,) at which shoulder and wrist are `length` (T,) apart, or as nearly as it bends.
 
@@ -78,7 +89,8 @@ def _bend(upper: Vectors, fore: Vectors, length: Vectors) -> Vectors:
     along, across = upper[0] * fore[0] + upper[2] * fore[2], upper[2] * fore[0] - upper[0] * fore[2]
     rest = (length**2 - upper @ upper - fore @ fore) / 2 - upper[1] * fore[1]
     angle = np.arctan2(across, along) + np.arccos((rest / np.hypot(along, across)).clip(-1, 1))
-    return np.asarray(angle.clip(*ELBOW))
+    bent = ELBOW[0] + STOPPING * np.logaddexp(0, (angle - ELBOW[0]) / STOPPING)
+    return np.asarray(ELBOW[1] - STOPPING * np.logaddexp(0, (ELBOW[1] - bent) / STOPPING))
 
 
 def _point(upper: Vectors, hinge: Rotation, fore: Vectors, line: Vectors, elbow: Vectors, swivel: float) -> Rotation:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.random import Generator
-from pymafx_live.engines.mannequin import desk
+from pymafx_live.engines.mannequin import company, desk, touch
 from pymafx_live.engines.mannequin.acting import (
     SIDES,
     Act,
@@ -196,4 +196,11 @@ MOTIONS: Mapping[str, Script] = {
     "waist": desk.waist,
     "desk": desk.desk,
     "typing": desk.typing,
+    "lean": desk.lean,
+    "screen": desk.screen,
+    "handface": touch.handface,
+    "together": touch.together,
+    "group": company.group,
+    "back": company.back,
+    "furniture": company.furniture,
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from pymafx_live.engines.body.render import View
 from pymafx_live.pipeline.types import Camera, Floats
 
 PAINT, WOOD, CLOTH, KEYS = range(4)
@@ -60,6 +61,13 @@ def build_set(
               camera.fx, camera.fy, camera.cx, camera.cy, scale, direction, colour,
               out.layer, out.depth, out.top)  # fmt: skip
     return out
+
+
+def hide(seen: View, furniture: Floats) -> None:
+    """Take out of a view what is behind furniture, whose inverse depth is of the view's scale."""
+    (x, y), (h, w) = seen.corner, seen.index.shape
+    nearer = furniture[y * seen.scale :, x * seen.scale :][:h, :w]
+    seen.index[nearer > seen.depth * (1 + MARGIN * nearer)] = -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -29,10 +29,10 @@ def draw_room(rng: Generator, camera: Camera, rotation: Floats, position: Floats
     half = np.array([rng.uniform(3.2, 5.0), 0.0, rng.uniform(2.0, 3.5)])
     walls = rng.uniform(120, 225) * rng.uniform(0.88, 1.0, 3)
     floor = rng.uniform(70, 170) * rng.uniform(0.75, 1.0, 3)
-    rays = _rays(camera, rotation)
+    rays = rays_of(camera, rotation)
     low = np.array([-half[0], 0.0, -half[2]])
     high = np.array([half[0], rng.uniform(2.5, 3.1), position[2] + 3.0])
-    distance, face = _leave(rays, position, low, high)
+    distance, face = leave(rays, position, low, high)
     points = position + rays * distance[..., None]
     image = np.empty(points.shape)
     image[:] = walls
@@ -41,11 +41,11 @@ def draw_room(rng: Generator, camera: Camera, rotation: Floats, position: Floats
     _hang_pictures(rng, image, points, face, half)
     image *= np.array([0.86, 1.0, 0.97])[face][..., None]
     for box in _furniture(rng, half, clutter):
-        _draw_box(image, distance, rays, position, box)
-    return _photograph(rng, image)
+        draw_box(image, distance, rays, position, box)
+    return photograph(rng, image)
 
 
-def _rays(camera: Camera, rotation: Floats) -> NDArray[np.float64]:
+def rays_of(camera: Camera, rotation: Floats) -> NDArray[np.float64]:
     """Unit view rays (H, W, 3) in the room's frame."""
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     local = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], -1)
@@ -53,7 +53,7 @@ def _rays(camera: Camera, rotation: Floats) -> NDArray[np.float64]:
     return np.asarray(world / np.linalg.norm(world, axis=-1, keepdims=True))
 
 
-def _leave(
+def leave(
     rays: NDArray[np.float64], origin: Floats, low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Where rays from inside a box leave it: distances (H, W) and the axis of the side they meet."""
@@ -115,7 +115,7 @@ def _furniture(rng: Generator, half: NDArray[np.float64], count: int) -> list[Bo
     return boxes
 
 
-def _draw_box(
+def draw_box(
     image: NDArray[np.float64],
     distance: NDArray[np.float64],
     rays: NDArray[np.float64],
@@ -132,7 +132,7 @@ def _draw_box(
     distance[hit] = near[hit]
 
 
-def _photograph(rng: Generator, image: NDArray[np.float64]) -> NDArray[np.uint8]:
+def photograph(rng: Generator, image: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Uneven light, and the softness of a background that is out of focus."""
     h, w = image.shape[:2]
     patch = rng.uniform(0.75, 1.15, (4, 6)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,52 +10,28 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pymafx_live.engines.body import raster, render
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.mannequin import stage
+from pymafx_live.engines.mannequin import lens, stage
 from pymafx_live.engines.mannequin.acting import Act, Performance
 from pymafx_live.engines.mannequin.build import Build, Cast, average_build, random_build
+from pymafx_live.engines.mannequin.looks import dress_up
 from pymafx_live.engines.mannequin.motions import MOTIONS, perform
 from pymafx_live.engines.mannequin.paint import folds, paint
-from pymafx_live.engines.mannequin.props import MARGIN, Set, build_set
+from pymafx_live.engines.mannequin.props import Set, build_set, hide
 from pymafx_live.engines.mannequin.room import draw_room, plain
-from pymafx_live.engines.mannequin.sight import seen_joints
+from pymafx_live.engines.mannequin.shadows import Plane, cast_shadow, planes
 from pymafx_live.engines.mannequin.stage import Setup
+from pymafx_live.engines.mannequin.study import draw_study
+from pymafx_live.engines.mannequin.truth import Truth, people_of
 from pymafx_live.engines.mannequin.wardrobe import Outfit, dress, wear
+from pymafx_live.engines.mannequin.worn import equip
 from pymafx_live.pipeline.errors import AssetError, UsageError
-from pymafx_live.pipeline.types import Camera, Floats
+from pymafx_live.pipeline.types import Floats
+
+Image = NDArray[np.uint8]
 
 ANTIALIAS = 2
 WORKERS = 4
 VIEWER = np.array([0, 0, -1], np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TruePerson:
-    """One person of one frame. All is exact, in metres and radians of the camera's frame, SMPL-X order.
-
-    `pose` (55, 3), `transl` (3,), `betas` (S,) and `bones` (55,) of the embedded body; `joints` (55, 3);
-    `box` (4,) as x1, y1, x2, y2 in pixels around what furniture leaves of the figure, cut at the image's border;
-    `visible` is the share of the figure that lies inside the image and is not hidden by another one or by furniture.
-    `seen` (55,) says which joints can be seen (`sight.seen_joints`).
-    """
-
-    id: int
-    pose: Floats
-    transl: Floats
-    betas: Floats
-    bones: Floats
-    joints: Floats
-    box: Floats
-    visible: float
-    seen: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Truth:
-    """All people of one frame, and the camera that sees them."""
-
-    time: float
-    camera: Camera
-    people: tuple[TruePerson, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,14 +49,17 @@ class _Actor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shoot:
-    """All that the frames of a clip have in common."""
+    """All that the frames of a clip have in common; `places` (V, 3) is where `paint` finds each vertex."""
 
     body: BodyModel
     actors: Sequence[_Actor]
+    places: Floats
     setup: Setup
     lamp: tuple[Floats, Floats]
+    scenery: Image
     furniture: Set | None
-    scenery: NDArray[np.uint8]
+    planes: Sequence[Plane]
+    webcam: lens.Webcam | None
 
 
 def render_clip(
@@ -91,7 +70,7 @@ def render_clip(
     background: str = "room",
     proportions: bool = False,
     fov: float | None = None,
-) -> Iterator[tuple[NDArray[np.uint8], Truth]]:
+) -> Iterator[tuple[Image, Truth]]:
     """Render the motion `name` (a key of `MOTIONS`), one performance per seed: images (H, W, 3) and truth.
 
     Pictures are 1280 x 720 unless the motion's own camera has another size.
@@ -106,13 +85,13 @@ def render_clip(
     body = BodyModel.embedded()
     act = perform(name, rng, frames, fps, Cast(body, proportions))
     actors, setup = _cast(rng, body, act, fps, proportions, fov)
-    scenery = _background(rng, background, setup)
-    shoot = _furnished(body, actors, act, setup, scenery, _lamp(rng))
-    noise = rng.integers(2**31, size=frames)
+    shoot = (_shoot_varied if act.varied else _shoot_plain)(rng, body, act, actors, setup, background)
+    seeds = rng.integers(2**31, size=frames)
 
-    def shot(i: int) -> tuple[NDArray[np.uint8], Truth]:
-        image, truth = _shoot(shoot, i, fps)
-        return _noise(np.random.default_rng(noise[i]), image), truth
+    def shot(i: int) -> tuple[Image, Truth]:
+        image, truth = _take(shoot, i, fps)
+        grain = np.random.default_rng(seeds[i])
+        return lens.noise(grain, image) if shoot.webcam is None else lens.expose(grain, image, shoot.webcam), truth
 
     with ThreadPoolExecutor(WORKERS) as pool:  # the compiled loops release the GIL
         for first in range(0, frames, WORKERS):
@@ -122,7 +101,7 @@ def render_clip(
 def _cast(
     rng: Generator, body: BodyModel, act: Act, fps: float, proportions: bool, fov: float | None
 ) -> tuple[list[_Actor], Setup]:
-    """Everybody's performance on the floor, and the camera that sees it."""
+    """Everybody's performance on the floor, dressed, and the camera that sees it."""
     builds = [_build(rng, body, p.build, proportions) for p in act.people]
     paths = [
         stage.plant(body, b, p, fps) if p.path is None else p.path.astype(np.float32)
@@ -137,7 +116,7 @@ def _cast(
     for performance, path, build in zip(act.people, paths, builds, strict=True):
         pelvis = body.rest_joints[0] + build.betas @ body.joint_shape_dirs[:, 0]
         pose, transl = stage.to_camera(setup, performance.pose.astype(np.float32), path, pelvis)
-        outfit = dress(rng)
+        outfit = dress_up(rng, body, performance.carries) if act.varied else dress(rng)
         actors.append(_Actor(wear(body, outfit), outfit, build, pose, transl))
     return actors, setup
 
@@ -155,27 +134,47 @@ def _aim(body: BodyModel, performance: Performance, build: Build, path: Floats) 
     return stage.aim(joints, performance.focus)
 
 
-def _furnished(
-    body: BodyModel,
-    actors: Sequence[_Actor],
-    act: Act,
-    setup: Setup,
-    scenery: NDArray[np.uint8],
-    lamp: tuple[Floats, Floats],
+def _shoot_plain(
+    rng: Generator, body: BodyModel, act: Act, actors: list[_Actor], setup: Setup, background: str
 ) -> _Shoot:
-    """The scenery with the act's furniture in it."""
-    if not act.props:
-        return _Shoot(body, actors, setup, lamp, None, scenery)
-    furniture = build_set(act.props, setup.camera, setup.rotation, setup.position, lamp, ANTIALIAS)
-    raster.blend(scenery, _halved(furniture.layer))
-    return _Shoot(body, actors, setup, lamp, furniture, scenery)
+    """An evenly lit room or studio, and a good camera."""
+    if background == "room":
+        scenery = draw_room(rng, setup.camera, setup.rotation, setup.position, int(rng.integers(0, 7)))
+    else:
+        scenery = _backdrop(rng, background, setup)
+    return _Shoot(body, actors, body.v_template, setup, _lamp(rng), scenery, None, [Plane()], None)
 
 
-def _background(rng: Generator, background: str, setup: Setup) -> NDArray[np.uint8]:
+def _shoot_varied(
+    rng: Generator, body: BodyModel, act: Act, actors: list[_Actor], setup: Setup, background: str
+) -> _Shoot:
+    """Furniture, any light, any webcam, and what people wear beyond clothes."""
+    light, webcam = lens.light(rng), lens.webcam(rng, setup.camera.width)
+    farthest = min(float(p.path[:, 2].min()) for p in act.people if p.path is not None)
+    behind = max(0.7 - farthest, rng.uniform(0.9, 3.2))
+    if background == "room":
+        scenery = draw_study(rng, setup.camera, setup.rotation, setup.position, behind)
+    else:
+        scenery = _backdrop(rng, background, setup)
+    scenery = (scenery * light.scenery).clip(0, 255).astype(np.uint8)
+    furniture = None
+    if act.props:
+        lit = [replace(block, colour=block.colour * light.people) for block in act.props]
+        furniture = build_set(lit, setup.camera, setup.rotation, setup.position, light.lamp, ANTIALIAS)
+        raster.blend(scenery, _halved(furniture.layer))
+    bodies, places = equip([a.body for a in actors], [a.outfit.worn for a in actors])
+    actors = [
+        replace(a, body=b, outfit=replace(a.outfit, palette=a.outfit.palette * np.float32(light.people)))
+        for a, b in zip(actors, bodies, strict=True)
+    ]
+    levels = planes(act.props, furniture, setup, behind)
+    whole = replace(body, faces=bodies[0].faces, skin_joints=bodies[0].skin_joints)
+    return _Shoot(whole, actors, places, setup, light.lamp, scenery, furniture, levels, webcam)
+
+
+def _backdrop(rng: Generator, background: str, setup: Setup) -> Image:
     if background == "plain":
         return plain(rng, setup.camera)
-    if background == "room":
-        return draw_room(rng, setup.camera, setup.rotation, setup.position, int(rng.integers(0, 7)))
     image = cv2.imread(background)
     if image is None:
         raise AssetError(f"The background {background} is no readable picture: name a JPEG or PNG file.")
@@ -189,17 +188,18 @@ def _lamp(rng: Generator) -> tuple[Floats, Floats]:
     return (direction / np.linalg.norm(direction)).astype(np.float32), colour.astype(np.float32)
 
 
-def _shoot(shoot: _Shoot, i: int, fps: float) -> tuple[NDArray[np.uint8], Truth]:
-    """Frame i: the scenery, the people's shadows on the floor, the people; and the truth."""
+def _take(shoot: _Shoot, i: int, fps: float) -> tuple[Image, Truth]:
+    """Frame i: the scenery, the people's shadows, the people; and the truth."""
     body, setup, actors = shoot.body, shoot.setup, shoot.actors
     image = shoot.scenery.copy()
     vertices = np.concatenate([actor.vertices(i) for actor in actors])
     key, sky = setup.rotation @ shoot.lamp[0], setup.rotation[:, 1].copy()
-    if shoot.furniture is None:
-        _cast_shadows(image, vertices, body, setup, key, sky)
+    for plane in shoot.planes:
+        cast_shadow(image, vertices, body, setup, shoot.lamp[0], plane)
+    depth = None if shoot.furniture is None else shoot.furniture.depth
     seen = render.view(vertices, body.faces, setup.camera, ANTIALIAS)
-    if shoot.furniture is not None:
-        _hide(seen, shoot.furniture.depth)
+    if depth is not None:
+        hide(seen, depth)
     if seen.index.size:
         layer = np.zeros((*seen.index.shape, 4), np.uint8)
         paint(
@@ -208,8 +208,8 @@ def _shoot(shoot: _Shoot, i: int, fps: float) -> tuple[NDArray[np.uint8], Truth]
             ANTIALIAS,
             seen.screen,
             body.faces,
-            body.v_template,
-            folds(body.v_template),
+            shoot.places,
+            folds(shoot.places),
             render.normals(vertices, body.faces) @ np.stack([key, sky, VIEWER], 1),
             np.stack([actor.outfit.palette for actor in actors]),
             np.stack([actor.outfit.cut for actor in actors]),
@@ -217,107 +217,10 @@ def _shoot(shoot: _Shoot, i: int, fps: float) -> tuple[NDArray[np.uint8], Truth]
             layer,
         )
         raster.blend(seen.window(image), _halved(layer))
-    return image, Truth(i / fps, setup.camera, _people(shoot, vertices, seen, i))
+    return image, Truth(i / fps, setup.camera, people_of(body, actors, vertices, seen, depth, setup.camera, i))
 
 
-def _halved(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _halved(layer: Image) -> Image:
     """A layer (h, w, 4) at the image's own scale."""
     h, w = layer.shape[0] // ANTIALIAS, layer.shape[1] // ANTIALIAS
     return cv2.resize(layer, (w, h), interpolation=cv2.INTER_AREA).reshape(h, w, 4).astype(np.uint8, copy=False)
-
-
-def _hide(seen: render.View, furniture: Floats) -> None:
-    """Take out of the view what is behind furniture, whose inverse depth is of the view's scale."""
-    (x, y), (h, w) = seen.corner, seen.index.shape
-    nearer = furniture[y * seen.scale :, x * seen.scale :][:h, :w]
-    seen.index[nearer > seen.depth * (1 + MARGIN * nearer)] = -1
-
-
-def _cast_shadows(
-    image: NDArray[np.uint8], vertices: Floats, body: BodyModel, setup: Setup, key: Floats, sky: Floats
-) -> None:
-    """Darken, in place, the floor where the lamp does not reach it: the meshes projected along the light."""
-    ground = -setup.position @ setup.rotation.T @ sky
-    height = vertices @ sky - ground
-    flat = vertices - (height / (key @ sky))[..., None] * key
-    both = np.concatenate([body.faces, body.faces[:, ::-1]])
-    seen = render.view(flat.astype(np.float32), both, setup.camera)
-    if seen.index.size == 0:
-        return
-    soft = 12  # pixels of penumbra
-    shade = cv2.copyMakeBorder((seen.index >= 0) * np.uint8(97), soft, soft, soft, soft, cv2.BORDER_CONSTANT)
-    layer = np.zeros((*shade.shape, 4), np.uint8)
-    layer[..., 3] = cv2.GaussianBlur(shade, (0, 0), soft / 3)
-    (x, y), (height, width) = seen.corner, image.shape[:2]
-    top, left = max(soft - y, 0), max(soft - x, 0)
-    layer = layer[top : top + height - max(y - soft, 0), left : left + width - max(x - soft, 0)]
-    raster.blend(image[max(y - soft, 0) :, max(x - soft, 0) :], layer)
-
-
-def _noise(rng: Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The grain of a camera in a room."""
-    table = np.clip(rng.normal(0, 1.6, 1 << 16).round(), -9, 9).astype(np.int16)
-    grain = np.resize(np.roll(table, rng.integers(len(table))), image.shape)
-    return (image + grain).clip(0, 255).astype(np.uint8)
-
-
-def _people(shoot: _Shoot, vertices: Floats, seen: render.View, i: int) -> tuple[TruePerson, ...]:
-    body, camera = shoot.body, shoot.setup.camera
-    furniture = None if shoot.furniture is None else shoot.furniture.depth
-    joints = np.concatenate([
-        body.joints(a.pose[i : i + 1], a.transl[i], a.build.betas, a.build.bones[None])[0] for a in shoot.actors
-    ])  # fmt: skip
-    screen = render.project(vertices, camera)
-    boxes, inside = zip(*(_extent(points, camera) for points in screen), strict=True)
-    shown, frames = _unhidden(vertices, body, camera, furniture)
-    flags = seen_joints(joints, seen, furniture, body, camera)
-    return tuple(
-        TruePerson(k, a.pose[i], a.transl[i], a.build.betas, a.build.bones, joints[k],
-                   boxes[k] if frames is None else frames[k], float(inside[k] * shown[k]), flags[k])
-        for k, a in enumerate(shoot.actors)
-    )  # fmt: skip
-
-
-def _extent(screen: Floats, camera: Camera) -> tuple[Floats, float]:
-    """The box (4,) around the points (V, 3) in front of the camera, and the share inside the image."""
-    xy = screen[screen[:, 2] > 0, :2]
-    size = np.array([camera.width - 1, camera.height - 1], np.float32)
-    within = ((xy >= 0) & (xy <= size)).all(1)
-    if not within.any():
-        return np.zeros(4, np.float32), 0.0
-    box = np.concatenate([xy.min(0).clip(0, size), xy.max(0).clip(0, size)])
-    return box.astype(np.float32), float(within.sum() / len(screen))
-
-
-def _unhidden(
-    vertices: Floats, body: BodyModel, camera: Camera, furniture: Floats | None
-) -> tuple[NDArray[np.float64], Floats | None]:
-    """The share (P,) of each silhouette that nobody else and nothing hides.
-
-    With furniture also the boxes (P, 4) around what it leaves of each; nothing of a person leaves a box of zeros.
-    """
-    if len(vertices) == 1 and furniture is None:
-        return np.ones(1), None
-    near = None if furniture is None else furniture[::ANTIALIAS, ::ANTIALIAS]
-    whole, boxes = [], []
-    for person in vertices:
-        alone = render.view(person[None], body.faces, camera)
-        whole.append((alone.index >= 0).sum())
-        if near is not None:
-            _hide(alone, near)
-            boxes.append(_box(alone))
-    together = render.view(vertices, body.faces, camera)
-    if near is not None:
-        _hide(together, near)
-    owner = together.index[together.index >= 0] // len(body.faces)
-    shown = np.bincount(owner, minlength=len(vertices)) / np.maximum(whole, 1)
-    return shown, None if near is None else np.array(boxes, np.float32)
-
-
-def _box(view: render.View) -> NDArray[np.float64]:
-    """The box (4,) around what a view shows, in pixels of the image."""
-    rows, columns = (np.flatnonzero((view.index >= 0).any(axis)) for axis in (1, 0))
-    if len(rows) == 0:
-        return np.zeros(4)
-    x, y = view.corner
-    return np.array([columns[0] + x, rows[0] + y, columns[-1] + x, rows[-1] + y], np.float64)

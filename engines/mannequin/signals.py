@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import gaussian_filter1d
 
 Signal = NDArray[np.float64]
 
@@ -34,3 +35,20 @@ def cyclic(phase: Signal, table: Sequence[tuple[float, float]]) -> Signal:
     points = np.array(table)
     around = np.concatenate([points + np.array([k, 0]) for k in (-1, 0, 1)])
     return np.asarray(PchipInterpolator(around[:, 0], around[:, 1])(phase % 1.0), np.float64)
+
+
+def stations(rng: Generator, t: Signal, low: Sequence[float], high: Sequence[float], every: float) -> Signal:
+    """A path (T, D) that moves to another random place of a box now and then, about `every` seconds, and rests."""
+    times = [-rng.uniform(0, every)]
+    while times[-1] < t[-1] + every:
+        times.append(times[-1] + max(0.45, rng.uniform(0.6, 1.4) * every))
+    stops = rng.uniform(low, high, (len(times), len(low)))
+    hold = 0.25 * np.diff(times, append=times[-1] + every)
+    knots = np.stack([times, np.array(times) + hold], 1).ravel().tolist()
+    path = np.stack([through(t, knots, np.repeat(stop, 2).tolist()) for stop in stops.T], 1)
+    return np.asarray(gaussian_filter1d(path, 0.05 / step(t), axis=0))
+
+
+def step(t: Signal) -> float:
+    """Seconds from one frame to the next."""
+    return float(t[1] - t[0]) if len(t) > 1 else 0.04

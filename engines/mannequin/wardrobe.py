@@ -9,20 +9,29 @@ from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import normals
 from pymafx_live.engines.mannequin.paint import (
     BELT,
+    COVER,
+    CUTS,
     EYE,
     HAIR,
+    HEM,
     IRIS,
     LASH,
     LIPS,
     MATERIALS,
+    NAPE,
+    NECKLINE,
     PUPIL,
     SHIRT,
     SHOES,
     SKIN,
+    SLEEVE,
     SOLE,
+    STRENGTH,
+    THROAT,
     TROUSERS,
     material,
 )  # fmt: skip
+from pymafx_live.engines.mannequin.worn import Worn
 from pymafx_live.pipeline.types import Floats
 from scipy.sparse import csr_matrix, diags, identity
 from scipy.spatial import ConvexHull
@@ -37,16 +46,24 @@ IRIS_TONES = ((40, 60, 84), (110, 90, 60), (70, 92, 80), (24, 34, 48))
 """BGR, 0..255"""
 
 
+THICKNESS = np.zeros(MATERIALS, np.float32)
+THICKNESS[[SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR]] = 0.008, 0.008, 0.007, 0.005, 0.008, 0.014
+"""Metres that a material stands off the skin."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Outfit:
-    """One person's looks: `palette` (12, 3) BGR per material, and `cut`, the borders of the garments.
+    """One person's looks: `palette` (MATERIALS, 3) BGR, `cut` (CUTS,), the borders of the garments (`paint`).
 
-    `cut` (5,) holds where the sleeves end (|x|), the trousers end (y) and the neckline sits (y at the throat),
-    how far down the hair reaches at the back (y) and how strong the cloth's pattern is.
+    `thickness` (MATERIALS,) is how many metres each material stands off the skin, and `brow` the most that hair does
+    on the face; `worn` is what has a shape of its own.
     """
 
     palette: Floats
     cut: Floats
+    thickness: Floats
+    worn: tuple[Worn, ...] = ()
+    brow: float = 1.0
 
 
 def dress(rng: Generator) -> Outfit:
@@ -69,13 +86,11 @@ def dress(rng: Generator) -> Outfit:
     palette[LASH] = palette[SKIN] * 0.30
     sleeves = rng.choice([0.33, 0.46, 0.70])
     legs = rng.choice([-1.175, -1.175, -0.70])
-    cut = (sleeves, legs, rng.uniform(0.22, 0.26), rng.choice([0.36, 0.36, 0.30]), rng.uniform(0.0, 0.04))
-    return Outfit(palette.clip(0, 255), np.array(cut, np.float32))
-
-
-THICKNESS = np.zeros(MATERIALS, np.float32)
-THICKNESS[[SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR]] = 0.008, 0.008, 0.007, 0.005, 0.008, 0.014
-"""Metres that a material stands off the skin."""
+    cut = np.zeros(CUTS, np.float32)
+    cut[THROAT] = 1.0
+    neckline, nape, strength = rng.uniform(0.22, 0.26), rng.choice([0.36, 0.36, 0.30]), rng.uniform(0.0, 0.04)
+    cut[[SLEEVE, HEM, NECKLINE, NAPE, STRENGTH]] = sleeves, legs, neckline, nape, strength
+    return Outfit(palette.clip(0, 255), cut, THICKNESS)
 
 
 def wear(body: BodyModel, outfit: Outfit) -> BodyModel:
@@ -87,7 +102,12 @@ def wear(body: BodyModel, outfit: Outfit) -> BodyModel:
     foot = rest[:, 1] < -1.155
     for _ in range(4):
         shape[foot] = (average @ shape)[foot]
-    thickness = THICKNESS[materials]
+    covered = (materials == COVER) & (np.abs(rest[:, 0]) > 0.055)
+    for _ in range(25):  # ears do not show through a scarf
+        shape[covered] = (average @ shape)[covered]
+    thickness = outfit.thickness[materials]
+    face = (rest[:, 2] > 0.09) & (rest[:, 1] > 0.30) & (rest[:, 1] < 0.465)
+    thickness[face] = np.minimum(thickness[face], outfit.brow)
     for _ in range(2):  # a hem is not a step
         thickness = average @ thickness
     thickness[(materials == SKIN) & (rest[:, 1] > 0.30) & (rest[:, 2] > 0.09)] = 0.0

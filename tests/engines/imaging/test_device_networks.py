@@ -9,7 +9,8 @@ from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.networks import refine
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
-from pymafx_live.engines.mannequin.scene import Truth, render_clip
+from pymafx_live.engines.mannequin.scene import render_clip
+from pymafx_live.engines.mannequin.truth import Truth
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")

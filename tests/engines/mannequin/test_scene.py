@@ -1,5 +1,6 @@
 """Rendered frames and their truth belong together: pixels, boxes, joints, and who hides whom."""
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import paint, wardrobe
-from pymafx_live.engines.mannequin.motions import MOTIONS
-from pymafx_live.engines.mannequin.scene import Truth, render_clip
-from pymafx_live.engines.skeleton import JOINT
+from pymafx_live.engines.mannequin.build import Cast
+from pymafx_live.engines.mannequin.motions import MOTIONS, perform
+from pymafx_live.engines.mannequin.props import Block
+from pymafx_live.engines.mannequin.scene import render_clip
+from pymafx_live.engines.mannequin.stage import set_up
+from pymafx_live.engines.mannequin.truth import Truth
+from pymafx_live.engines.skeleton import JOINT_NAMES
 from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_USAGE, AssetError, UsageError
 
 BODY = BodyModel.embedded()
@@ -66,18 +71,36 @@ def test_who_walks_behind_is_hidden_and_who_walks_in_front_is_not() -> None:
     assert visible[[0, -1]].min() > 0.9
 
 
-def test_a_joint_is_seen_where_its_person_is_in_the_picture_and_nothing_is_before_it() -> None:
-    _, truth = next(iter(render_clip("desk", 1, 75)))
-    person, camera = truth.people[0], truth.camera
-    u = person.joints[:, 0] / person.joints[:, 2] * camera.fx + camera.cx
-    v = person.joints[:, 1] / person.joints[:, 2] * camera.fy + camera.cy
-    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-    assert not person.seen[~inside].any(), "outside of the picture"
-    upper = [JOINT[n] for n in ("head", "neck", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow")]
-    assert inside[upper].all() and person.seen[upper].all()
-    legs = [JOINT[f"{s}_{j}"] for s in ("left", "right") for j in ("hip", "knee", "ankle")]
-    assert inside[legs].any() and not person.seen[legs].any(), "the desk hides the lap"
-    assert person.visible < 0.75
+def blocked(eye: NDArray[np.float64], point: NDArray[np.float64], blocks: Sequence[Block]) -> bool:
+    """Whether a block lies between two points of the room, by clipping the segment at its six planes."""
+    for block in blocks:
+        first, last = 0.0, 1.0
+        for k in range(3):
+            ends = sorted((np.array([block.low[k], block.high[k]]) - eye[k]) / (point[k] - eye[k]))
+            first, last = max(first, ends[0]), min(last, ends[1])
+        if first < last:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("name", "seed"), [("desk", 4), ("furniture", 2), ("furniture", 6), ("waist", 0)])
+def test_a_joint_is_seen_where_nothing_stands_between_it_and_the_camera(name: str, seed: int) -> None:
+    _, truth = next(iter(render_clip(name, seed, 12)))
+    act = perform(name, np.random.default_rng([seed, *name.encode()]), 12, 25.0, Cast(BODY))
+    assert act.view is not None
+    setup = set_up(act.view)
+    for person in truth.people:
+        room = person.joints @ setup.rotation + setup.position
+        for j in (0, 1, 2, 3, 6, 9, 12, 15, 16, 17):  # nothing of one's own hides these
+            u, v = (person.joints[j, :2] / person.joints[j, 2] * truth.camera.fx).round()
+            u, v = u + truth.camera.cx, v + truth.camera.cy
+            if not (0 <= u < truth.camera.width and 0 <= v < truth.camera.height):
+                assert not person.seen[j]
+                continue
+            about = room[j] + 0.03 * np.array([[0, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
+            hidden = {blocked(setup.position.astype(float), point, act.props) for point in about}
+            if len(hidden) == 1 and (len(truth.people) == 1 or hidden == {True}):
+                assert person.seen[j] != hidden.pop(), JOINT_NAMES[j]
 
 
 def test_proportions_give_each_person_a_build() -> None:
