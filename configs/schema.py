@@ -56,7 +56,7 @@ class SourceSettings(Section):
 
 
 class CameraSettings(Section):
-    """The camera's intrinsics, at most one of the three; without any, a field of view of 60 degrees is assumed."""
+    """The camera's intrinsics, at most one of the three; without any, 60 degrees along the longer side are assumed."""
 
     fov: float | None = setting(None, "horizontal field of view in degrees", "--fov", gt=0, lt=180)
     focal: float | None = setting(None, "focal length in pixels of the frame as it arrives", "--focal", gt=0)

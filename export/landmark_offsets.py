@@ -13,26 +13,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.engines.arrays import Indices, Reals
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, gather
-from pymafx_live.engines.landmarks.perception import Gaze, Perception
-from pymafx_live.engines.landmarks.rig import BASE, FACE_POINTS, OFFSETS, PAIRS, TURNED
+from pymafx_live.engines.landmarks import rig
+from pymafx_live.engines.landmarks.evidence import Evidence, body_evidence, hand_evidence
+from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.refine import Refiner, untrained
 from pymafx_live.engines.mannequin.scene import render_clip
+from pymafx_live.engines.skeleton import JOINT
+from pymafx_live.pipeline.types import Camera
 
 CLIPS = ("front", "side", "walk", "wave", "squat", "turn", "hands")
 SEEDS, FRAMES = range(3), 24
 PRIOR = 0.1
 """Metres: how far a landmark may be from its joint before the evidence must be strong."""
+BASE, TURNED = (np.array([JOINT[pair[k]] for pair in rig.OFFSET_ANCHORS]) for k in (0, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One person in one frame: the evidence, and the true joints `T` (55, 3) and global rotations `G` (55, 3, 3)."""
+    """One body or left hand in one frame: the evidence on the file's `rows` (K,), and where their joints truly are.
+
+    `base` (K, 3) is the joint's place, `turn` (K, 3, 3) the rotation of its offset; `pairs` (M, 2) index the rows.
+    """
 
     evidence: Evidence
-    G: Reals
-    T: Reals
+    rows: Indices
+    pairs: Indices
+    base: Reals
+    turn: Reals
 
 
 def observe(clips: tuple[str, ...], seeds: range, frames: int) -> Iterator[Observation]:
@@ -46,15 +55,28 @@ def observe(clips: tuple[str, ...], seeds: range, frames: int) -> Iterator[Obser
                 sight = perception.look(image, person.box[None], [gaze])[0]
                 if sight is not None:
                     T, G = body.joints(person.pose, person.transl, person.betas[None], person.bones)
-                    yield Observation(gather(sight, truth.camera, FitOptions()), G[0], T[0])
+                    yield from _observations(sight, truth.camera, T[0], G[0])
+
+
+def _observations(sight: Sight, camera: Camera, T: Reals, G: Reals) -> Iterator[Observation]:
+    """The body and the hands of one person whose joints are at `T` (55, 3), turned by `G` (55, 3, 3)."""
+    refiner = Refiner(untrained(), rig.PAIRS[: rig.REFINED_PAIRS])
+    rows = rig.IN_OFFSETS
+    yield Observation(body_evidence([sight], [camera], refiner), rows, rig.PAIRS, T[BASE[rows]], G[TURNED[rows]])
+    left = np.arange(33, 33 + rig.HAND_LANDMARKS)
+    for side, hand in sight.hands.items():
+        rows = left + rig.HAND_LANDMARKS if side == "right" else left
+        mirror = np.array([-1.0, 1.0, 1.0]) if side == "right" else np.ones(3)
+        base, turn = T[BASE[rows]] * mirror, G[TURNED[rows]] * np.outer(mirror, mirror)
+        yield Observation(hand_evidence([hand], [side], [camera]), left, rig.HAND_PAIRS, base, turn)
 
 
 def solve(observations: list[Observation], rounds: int = 4) -> Reals:
-    """The offsets (K, 3) in metres by iteratively reweighted least squares."""
+    """The offsets (91, 3) in metres by iteratively reweighted least squares; those of the right hand stay 0."""
     offset: Reals = np.zeros((len(BASE), 3))
     for _ in range(rounds):
         offset = _round(observations, offset)
-    return symmetric(offset)
+    return offset
 
 
 def _round(observations: list[Observation], before: Reals) -> Reals:
@@ -62,16 +84,17 @@ def _round(observations: list[Observation], before: Reals) -> Reals:
     K = len(BASE)
     A, b = np.eye(3 * K) / PRIOR**2, np.zeros(3 * K)
     for seen in observations:
-        e, R = seen.evidence, seen.G[TURNED]
-        P = seen.T[BASE] + np.einsum("kij,kj->ki", R, before)
-        for k in np.nonzero(e.uv_weight > 0)[0].tolist():
-            rows = np.array([[1, 0, -e.uv[k, 0]], [0, 1, -e.uv[k, 1]]]) / P[k, 2]
-            _add(A, b, [(k, rows @ R[k])], -rows @ seen.T[BASE[k]], before, e.uv_weight[k])
-        for m in np.nonzero(e.depth_weight > 0)[0]:
-            i, j = PAIRS[m]
-            target = e.depth[m] - e.ray[m] @ (seen.T[BASE[i]] - seen.T[BASE[j]])
-            blocks = [(i, e.ray[m, None] @ R[i]), (j, -e.ray[m, None] @ R[j])]
-            _add(A, b, blocks, np.array([target]), before, e.depth_weight[m])
+        e, R, row = seen.evidence, seen.turn, seen.rows
+        P = seen.base + np.einsum("kij,kj->ki", R, before[row])
+        for k in np.nonzero(e.uv_weight[0] > 0)[0].tolist():
+            lines = np.array([[1, 0, -e.uv[0, k, 0]], [0, 1, -e.uv[0, k, 1]]]) / P[k, 2]
+            _add(A, b, [(row[k], lines @ R[k])], -lines @ seen.base[k], before, e.uv_weight[0, k])
+        for m in np.nonzero(e.depth_weight[0] > 0)[0]:
+            i, j = seen.pairs[m]
+            ray = e.ray[0, m]
+            target = e.depth[0, m] - ray @ (seen.base[i] - seen.base[j])
+            blocks = [(row[i], ray[None] @ R[i]), (row[j], -ray[None] @ R[j])]
+            _add(A, b, blocks, np.array([target]), before, e.depth_weight[0, m])
     return np.linalg.solve(A, b).reshape(K, 3)
 
 
@@ -86,15 +109,18 @@ def _add(A: Reals, b: Reals, blocks: list[tuple[int, Reals]], target: Reals, bef
 
 
 def symmetric(offset: Reals) -> Reals:
-    """The mean of the offsets and their mirror image."""
+    """The mean of the offsets and their mirror image; the right hand's are the left one's in a mirror."""
     body = np.arange(33)
     mirror = body.copy()
     for a, b in ((1, 4), (2, 5), (3, 6), (7, 8), (9, 10), *((k, k + 1) for k in range(11, 33, 2))):
         mirror[[a, b]] = b, a
-    hands = np.concatenate([np.arange(54, 75), np.arange(33, 54)])
-    face = 75 + np.array([FACE_POINTS.index(_MIRROR_FACE.get(p, p)) for p in FACE_POINTS])
-    order = np.concatenate([mirror, hands, face])
-    return np.asarray((offset + offset[order] * [-1, 1, 1]) / 2)
+    points = rig.FACE_POINTS
+    face = 75 + np.array([points.index(_MIRROR_FACE.get(p, p)) for p in points])
+    order = np.concatenate([mirror, np.arange(33, 75), face])
+    out = np.asarray((offset + offset[order] * [-1, 1, 1]) / 2)
+    left, right = slice(33, 54), slice(54, 75)
+    out[left], out[right] = offset[left], offset[left] * [-1, 1, 1]
+    return out
 
 
 # The face points that are not on the middle line, and their counterparts.
@@ -105,8 +131,8 @@ _MIRROR_FACE = {**dict(_PAIRS), **{b: a for a, b in _PAIRS}}
 def main() -> None:
     """Writes the offsets beside the networks."""
     observations = list(observe(CLIPS, SEEDS, FRAMES))
-    offset = solve(observations)
-    path = Path(__file__).resolve().parent.parent / "engines" / "data" / OFFSETS
+    offset = symmetric(solve(observations))
+    path = Path(__file__).resolve().parent.parent / "engines" / "data" / rig.OFFSETS
     np.save(path, offset.astype(np.float32))
     print(f"{len(observations)} observations; landmarks are {1e3 * np.linalg.norm(offset, axis=1).mean():.0f} mm off")
 

@@ -13,7 +13,7 @@ from pymafx_live.pipeline.errors import AssetError
 from pymafx_live.pipeline.types import Camera
 
 ASSUMED_FOV = 60.0
-"""Horizontal field of view, in degrees, where nobody said another: that of a common webcam."""
+"""Field of view along the longer side, in degrees, where nobody said another: that of a common webcam or phone."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Lens:
         """The intrinsics for frames of `width` x `height` pixels."""
         if self.calibrated is not None:
             return self._scaled(self.calibrated, width, height)
-        fov = self.fov if self.fov is not None else ASSUMED_FOV
-        focal = self.focal if self.focal is not None else width / 2 / math.tan(math.radians(fov) / 2)
+        side, fov = (max(width, height), ASSUMED_FOV) if self.fov is None else (width, self.fov)
+        focal = self.focal if self.focal is not None else side / 2 / math.tan(math.radians(fov) / 2)
         return Camera(
             width, height, focal, focal, (width - 1) / 2, (height - 1) / 2,
             assumed=self.fov is None and self.focal is None,

@@ -8,11 +8,10 @@ import numpy as np
 from pymafx_live.engines.arrays import Reals
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.landmarks import parts
+from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.face import gaze, jaw
-from pymafx_live.engines.landmarks.fit import Evidence, FitOptions, Fitter, Gravity, State, gather
+from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter, Gravity, Subject
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
-from pymafx_live.engines.landmarks.rig import build, calibrated_offsets
 from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
 
@@ -33,11 +32,15 @@ class Memory:
     time: float
     box: Reals
     gaze: Gaze = field(default_factory=Gaze)
-    state: State | None = None
+    fit: Fit | None = None
     since: dict[str, float] = field(default_factory=dict)
     jaw: Reals = field(default_factory=lambda: np.zeros(3, np.float32))
     eyes: tuple[Reals, Reals] = field(default_factory=lambda: (np.zeros(3, np.float32),) * 2)
     extra: dict[str, Reals] = field(default_factory=dict)
+
+    def unseen(self, part: str, time: float) -> float:
+        """Seconds since the part was last measured, infinity where it never was."""
+        return time - self.since.get(part, -np.inf)
 
 
 class LandmarkEngine:
@@ -51,11 +54,11 @@ class LandmarkEngine:
         self.stages: Mapping[str, float] = {}
         rest = BodyModel.embedded().rest_joints
         self._perception = Perception(self.options.threads, self.options.runtime, pictures)
-        self._fitter = Fitter(build(rest, calibrated_offsets()), self.options.fit)
-        self._fitter.warm_up()
+        self._fitter = Fitter(rest, self.options.fit)
+        self._gravity = Gravity()
         self._rest_pelvis = np.asarray(rest[0], np.float32)
-        self._freedoms = parts.freedoms_by_part(self._fitter.rig)
-        self._knees = [int(np.nonzero(self._fitter.rig.joint == JOINT[f"{s}_knee"])[0][0]) for s in ("left", "right")]
+        joint = self._fitter.body.joint
+        self._knees = [int(np.nonzero(joint == JOINT[f"{s}_knee"])[0][0]) for s in ("left", "right")]
         self._memory: dict[int, Memory] = {}
 
     def close(self) -> None:
@@ -66,19 +69,20 @@ class LandmarkEngine:
     def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
         """One person per track; those that ended come a last time, with their last pose, and are forgotten."""
         if frame.cut:
-            self._fitter.gravity = Gravity()
+            self._gravity = Gravity()
         alive = [t for t in tracks if t.state is not TrackState.ENDED]
         for track in alive:
             self._memory.setdefault(track.id, Memory(frame.time, track.box))
         boxes = np.array([t.box for t in alive]).reshape(-1, 4)
         sights = self._perception.look(frame.image, boxes, [self._memory[t.id].gaze for t in alive])
         start = perf_counter()
+        self._fit(frame, [self._memory[t.id] for t in alive], sights)
         for track, sight in zip(alive, sights, strict=True):
             memory = self._memory[track.id]
-            self._fit(memory, sight, frame)
-            if sight is None and memory.state is not None:
-                self._drift(memory.state, track.box - memory.box, frame)
-            memory.box = track.box
+            self._remember(memory, sight, frame)
+            if sight is None and memory.fit is not None:
+                self._drift(memory.fit, track.box - memory.box, frame)
+            memory.box, memory.time = track.box, frame.time
         people = [self._person(t, s, frame.time) for t, s in zip(alive, sights, strict=True)]
         ended = [t for t in tracks if t.state is TrackState.ENDED and t.id in self._memory]
         people += [self._person(track, None, frame.time) for track in ended]
@@ -87,48 +91,41 @@ class LandmarkEngine:
         self.stages = {**self._perception.stages, "fit": perf_counter() - start}
         return people
 
-    def _fit(self, memory: Memory, sight: Sight | None, frame: Frame) -> None:
-        """Brings a track's skeleton and face up to this frame."""
+    def _fit(self, frame: Frame, memories: Sequence[Memory], sights: Sequence[Sight | None]) -> None:
+        """Brings the skeletons of those who are seen up to this frame."""
+        subjects = []
+        for memory, sight in zip(memories, sights, strict=True):
+            if sight is not None:
+                seen = parts.measured(parts.confidences(sight))
+                memory.since.update({part: frame.time for part in seen if seen[part]})
+                unseen = {part: memory.unseen(part, frame.time) for part in parts.BODY_PARTS}
+                dt = max(frame.time - memory.time, 1e-3)
+                subjects.append(Subject(sight, frame.camera, self._gravity.up, dt, unseen, memory.fit))
+        fits = iter(self._fitter.fit(subjects))
+        for memory, sight in zip(memories, sights, strict=True):
+            if sight is not None:
+                memory.fit = fit = next(fits)
+                if memory.since.get("left_leg") == memory.since.get("right_leg") == frame.time:
+                    dt = max(frame.time - memory.time, 1e-3)
+                    self._gravity.learn(fit.joints, fit.body.angle[0, self._knees], dt)
+
+    def _remember(self, memory: Memory, sight: Sight | None, frame: Frame) -> None:
+        """Takes over the face and the landmarks of this frame, or lets them go."""
         if sight is not None:
-            evidence = gather(sight, frame.camera, self.options.fit)
-            if memory.state is None:
-                memory.state = self._fitter.begin(sight, evidence)
-            else:
-                self._follow(memory, memory.state, sight, evidence, frame.time)
             memory.extra["keypoints"] = np.column_stack([sight.xy, sight.visibility]).astype(np.float32)
             if sight.face is not None:
                 memory.jaw, memory.eyes = jaw(sight.face), gaze(sight.face)
                 memory.extra["blendshapes"] = sight.face.blendshapes
-            memory.since.update(
-                {part: frame.time for part, value in parts.confidences(sight).items() if value >= parts.SEEN}
-            )
         self._relax_face(memory, frame.time)
-        memory.time = frame.time
 
-    def _follow(self, memory: Memory, state: State, sight: Sight, evidence: Evidence, time: float) -> None:
-        """Fits a known person: what is seen may turn as fast as people do; what is not is held, then eases to rest."""
-        fit, rig = self.options.fit, self._fitter.rig
-        dt = max(time - memory.time, 1e-3)
-        confidence = parts.confidences(sight)
-        stay = np.full(len(rig.joint), 1 / (fit.stay * min(dt, 0.5)))
-        for part, freedoms in self._freedoms.items():
-            if confidence[part] < parts.SEEN:
-                unseen = time - memory.since.get(part, -np.inf)
-                stay[freedoms] = 50.0 if unseen < fit.hold else np.sqrt(fit.ease / dt) / rig.sigma[freedoms]
-        self._fitter.follow(state, sight, evidence, stay)
-        if min(confidence["left_leg"], confidence["right_leg"]) >= parts.SEEN:
-            self._fitter.gravity.learn(state, state.angle[self._knees], dt)
-
-    def _drift(self, state: State, shift: Reals, frame: Frame) -> None:
+    def _drift(self, fit: Fit, shift: Reals, frame: Frame) -> None:
         """Moves a held skeleton along with its box (4,): the tracker still follows whom the networks do not find."""
         pixels = (shift[:2] + shift[2:]) / 2
-        step = pixels / (frame.camera.fx, frame.camera.fy) * state.translation[2]
-        state.translation[:2] += step
-        state.T[:, :2] += step
+        fit.move(np.append(pixels / (frame.camera.fx, frame.camera.fy) * fit.pelvis[2], 0.0))
 
     def _relax_face(self, memory: Memory, time: float) -> None:
         """Jaw and eyes return to rest when the face has not been seen for longer than they are held."""
-        if time - memory.since.get("jaw", -np.inf) > self.options.fit.hold:
+        if memory.unseen("jaw", time) > self.options.fit.hold:
             memory.jaw = np.zeros(3, np.float32)
             memory.eyes = (np.zeros(3, np.float32), np.zeros(3, np.float32))
             memory.extra.pop("blendshapes", None)
@@ -137,15 +134,15 @@ class LandmarkEngine:
         """The published form of a track's memory."""
         memory, fit = self._memory[track.id], self.options.fit
         described = parts.origins(parts.confidences(sight), memory.since, time, fit.hold + 2 * fit.ease)
-        if memory.state is None:
+        if memory.fit is None:
             return Person(track.id, track.state, track.box, track.score, self.name, described)
-        pose = self._fitter.pose(memory.state)
-        pelvis = memory.state.translation.astype(np.float32)
+        pose = self._fitter.rotations(memory.fit)
+        pelvis = memory.fit.pelvis.astype(np.float32)
         return Person(
             track.id, track.state, track.box, track.score, self.name, described,
             global_orient=pose[0], body_pose=pose[1:22].ravel(),
             left_hand_pose=pose[25:40].ravel(), right_hand_pose=pose[40:].ravel(),
             jaw_pose=memory.jaw, leye_pose=memory.eyes[0], reye_pose=memory.eyes[1],
             transl=pelvis - self._rest_pelvis, pelvis=pelvis,
-            extra={**memory.extra, "bones": memory.state.bones.astype(np.float32)},
+            extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
         )  # fmt: skip

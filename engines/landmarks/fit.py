@@ -1,160 +1,338 @@
-"""From what is seen of a person to a pose: weights the evidence, runs the solver, remembers the outcome."""
+"""From what is seen of people to their poses: states the problem, runs the solvers, remembers the outcome."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Reals
-from pymafx_live.engines.landmarks import solver
-from pymafx_live.engines.landmarks.initial import LIMBS, Limb, bend, first_pose, place
+from pymafx_live.engines.landmarks import parts, rig
+from pymafx_live.engines.landmarks.chain import Placed, Pose, forward, joined, set_hinges
+from pymafx_live.engines.landmarks.evidence import MIRROR, Evidence, body_evidence, hand_evidence
+from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
-from pymafx_live.engines.landmarks.rig import (
-    BODY,
-    FACE,
-    FACE_POINTS,
-    GROUP,
-    GROUP_SLICES,
-    LEFT,
-    PAIR_SIGMA,
-    PAIRS,
-    RIGHT,
-    Rig,
-)
-from pymafx_live.engines.skeleton import JOINT
+from pymafx_live.engines.landmarks.refine import Refiner, trained
+from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
+from pymafx_live.engines.landmarks.turns import to_matrices, to_vectors
+from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from pymafx_live.pipeline.types import Camera
 
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """Deviations of the evidence, tuned on rendered truth (`bench/mannequin.py`, the tuned seeds).
+    """Deviations and rates of the fit, tuned on rendered truth (`bench/mannequin.py`, the tuned seeds).
 
-    `body_pixels`, `hand_pixels` and `face_pixels` are fractions of the region's side; `depth` scales the deviations
-    of depth; `pelvis_upright` and `chest_upright` are in radians; `stay` is how fast a seen joint may turn, in
-    radians per second; what is unseen is held for `hold` seconds, then eases to rest within about `ease`.
+    `pelvis_upright`, `chest_upright`, `hang` (of half-seen limbs) and `rest` (of unseen ones) are in radians; `stay`
+    is how fast a seen joint may turn, in radians per second. What is unseen is held for `hold` seconds, then eases to
+    rest within twice `ease`. `shape_gain` is how much of a frame's evidence of the shape counts for the frames to
+    come: their errors are alike.
     """
 
-    body_pixels: float = 0.0055
-    hand_pixels: float = 0.02
-    face_pixels: float = 0.02
-    depth: float = 1.0
-    hand_depth: float = 1.0
     pelvis_upright: float = 0.2
     chest_upright: float = 0.25
-    upright_kernel: float = 3.0
+    hang: float = 0.35
+    rest: float = 0.05
     kernel: float = 5.0
     stay: float = 4.0
     hold: float = 0.5
     ease: float = 0.5
     first_steps: int = 12
     steps: int = 2
+    shape_gain: float = 0.02
+
+
+CONTRADICTION, BETTER, JUMP_STEPS = 0.2, 0.95, 6
+"""Metres of depth that make a pose suspect; how much cheaper another must be, after so many steps."""
+HELD = 50.0
+"""The weight, per radian, that holds what is not seen."""
+PALM = 0.02
+"""How far a hand's root may be from where the body's fit has the wrist, in metres."""
+SHAPE_EVERY = 5
+"""Frames from one look at what the evidence says of the shape to the next."""
 
 
 @dataclass(slots=True)
-class State:
-    """One track's skeleton: the pelvis `translation` (3,), `local` rotations (55, 3, 3), plain angles `angle` (D,),
-    `bones` (55,) as ratios to the rest skeleton, and the joints' `G` and `T` that follow."""
+class Fit:
+    """One person's skeleton: the body's `pose` and the `hands`' fingers (as left ones), batches of one; `information`
+    (S, S) on the shape, gathered over the track; `joints` (22, 3) and their global `turns` (22, 3, 3), which follow."""
 
-    translation: Reals
-    local: Reals
-    angle: Reals
-    bones: Reals
-    G: Reals = field(default_factory=lambda: np.zeros((55, 3, 3)))
-    T: Reals = field(default_factory=lambda: np.zeros((55, 3)))
+    body: Pose
+    hands: dict[str, Pose]
+    information: Reals
+    joints: Reals
+    turns: Reals
+    frames: int = 0
+
+    @property
+    def pelvis(self) -> Reals:
+        """The pelvis (3,) in the camera's frame."""
+        return np.asarray(self.body.place[0])
+
+    def move(self, step: Reals) -> None:
+        """Moves the person by `step` (3,), in place."""
+        self.body.place += step
+        self.joints = self.joints + step
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the solver is told: `uv` (K, 2), the landmarks in normalised image coordinates; for M pairs of them `depth`
-    (M,), how much deeper the first is than the second along `ray` (M, 3), in metres; and one over the deviations of
-    both, 0 where nothing is known."""
+class Subject:
+    """One person to be fitted: what is seen, by which camera, where `up` (3,) is; `dt` seconds after the last time.
 
-    uv: Reals
-    uv_weight: Reals
-    depth: Reals
-    depth_weight: Reals
-    ray: Reals
+    `unseen` maps each part of `parts.BODY_PARTS` to the seconds since it was last measured (infinity: never), and
+    `fit` is the last outcome, None for somebody new.
+    """
 
-
-BODY_SPREAD = np.array([0.7] * 11 + [1.0] * 2 + [1.4] * 2 + [1.2] * 8 + [1.5] * 2 + [1.1] * 4 + [1.4] * 4)
-"""How far the body's landmarks spread about where they should be, relative to the shoulders (measured: 0.4 % of a
-region's side)."""
-BODY_SCALE, HAND_SCALE, FACE_HEIGHT = 1.1, 1.05, 0.2
-"""The networks' metres against the embedded body's, and a face mesh's height in metres."""
+    sight: Sight
+    camera: Camera
+    up: Reals
+    dt: float
+    unseen: Mapping[str, float]
+    fit: Fit | None
 
 
-MOVING = ("translation", "local", "angle", "G", "T")
-CONTRADICTION, JUMP_STEPS = 0.2, 6
-"""Metres of depth that make a limb suspect, and steps of the fit from its other side."""
-HIPS, KNEES = [23, 24], [25, 26]
-GUESSED = 0.1
-"""How far hips are trusted when no knee is seen: the network then guesses them, and says that it sees them."""
+class Fitter:
+    """Fits skeletons to evidence, all people at once."""
 
+    def __init__(self, rest: Reals, options: FitOptions | None = None) -> None:
+        """`rest` (55, 3) is the rest skeleton."""
+        self.options = options or FitOptions()
+        self.rest = np.asarray(rest, np.float64)
+        self.body, lean = rig.build_body(self.rest, rig.calibrated_offsets())
+        self.hand = rig.build_hand(self.rest, rig.calibrated_offsets())
+        nothing = Lean(np.zeros(0, np.intp), np.zeros((0, 3)))
+        self._solver = Solver(self.body, rig.PAIRS, lean, self.options.kernel)
+        self._hand_solver = Solver(self.hand, rig.HAND_PAIRS, nothing, self.options.kernel)
+        self._refiner = Refiner(trained(), rig.PAIRS[: rig.REFINED_PAIRS])
+        self._freedoms = parts.freedoms_by_part(self.body)
+        self._loose = np.diag([sigma**-2.0 for _, sigma in rig.SHAPES.values()])
 
-def normalise(xy: Reals, camera: Camera) -> Reals:
-    """Pixels (..., 2) to normalised image coordinates x / z, y / z, free of the lens's distortion."""
-    if any(camera.distortion):
-        import cv2
+    def fit(self, subjects: Sequence[Subject]) -> list[Fit]:
+        """The subjects' skeletons in this frame."""
+        if not subjects:
+            return []
+        evidence = body_evidence([s.sight for s in subjects], [s.camera for s in subjects], self._refiner)
+        problem = self._problem(subjects, evidence)
+        fits = [s.fit or self._begin(s) for s in subjects]
+        poses = joined([fit.body for fit in fits])
+        new = np.array([s.fit is None for s in subjects])
+        if new.any():
+            self._fit_new(problem, poses, np.nonzero(new)[0])
+        if not new.all():
+            self._follow(subjects, problem, poses, np.nonzero(~new)[0])
+        self._learn_shapes(problem, poses, fits)
+        placed = forward(self.body, poses)
+        for k, fit in enumerate(fits):
+            fit.body, fit.joints, fit.turns = poses[np.array([k])], placed.T[k], placed.G[k]
+            fit.frames += 1
+        self._fit_hands(subjects, fits)
+        return fits
 
-        flat = np.asarray(xy, np.float64).reshape(-1, 1, 2)
-        straight = cv2.undistortPoints(flat, camera.matrix, np.array(camera.distortion))
-        return np.asarray(straight, np.float64).reshape(xy.shape)
-    normalised: Reals = (xy - np.array([camera.cx, camera.cy])) / np.array([camera.fx, camera.fy])
-    return normalised
+    def rotations(self, fit: Fit) -> Reals:
+        """All 55 joints' rotations relative to their parents as axis-angle vectors, (55, 3)."""
+        out = np.zeros((55, 3), np.float32)
+        out[: rig.BODY_JOINTS] = to_vectors(fit.body.local[0])
+        for side, joints in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
+            fingers = to_vectors((fit.hands.get(side) or self._resting_hand()).local[0, 1:])
+            # A mirror turns the other way about the axes that lie in it.
+            out[joints] = fingers * (-MIRROR if side == "right" else 1)
+        return out
 
+    def _begin(self, subject: Subject) -> Fit:
+        pose = self._fresh(subject, np.zeros(len(rig.SHAPES)))
+        return Fit(pose, {}, np.zeros_like(self._loose), np.zeros((22, 3)), np.zeros((22, 3, 3)))
 
-def ramp(visibility: Reals, low: float = 0.5, high: float = 0.9) -> Reals:
-    """0 below `low`, 1 above `high`, linear between."""
-    clipped: Reals = np.clip((visibility - low) / (high - low), 0, 1)
-    return clipped
+    def _fresh(self, subject: Subject, shape: Reals) -> Pose:
+        """A pose from this frame's world landmarks alone, at the camera."""
+        visible = subject.sight.visibility > parts.SEEN
+        visible[[23, 24]] &= visible[[25, 26]].any()  # hips are guessed where no knee is seen
+        return first_pose(self.body, self.rest, subject.sight.world.astype(np.float64), visible, shape)
 
+    def _fit_new(self, problem: Problem, poses: Pose, rows: NDArray[np.intp]) -> None:
+        """Fits people from poses at the camera, in place."""
+        part, pose = problem[rows], poses[rows]
+        part.stay[:] = 1e-3
+        self._bring(part, pose)
+        self._solver.solve(part, pose, self.options.first_steps)
+        poses.put(rows, pose)
 
-def gather(sight: Sight, camera: Camera, options: FitOptions) -> Evidence:
-    """The evidence of one person's landmarks, each group with its own deviations."""
-    K = len(GROUP)
-    xy, z, trust, pixels = np.zeros((K, 2)), np.zeros(K), np.zeros(K), np.ones(K)
-    ray = np.tile([0.0, 0.0, 1.0], (4, 1))
+    def _bring(self, problem: Problem, pose: Pose) -> None:
+        """Moves poses at the camera to where their landmarks are seen, in place."""
+        landmarks = forward(self.body, pose).landmarks[:, rig.BODY]
+        seen = (problem.uv_weight[:, rig.BODY] > 0) * 1.0
+        for k in range(len(pose)):
+            pose.place[k] += place(landmarks[k], problem.uv[k, rig.BODY], seen[k])
 
-    def fill(group: int, points: Reals, depth: Reals, certain: Reals, deviation: Reals, centre: Reals) -> None:
-        where = GROUP_SLICES[group]
-        xy[where], z[where], trust[where] = points, depth, certain
-        pixels[where] = np.maximum(deviation, 1.0)
-        direction = np.append(normalise(centre, camera), 1.0)
-        ray[group] = direction / np.linalg.norm(direction)
+    def _follow(self, subjects: Sequence[Subject], problem: Problem, poses: Pose, rows: NDArray[np.intp]) -> None:
+        """Fits known people from where they were, in place; those whom the depths contradict also from elsewhere.
 
-    seen = ramp(sight.visibility)
-    seen[HIPS] *= max(float(seen[KNEES].max()), GUESSED)
-    fill(
-        BODY,
-        sight.xy,
-        sight.world[:, 2] * BODY_SCALE,
-        seen,
-        BODY_SPREAD * options.body_pixels * sight.side,
-        sight.centre,
-    )
-    for group, side in ((LEFT, "left"), (RIGHT, "right")):
-        if (hand := sight.hands.get(side)) is not None:
-            deviation = np.full(21, options.hand_pixels * np.ptp(hand.xy, 0).max())
-            fill(group, hand.xy, hand.world[:, 2] * HAND_SCALE, np.full(21, hand.score), deviation, hand.centre)
-    if (face := sight.face) is not None:
-        points = face.xyz[list(FACE_POINTS)]
-        extent = float(np.ptp(face.xyz[:, :2], 0).max())
-        depth = points[:, 2] * FACE_HEIGHT / max(extent, 1.0)
-        fill(
-            FACE,
-            points[:, :2],
-            depth,
-            np.full(len(points), face.score),
-            np.full(len(points), options.face_pixels * extent),
-            face.centre,
+        A limb that points towards the camera and one that points away look alike, and so do a back and a front; no
+        small step leads from one to the other (Sminchisescu and Triggs, "Kinematic jump processes", CVPR 2003). So the
+        suspect limbs are tried from their other side, and the whole pose from this frame alone, and the best is kept.
+        """
+        pose = poses[rows]
+        self._solver.solve(problem[rows], pose, self.options.steps)
+        poses.put(rows, pose)
+        placed = forward(self.body, pose)
+        owner, others = [], []
+        for i, k in enumerate(rows):
+            wrong = self._contradicted(problem, placed, i, k)
+            if wrong:
+                owner += [k, k]
+                others.append(self._bent(subjects[k], pose[np.array([i])], placed.G[i], wrong))
+                fresh = self._fresh(subjects[k], pose.shape[i])
+                self._bring(problem[np.array([k])], fresh)
+                others.append(fresh)
+        if owner:
+            self._take_better(problem, poses, np.array(owner), joined(others))
+
+    def _contradicted(self, problem: Problem, placed: Placed, i: int, k: int) -> set[tuple[int, int]]:
+        """The pairs of the body's landmarks whose depths the evidence of row `k` contradicts in the pose of row `i`."""
+        a, b = rig.PAIRS[: rig.REFINED_PAIRS].T
+        M = rig.REFINED_PAIRS
+        apart = placed.landmarks[i, a] - placed.landmarks[i, b]
+        error = np.abs((problem.ray[k, :M] * apart).sum(-1) - problem.depth[k, :M])
+        wrong = (error > CONTRADICTION) & (problem.depth_weight[k, :M] > 0)
+        return {(int(x), int(y)) for x, y in rig.PAIRS[:M][wrong]}
+
+    def _bent(self, subject: Subject, pose: Pose, G: Reals, wrong: set[tuple[int, int]]) -> Pose:
+        """The pose with the limbs that the pairs `wrong` belong to as the world landmarks have them."""
+        world = subject.sight.world.astype(np.float64)
+        for limb in LIMBS:
+            if {(limb.landmarks[1], limb.landmarks[0]), (limb.landmarks[2], limb.landmarks[1])} & wrong:
+                bend(self.body, self.rest, limb, world, G[self.body.parents[JOINT[limb.root]]], pose)
+        set_hinges(self.body, pose)
+        return pose
+
+    def _take_better(self, problem: Problem, poses: Pose, owner: NDArray[np.intp], others: Pose) -> None:
+        """Replaces poses, in place, by those of `others` that explain their `owner`'s evidence clearly better."""
+        part = problem[owner]
+        part.stay[:] = 1e-3
+        cost = self._solver.solve(part, others, JUMP_STEPS)
+        followed = poses[owner]
+        before = self._solver.solve(part, followed, 1)
+        for k in np.unique(owner):
+            mine = np.nonzero(owner == k)[0]
+            best = mine[np.argmin(cost[mine])]
+            if cost[best] < BETTER * before[best]:
+                poses.put(np.array([k]), others[np.array([best])])
+
+    def _learn_shapes(self, problem: Problem, poses: Pose, fits: Sequence[Fit]) -> None:
+        """Adds now and then to what is known of the people's shapes."""
+        due = np.nonzero([fit.frames % SHAPE_EVERY == 0 for fit in fits])[0]
+        if len(due):
+            for k, information in zip(due.tolist(), self._solver.information(problem[due], poses[due]), strict=True):
+                fits[k].information = fits[k].information + self.options.shape_gain * SHAPE_EVERY * information
+
+    def _problem(self, subjects: Sequence[Subject], evidence: Evidence) -> Problem:
+        """The evidence with the priors of each subject."""
+        o, chain, P = self.options, self.body, len(subjects)
+        lean = np.empty((P, len(rig.LEANS), 3))
+        lean_weight = np.zeros((P, len(rig.LEANS)))
+        lean_weight[:, :2] = 1 / o.pelvis_upright, 1 / o.chest_upright
+        problem = Problem(
+            evidence.uv, evidence.uv_weight, evidence.depth, evidence.depth_weight, evidence.ray,
+            mean=np.tile(chain.mean, (P, 1)), sure=np.tile(1 / chain.sigma, (P, 1)),
+            stay=np.empty((P, chain.freedoms)), lean=lean, lean_weight=lean_weight,
+            shape=np.zeros((P, len(rig.SHAPES))), shape_sure=np.tile(self._loose, (P, 1, 1)), anchor=np.zeros(P),
+        )  # fmt: skip
+        for k, subject in enumerate(subjects):
+            lean[k, :2], lean[k, 2:] = subject.up, -subject.up
+            problem.stay[k] = 1 / (o.stay * min(subject.dt, 0.5))
+            self._hold(problem, k, subject)
+            if subject.fit is not None:
+                known = subject.fit.information
+                problem.shape_sure[k] += known
+                problem.shape[k] = np.linalg.solve(problem.shape_sure[k], known @ subject.fit.body.shape[0])
+        return problem
+
+    def _hold(self, problem: Problem, k: int, subject: Subject) -> None:
+        """Says what becomes of the parts of subject `k` that are not seen: held, eased to rest, or hanging."""
+        o = self.options
+        easing = np.sqrt(o.ease / subject.dt)
+        for part, freedoms in self._freedoms.items():
+            unseen = subject.unseen[part]
+            if unseen == 0:
+                continue
+            if part in parts.LIMBS:  # what is not measured is not bent by guesses
+                problem.uv_weight[k, rig.LIMB_LANDMARKS[part]] = 0
+                problem.depth_weight[k, rig.LIMB_PAIRS[part]] = 0
+            if subject.fit is not None and unseen < o.hold:
+                problem.stay[k, freedoms] = HELD
+            elif part in parts.LIMBS:
+                problem.sure[k, freedoms] = 1 / o.rest
+                problem.stay[k, freedoms] = 1e-3 if subject.fit is None else easing / o.rest
+            elif subject.fit is not None:
+                problem.stay[k, freedoms] = easing / self.body.sigma[freedoms]
+        for part, (_, end) in parts.LIMBS.items():
+            half = subject.unseen[part] == 0 and subject.sight.visibility[end] < parts.SEEN
+            if half and part.replace("_arm", "") not in subject.sight.hands:
+                for joint, weight in zip(rig.HANGING[part], (0.5 / o.hang, 1 / o.hang), strict=True):
+                    problem.lean_weight[k, rig.LEANS.index(joint)] = weight
+
+    def _fit_hands(self, subjects: Sequence[Subject], fits: Sequence[Fit]) -> None:
+        """Fits the fingers of the hands that are seen, and lets those that are not ease to rest."""
+        jobs: list[tuple[int, str]] = []
+        for k, (subject, fit) in enumerate(zip(subjects, fits, strict=True)):
+            for side in ("left", "right"):
+                if side in subject.sight.hands:
+                    jobs.append((k, side))
+                elif side in fit.hands:
+                    self.relax_hand(fit, side, subject.unseen[f"{side}_hand"], subject.dt)
+        if jobs:
+            self._fit_seen_hands(subjects, fits, jobs)
+
+    def _fit_seen_hands(self, subjects: Sequence[Subject], fits: Sequence[Fit], jobs: list[tuple[int, str]]) -> None:
+        o, chain, P = self.options, self.hand, len(jobs)
+        new = np.array([side not in fits[k].hands for k, side in jobs])
+        poses = joined([fits[k].hands.get(side) or self._resting_hand() for k, side in jobs])
+        for i, (k, side) in enumerate(jobs):
+            wrist = JOINT[f"{side}_wrist"]
+            G, T = fits[k].turns[wrist], fits[k].joints[wrist]
+            mirror = MIRROR if side == "right" else np.ones(3)
+            poses.local[i, 0], poses.place[i] = G * np.outer(mirror, mirror), T * mirror
+        rate = np.array(
+            [
+                1e-3 if fresh else 1 / (o.stay * min(subjects[k].dt, 0.5))
+                for fresh, (k, _) in zip(new, jobs, strict=True)
+            ]
         )
-    a, b = PAIRS.T
-    scale = np.where(GROUP[a] == BODY, options.depth, options.hand_depth)
-    return Evidence(
-        uv=normalise(xy, camera),
-        uv_weight=trust * (camera.fx + camera.fy) / 2 / pixels,
-        depth=z[a] - z[b],
-        depth_weight=np.minimum(trust[a], trust[b]) / (PAIR_SIGMA * scale),
-        ray=ray[GROUP[a]],
-    )
+        hands = [subjects[k].sight.hands[side] for k, side in jobs]
+        evidence = hand_evidence(hands, [side for _, side in jobs], [subjects[k].camera for k, _ in jobs])
+        none = np.zeros((P, 0))
+        problem = Problem(
+            evidence.uv, evidence.uv_weight, evidence.depth, evidence.depth_weight, evidence.ray,
+            mean=np.tile(chain.mean, (P, 1)), sure=np.tile(1 / chain.sigma, (P, 1)),
+            stay=np.repeat(rate[:, None], chain.freedoms, 1), lean=np.zeros((P, 0, 3)), lean_weight=none, shape=none,
+            shape_sure=np.zeros((P, 0, 0)), anchor=np.full(P, 1 / PALM),
+        )  # fmt: skip
+        self._hand_solver.solve(problem, poses, o.first_steps if new.any() else o.steps)
+        for i, (k, side) in enumerate(jobs):
+            fits[k].hands[side] = poses[np.array([i])]
+
+    def relax_hand(self, fit: Fit, side: str, unseen: float, dt: float) -> None:
+        """Moves fingers that have not been seen for `unseen` seconds towards rest, once they were held long enough."""
+        o, pose = self.options, fit.hands[side]
+        left = o.hold + 2 * o.ease - unseen
+        if unseen < o.hold:
+            return
+        if left <= 0:
+            del fit.hands[side]
+            return
+        share = min(1.0, dt / (left + dt))
+        rest = self._resting_hand()
+        pose.angle += share * (rest.angle - pose.angle)
+        balls = self.hand.joint[self.hand.ball[:, 0]]
+        turn = to_vectors(pose.local[:, balls].swapaxes(2, 3) @ rest.local[:, balls])
+        pose.local[:, balls] = pose.local[:, balls] @ to_matrices(share * turn)
+        set_hinges(self.hand, pose)
+
+    def _resting_hand(self) -> Pose:
+        pose = Pose(
+            np.zeros((1, 3)), np.tile(np.eye(3), (1, len(self.hand.parents), 1, 1)), self.hand.mean[None].copy(),
+            np.zeros((1, 0)),
+        )  # fmt: skip
+        set_hinges(self.hand, pose)
+        return pose
 
 
 class Gravity:
@@ -171,9 +349,9 @@ class Gravity:
         self.up: Reals = np.array([0.0, -1.0, 0.0])
         self._samples = 2.0
 
-    def learn(self, state: State, knees: Reals, dt: float) -> None:
-        """Takes in a person both of whose legs are seen, with `knees` (2,) bent by so many radians."""
-        axis = state.T[JOINT["neck"]] - (state.T[JOINT["left_ankle"]] + state.T[JOINT["right_ankle"]]) / 2
+    def learn(self, joints: Reals, knees: Reals, dt: float) -> None:
+        """Takes in a person both of whose legs are seen: `joints` (22, 3), and `knees` (2,) bent by so many radians."""
+        axis = joints[JOINT["neck"]] - (joints[JOINT["left_ankle"]] + joints[JOINT["right_ankle"]]) / 2
         axis = axis / np.linalg.norm(axis)
         if knees.max() > self.STRAIGHT or axis @ [0.0, -1.0, 0.0] < 0.8:
             return
@@ -181,90 +359,3 @@ class Gravity:
         rate = max(1 / self._samples, 1 - np.exp(-dt / self.MEMORY))
         up = self.up + rate * (axis - self.up)
         self.up = up / np.linalg.norm(up)
-
-
-class Fitter:
-    """Fits skeletons to evidence with one rig; between people it only keeps where up is."""
-
-    def __init__(self, rig: Rig, options: FitOptions | None = None) -> None:
-        self.rig = rig
-        self.options = options or FitOptions()
-        self.gravity = Gravity()
-
-    def warm_up(self) -> None:
-        """Compiles the solver, or loads it from the cache, so that the first person does not wait for it."""
-        K, M = len(GROUP), len(PAIRS)
-        nothing = Evidence(np.zeros((K, 2)), np.zeros(K), np.zeros(M), np.zeros(M), np.zeros((M, 3)))
-        local, angle = first_pose(self.rig, np.eye(33, 3), np.ones(33, bool))
-        state = State(np.array([0.0, 0.0, 3.0]), local, angle, np.ones(55))
-        self.update(state, nothing, np.ones(len(angle)), 1)
-        self.landmarks(state)
-        self.pose(state)
-
-    def begin(self, sight: Sight, evidence: Evidence, bones: Reals | None = None) -> State:
-        """A new person's state, from the world landmarks in closed form and then many steps."""
-        rig = self.rig
-        visible = sight.visibility > 0.5
-        visible[HIPS] &= visible[KNEES].any()
-        local, angle = first_pose(rig, sight.world.astype(np.float64), visible)
-        state = State(np.zeros(3), local, angle, np.ones(55) if bones is None else bones.copy())
-        solver.forward(rig.rest, rig.parents, state.bones, state.translation, local, state.G, state.T)
-        self._place(state, evidence)
-        self.update(state, evidence, np.full(len(rig.joint), 1e-3), self.options.first_steps)
-        return state
-
-    def landmarks(self, state: State) -> Reals:
-        """The rig's landmarks (K, 3) in the camera's frame."""
-        P = np.empty((len(self.rig.base), 3))
-        rig = self.rig
-        solver.landmark_positions(rig.base, rig.turned, rig.offset, state.bones[0], state.G, state.T, P)
-        return P
-
-    def _place(self, state: State, evidence: Evidence) -> None:
-        P = self.landmarks(state)
-        state.translation += place(P, evidence.uv, (evidence.uv_weight > 0) * 1.0 * (GROUP == BODY))
-
-    def update(self, state: State, evidence: Evidence, stay: Reals, steps: int) -> float:
-        """Improves `state` in place; `stay` (D,) ties each degree of freedom to where it was. Returns the cost."""
-        r, o, e = self.rig, self.options, evidence
-        upright = np.array([o.pelvis_upright, o.chest_upright]) ** -2
-        return float(
-            solver.solve(
-                r.rest, r.parents, r.joint, r.kind, r.axis, r.mean, r.sigma, r.low, r.high, r.base, r.turned,
-                r.offset, r.chain, PAIRS, r.trunk, state.bones, e.uv, e.uv_weight, e.depth, e.depth_weight, e.ray,
-                self.gravity.up, upright, o.upright_kernel, stay, o.kernel, steps,
-                state.translation, state.local, state.angle, state.G, state.T,
-            )
-        )  # fmt: skip
-
-    def follow(self, state: State, sight: Sight, evidence: Evidence, stay: Reals) -> None:
-        """Updates a known person, and tries a limb on the other side of its joint where the depths contradict it.
-
-        A limb that points towards the camera and one that points away look alike, and no small step leads from one
-        to the other (Sminchisescu and Triggs, "Kinematic jump processes", CVPR 2003).
-        """
-        cost = self.update(state, evidence, stay, self.options.steps)
-        suspects = self._contradicted(state, evidence)
-        if not suspects:
-            return
-        other = replace(state, **{name: getattr(state, name).copy() for name in MOVING})
-        for limb in suspects:
-            parent = state.G[self.rig.parents[JOINT[limb.root]]]
-            bend(self.rig, limb, sight.world.astype(np.float64), parent, other.local, other.angle)
-        if self.update(other, evidence, np.full(len(stay), 1e-3), JUMP_STEPS) < cost:
-            for name in MOVING:
-                getattr(state, name)[:] = getattr(other, name)
-
-    def _contradicted(self, state: State, evidence: Evidence) -> list[Limb]:
-        """The limbs one of whose bones is much deeper or nearer than the networks say."""
-        P = self.landmarks(state)
-        a, b = PAIRS.T
-        error = np.abs(np.einsum("mi,mi->m", evidence.ray, P[a] - P[b]) - evidence.depth) * (evidence.depth_weight > 0)
-        wrong = {(int(i), int(j)) for i, j in PAIRS[error > CONTRADICTION]}
-        return [x for x in LIMBS if {(x.landmarks[1], x.landmarks[0]), (x.landmarks[2], x.landmarks[1])} & wrong]
-
-    def pose(self, state: State) -> Reals:
-        """The pose as 55 axis-angle vectors, (55, 3)."""
-        out = np.empty((55, 3))
-        solver.pose_vectors(state.local, out)
-        return out.astype(np.float32)

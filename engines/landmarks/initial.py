@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Reals
-from pymafx_live.engines.landmarks.rig import BALL, Rig
-from pymafx_live.engines.landmarks.solver import locals_from_angles
+from pymafx_live.engines.landmarks.chain import Chain, Pose, set_hinges
+from pymafx_live.engines.landmarks.turns import to_matrices
 from pymafx_live.engines.skeleton import JOINT
 
 UPSIDE = np.diag([1.0, -1.0, -1.0])
@@ -72,44 +72,39 @@ def _hinged(upper: Reals, lower: Reals, rest: Reals, hinge: Reals) -> tuple[Real
     return (np.eye(3) + np.sin(twist) * K + (1 - np.cos(twist)) * K @ K) @ rotation, bend
 
 
-def first_pose(rig: Rig, world: Reals, visible: NDArray[np.bool_]) -> tuple[Reals, Reals]:
-    """Local rotations (55, 3, 3) and angles (D,) from world landmarks (33, 3) of which some are `visible` (33,).
+def first_pose(chain: Chain, rest: Reals, world: Reals, visible: NDArray[np.bool_], shape: Reals | None = None) -> Pose:
+    """A batch of one pose at the camera from world landmarks (33, 3) of which some are `visible` (33,).
 
     What is not visible keeps the prior's mean: arms hanging, legs straight, the pelvis upright.
     """
-    local = np.tile(np.eye(3), (55, 1, 1))
-    angle = np.where(rig.kind == BALL, 0.0, rig.mean)
-    _set_means(rig, local)
+    J, S = len(chain.parents), chain.stretch.shape[1]
+    pose = Pose(
+        np.zeros((1, 3)), np.tile(np.eye(3), (1, J, 1, 1)), chain.mean[None].copy(),
+        np.zeros((1, S)) if shape is None else shape[None].copy(),
+    )  # fmt: skip
+    pose.local[:, chain.joint[chain.ball[:, 0]]] = to_matrices(chain.mean[chain.ball])
     up = (world[11] + world[12] - world[23] - world[24]) / 2
     across = world[11] - world[12]
     if visible[[23, 24]].all():
         across = across + world[23] - world[24]
     else:
         across, up = across * [1, 0, 1], np.array([0.0, -1.0, 0.0])
-    local[0] = _frame(across, up)
+    pose.local[0, 0] = _frame(across, up)
     for limb in LIMBS:
         if visible[list(limb.landmarks)].all():
-            bend(rig, limb, world, local[0], local, angle)
-    return local, angle
+            bend(chain, rest, limb, world, pose.local[0, 0], pose)
+    set_hinges(chain, pose)
+    return pose
 
 
-def bend(rig: Rig, limb: Limb, world: Reals, parent: Reals, local: Reals, angle: Reals) -> None:
+def bend(chain: Chain, rest: Reals, limb: Limb, world: Reals, parent: Reals, pose: Pose) -> None:
     """Sets a limb's two joints, in place, to the directions of its world landmarks; `parent` (3, 3) carries it."""
     a, b, c = limb.landmarks
     upper, lower = parent.T @ (world[b] - world[a]), parent.T @ (world[c] - world[b])
-    rest = rig.rest[JOINT[limb.hinge]] - rig.rest[JOINT[limb.root]]
-    local[JOINT[limb.root]], flexion = _hinged(upper, lower, rest, np.array(limb.axis))
-    d = int(np.nonzero(rig.joint == JOINT[limb.hinge])[0][0])
-    angle[d] = np.clip(flexion, rig.low[d], rig.high[d])
-    locals_from_angles(rig.joint, rig.kind, rig.axis, angle, local)
-
-
-def _set_means(rig: Rig, local: Reals) -> None:
-    """Gives every ball joint the rotation of its prior's mean."""
-    from scipy.spatial.transform import Rotation
-
-    balls = np.nonzero(rig.kind == BALL)[0].reshape(-1, 3)
-    local[rig.joint[balls[:, 0]]] = Rotation.from_rotvec(rig.mean[balls]).as_matrix()
+    bone = rest[JOINT[limb.hinge]] - rest[JOINT[limb.root]]
+    pose.local[0, JOINT[limb.root]], flexion = _hinged(upper, lower, bone, np.array(limb.axis))
+    d = int(np.nonzero(chain.joint == JOINT[limb.hinge])[0][0])
+    pose.angle[0, d] = np.clip(flexion, chain.low[d], chain.high[d])
 
 
 def place(P: Reals, uv: Reals, weight: Reals) -> Reals:

@@ -4,16 +4,22 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.engines.landmarks.chain import Chain
 from pymafx_live.engines.landmarks.perception import Sight
-from pymafx_live.engines.landmarks.rig import Rig
 from pymafx_live.engines.skeleton import JOINT_NAMES
 from pymafx_live.pipeline.types import Origin, Part
 
 SEEN = 0.5
+"""The confidence from which a part counts as measured."""
+ARM_SEEN = 0.2
+"""The same of arms: what the network makes of one that is half hidden is better than nothing, other than of legs."""
 BODY_PARTS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand")
 
-# The body's landmarks whose worst visibility is a limb's confidence.
-_LIMBS = {"left_arm": (13, 15), "right_arm": (14, 16), "left_leg": (25, 27), "right_leg": (26, 28)}
+LIMBS = {"left_arm": (13, 15), "right_arm": (14, 16), "left_leg": (25, 27), "right_leg": (26, 28)}
+"""The body's landmarks at the middle and the end of each limb."""
+ARMS = ("left_arm", "right_arm")
+HALF_SEEN = 0.6
+"""The confidence of a limb of which only the middle or the end is surely seen."""
 
 
 def part_of_joint(name: str) -> str:
@@ -28,9 +34,9 @@ def part_of_joint(name: str) -> str:
     return "head" if name in ("neck", "head", "jaw", "left_eye", "right_eye") else "torso"
 
 
-def freedoms_by_part(rig: Rig) -> dict[str, NDArray[np.intp]]:
-    """The rig's degrees of freedom of each part."""
-    owner = [part_of_joint(JOINT_NAMES[j]) for j in rig.joint]
+def freedoms_by_part(chain: Chain) -> dict[str, NDArray[np.intp]]:
+    """The body's degrees of freedom of each part."""
+    owner = [part_of_joint(JOINT_NAMES[j]) for j in chain.joint]
     return {part: np.nonzero([o == part for o in owner])[0] for part in BODY_PARTS}
 
 
@@ -40,7 +46,8 @@ def confidences(sight: Sight | None) -> dict[str, float]:
         return dict.fromkeys((*BODY_PARTS, "jaw", "eyes", "transl"), 0.0)
     v = sight.visibility
     face = 0.0 if sight.face is None else sight.face.score
-    seen = {part: float(v[list(points)].min()) for part, points in _LIMBS.items()}
+    ends = {part: (float(v[middle]), float(v[end])) for part, (middle, end) in LIMBS.items()}
+    seen = {part: max(min(pair), HALF_SEEN * max(pair)) for part, pair in ends.items()}
     seen["torso"] = float(np.sort(v[[11, 12, 23, 24]])[-3:].mean())
     seen["head"] = max(face, float(v[[0, 2, 5]].min()))
     for side in ("left", "right"):
@@ -49,14 +56,20 @@ def confidences(sight: Sight | None) -> dict[str, float]:
     return {**seen, "jaw": face, "eyes": face, "transl": sight.score}
 
 
+def measured(confidence: Mapping[str, float]) -> dict[str, bool]:
+    """Which parts are measured in this frame."""
+    return {part: value >= (ARM_SEEN if part in ARMS else SEEN) for part, value in confidence.items()}
+
+
 def origins(confidence: Mapping[str, float], since: Mapping[str, float], time: float, keep: float) -> dict[str, Part]:
     """The parts' origins: `since` holds when each was last measured, `keep` for how long it is then `held`.
 
     What this engine never estimates, the betas and the expression, is default.
     """
     parts = {}
+    seen = measured(confidence)
     for name, value in confidence.items():
-        if value >= SEEN:
+        if seen[name]:
             parts[name] = Part(value, Origin.MEASURED)
         elif time - since.get(name, -np.inf) <= keep:
             parts[name] = Part(value, Origin.HELD)

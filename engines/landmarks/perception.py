@@ -36,6 +36,8 @@ LOST_EVERY, DOUBT_EVERY = 3, 15
 """A search costs as much as ten bodies: frames from one to the next."""
 EDGE = 0.03
 """How near to the picture's edge knees are not believed, as a part of the region's side."""
+SURE_WRIST, LARGE_HAND = 0.85, 40
+"""A wrist less visible than that must have a hand, where a hand's region of so many pixels would show one."""
 HIDDEN_CELLS = 64
 """Cells along a side of a body's region in which other people are blackened."""
 RETRY = 5
@@ -53,6 +55,8 @@ class Gaze:
     face: Regions | None = None
     misses: dict[str, int] = field(default_factory=lambda: {"left": 0, "right": 0})
     """For how many frames each hand has been sought in vain."""
+    ratio: float = 0.0
+    """The side of the body's region in spans of the upper body; 0 before there was one."""
     waited: int = 0
     """For how many frames the body has been lost or doubted."""
 
@@ -143,8 +147,10 @@ class Perception:
         clock.append(perf_counter())
         following = body_from_landmarks(found.xy)
         for n in range(len(gazes)):
-            gazes[n].body = following[n : n + 1] if good[n] else None
+            gazes[n].body = None
         for k, n in enumerate(people):
+            _steady(gazes[n], following, regions, found.xy, visibility[k], n)
+            gazes[n].body = following[n : n + 1]
             sights[n] = Sight(
                 xy[k, :33], visibility[k, :33], found.world[n, :33], float(found.score[n]),
                 regions.centre[n], float(regions.side[n]), hands[k], faces[k],
@@ -227,6 +233,7 @@ class Perception:
         for n, points in zip(arms.person[foreign], arms.points[foreign], strict=True):
             visibility[n, [*points[2:], points[2] + 6]] = 0
         good &= ~foreign
+        self._doubt_wrists(visibility, arms, ~good & (regions.side > LARGE_HAND))
         following = hand_from_landmarks(seen.xy)
         for i, (n, side) in enumerate(jobs):
             gazes[n].hands[side] = following[i : i + 1] if good[i] else None
@@ -234,6 +241,13 @@ class Perception:
             if good[i]:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
         return found
+
+    @staticmethod
+    def _doubt_wrists(visibility: Reals, arms: "_Arms", missing: Mask) -> None:
+        """Lowers the visibility (N, 39) of wrists that are hardly seen and have no hand: they are behind something."""
+        for n, points in zip(arms.person[missing], arms.points[missing], strict=True):
+            if visibility[n, points[2]] < SURE_WRIST:
+                visibility[n, [*points[2:], points[2] + 6]] *= 0.25
 
     def _search_hands(
         self, bgr: Image, arms: "_Arms", which: NDArray[np.intp], regions: Regions, seen: HandLandmarks
@@ -346,16 +360,38 @@ def _no_hands(count: int) -> HandLandmarks:
     )  # fmt: skip
 
 
-def in_picture(xy: Reals, margin: Reals, size: tuple[int, int]) -> Mask:
-    """Which landmarks (N, 39, 2) lie in a picture of `size` (width, height), knees and feet by `margin` (N, 1) pixels.
+def _steady(gaze: Gaze, following: Regions, regions: Regions, xy: Reals, visibility: Reals, n: int) -> None:
+    """Keeps the size of a region whose hips are out of sight, in place: without them it would grow from frame to frame.
 
-    Legs that begin below the picture are drawn up to its edge by the network, which says that it sees the knees.
+    It stays as large, in spans of the upper body, as it was when the hips were last seen or the person was found.
     """
-    inside = np.zeros(xy.shape[:2], bool)
-    for part, edge in ((slice(None), 0.0 * margin), (slice(25, 33), margin)):
-        low, high = edge[..., None], np.array(size) - edge[..., None]
-        inside[:, part] = np.all((xy[:, part] >= low) & (xy[:, part] < high), -1)
-    return inside
+    span = upper_span(xy[n : n + 1])[0]
+    if visibility[[23, 24]].max() >= 0.5 or gaze.ratio == 0:
+        gaze.ratio = float((following if gaze.ratio else regions).side[n] / span)
+    else:
+        following.side[n] = gaze.ratio * span
+
+
+def upper_span(xy: Reals) -> Reals:
+    """How large heads and shoulders (N, 39, 2) are: about the same from the front and from the side, (N,)."""
+    middle = (xy[:, 11] + xy[:, 12]) / 2
+    up = np.linalg.norm(xy[:, :11].mean(1) - middle, axis=1)
+    across = np.linalg.norm(xy[:, 11] - xy[:, 12], axis=1) / 2
+    return np.asarray(np.maximum(np.hypot(up, across), 1e-3))
+
+
+def in_picture(xy: Reals, margin: Reals, size: tuple[int, int]) -> Mask:
+    """Which landmarks (N, 39, 2) lie in a picture of `size` (width, height), legs and their hips by `margin` (N, 1).
+
+    Legs that begin below the picture are drawn up into it by the network, which says that it sees the knees.
+    """
+    low, high = margin[..., None], np.array(size) - margin[..., None]
+    inside = np.all((xy >= 0) & (xy < size), -1)
+    within = np.all((xy >= low) & (xy < high), -1)
+    for hip in (23, 24):
+        leg = slice(hip + 2, 33, 2)
+        inside[:, leg] = within[:, leg] & within[:, hip, None]
+    return np.asarray(inside)
 
 
 def _size(bgr: Image) -> tuple[int, int]:

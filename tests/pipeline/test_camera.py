@@ -41,6 +41,7 @@ def test_without_a_word_the_field_of_view_is_assumed():
     camera = Lens().camera(640, 480)
     assert camera.assumed
     assert camera.fx == camera.fy == pytest.approx(320 / math.tan(math.radians(ASSUMED_FOV / 2)))
+    assert Lens().camera(480, 640).fx == pytest.approx(camera.fx)  # the same phone, held upright
 
 
 @given(scale=st.floats(0.1, 8), point=st.tuples(st.floats(-1, 1), st.floats(-1, 1)))

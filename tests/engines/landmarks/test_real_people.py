@@ -12,7 +12,10 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.landmarks import rig
+from pymafx_live.engines.landmarks.chain import BALL
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
+from pymafx_live.engines.landmarks.parts import LIMBS, freedoms_by_part
 from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
@@ -55,6 +58,17 @@ def look(engine: LandmarkEngine, detector: Detector, image: np.ndarray, number: 
     return person, projected[:, :2] / projected[:, 2:]
 
 
+def check_rest(person: Person) -> None:
+    """What is said to be default rests: legs straight down, arms hanging, and nothing bends them."""
+    chain, _ = rig.build_body(BodyModel.embedded().rest_joints, rig.calibrated_offsets())
+    for limb, freedoms in freedoms_by_part(chain).items():
+        if limb in LIMBS and person.parts[limb].origin is Origin.DEFAULT:
+            for d in freedoms:
+                if chain.kind[d] == BALL:
+                    found = person.full_pose[chain.joint[d]] @ chain.axis[d]
+                    assert found == pytest.approx(chain.mean[d], abs=np.radians(2)), limb
+
+
 def frames(name: str, count: int) -> Iterator[np.ndarray]:
     with av.open(str(DATA / name)) as container:
         for frame in islice(container.decode(video=0), count):
@@ -77,6 +91,7 @@ def test_a_portrait_has_its_shoulders_at_once_and_no_legs(
         assert person.parts["torso"].origin is Origin.MEASURED
         for side in ("left", "right"):
             assert person.parts[f"{side}_leg"].origin is Origin.DEFAULT
+        check_rest(person)
         assert (seen[LEGS, 1] > image.shape[0]).all()
 
 
