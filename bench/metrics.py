@@ -20,7 +20,7 @@ SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]
 UPPER = [JOINT["neck"], JOINT["head"], *SHOULDERS, *(JOINT[f"{s}_{j}"] for j in ("elbow", "wrist") for s in SIDES)]
 LEGS = [JOINT[f"{s}_{j}"] for j in ("knee", "ankle") for s in SIDES]
 TRUNK = [JOINT["pelvis"], JOINT["spine3"]]
-NEAR = 0.25
+NEAR = 0.5
 """Of the shoulders' breadth: a leg that is drawn so near to a true one is not invented, only wrong."""
 HANDS: Mapping[str, tuple[int, slice]] = {
     "left": (JOINT["left_wrist"], LEFT_HAND),

@@ -133,7 +133,7 @@ def test_a_leg_in_the_picture_is_invented_where_the_true_one_is_not() -> None:
     raised[:, JOINT["left_knee"]] += [0.0, -0.4, 0.0]
     assert metrics.invented_legs(raised, waist, ~ALL, CAMERA).all()
     moved = whole.copy()
-    moved[:, JOINT["left_ankle"]] += [0.4, 0.0, 0.0]
+    moved[:, JOINT["left_ankle"]] -= [0.4, 0.0, 0.0]
     assert not metrics.invented_legs(moved, whole, ALL, CAMERA).any(), "wrong, but there is a leg to be seen"
     assert metrics.invented_legs(moved, whole, ~ALL, CAMERA).all(), "nothing is seen, and nothing is near"
     moved = whole + [0.03, 0.0, 0.0]
