@@ -51,13 +51,14 @@ class Parts:
 class Pairs:
     """The frames of one clip in which a person was found: estimated and true bodies, side by side (N, ...).
 
-    `track` names the true person of each row and `frame` its frame; hands' origins are in `hands`.
+    `track` names the true person of each row and `frame` its frame; `everyone` is all true people of that frame.
     """
 
     frame: list[int] = field(default_factory=list)
     track: list[int] = field(default_factory=list)
     estimated: list[Person] = field(default_factory=list)
     true: list[TruePerson] = field(default_factory=list)
+    everyone: list[tuple[TruePerson, ...]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +71,11 @@ class Outcome:
     matcher: Matcher
     first: dict[int, int] = field(default_factory=dict)
     """The frame in which each true person is seen first."""
+
+    @property
+    def measured(self) -> int:
+        """In how many of the frames the person was not only found but measured."""
+        return sum(p.parts["transl"].origin is Origin.MEASURED for p in self.pairs.estimated)
 
 
 def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
@@ -114,6 +120,7 @@ def _pair(result: FrameResult, truth: Truth, frame: int, outcome: Outcome) -> No
             outcome.pairs.track.append(t)
             outcome.pairs.estimated.append(reported[i])
             outcome.pairs.true.append(true[t])
+            outcome.pairs.everyone.append(truth.people)
 
 
 Figures = dict[str, float]
@@ -133,10 +140,12 @@ def figures(outcomes: Iterable[Outcome], body: BodyModel) -> Figures:
     means = {name: float(values.mean()) if len(values) else float("nan") for name, values in joined.items()}
     counts = [outcome.matcher for outcome in outcomes]
     required, missed = sum(c.required for c in counts), sum(c.missed for c in counts)
+    measured = sum(o.measured for o in outcomes)
     return means | {
         "required": float(required),
         "missed": float(missed),
         "missed_share": missed / required if required else float("nan"),
+        "unmeasured_share": 1 - measured / required if required else float("nan"),
         "false": float(sum(c.false for c in counts)),
         "switches": float(sum(c.switches for c in counts)),
     }
@@ -154,7 +163,9 @@ def _errors(outcome: Outcome, body: BodyModel) -> dict[str, NDArray[np.float64]]
     table = {
         "upper": metrics.upper_error(joints, true_joints, visible),
         "invented_legs": metrics.invented_legs(joints, true_joints, visible, outcome.camera).astype(np.float64),
+        "legs_seen": visible[:, metrics.LEGS].mean(1),
         "wrong_way": _wrong_way(rotations, true_rotations, outcome),
+        "mixed_up": _mixed_up(joints, outcome),
         "body": metrics.body_error(joints, true_joints),
         "body_pa": metrics.body_shape_error(joints, true_joints),
         "pelvis": np.linalg.norm(offset, axis=1) * 1e3,
@@ -182,6 +193,15 @@ def _wrong_way(estimated: metrics.Values, true: metrics.Values, outcome: Outcome
     late = [f - outcome.first[t] >= outcome.fps for f, t in zip(pairs.frame, pairs.track, strict=True)]
     wrong = metrics.facing_error(estimated, true) > 90
     return np.asarray(wrong[np.array(late, bool)], np.float64)
+
+
+def _mixed_up(estimated: metrics.Values, outcome: Outcome) -> metrics.Values:
+    """Whether a person's skeleton lies on another person; no values where nobody else is."""
+    pairs = outcome.pairs
+    if not pairs.everyone or len(pairs.everyone[0]) < 2:
+        return np.empty(0)
+    people = np.array([[p.joints for p in everyone] for everyone in pairs.everyone], np.float64)
+    return metrics.mixed_up(estimated, people, np.array(pairs.track), outcome.camera).astype(np.float64)
 
 
 def _seen_hands(pairs: Pairs) -> NDArray[np.bool_]:

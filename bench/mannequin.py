@@ -41,8 +41,11 @@ ANGLES: Mapping[str, str] = {
 }  # fmt: skip
 COUNTS: Mapping[str, str] = {"required": "people", "missed": "missed", "false": "false", "switches": "switches"}
 FAULTS: Mapping[str, str] = {
-    "missed_share": "missed", "invented_legs": "invented legs", "wrong_way": "wrong way",
+    "missed_share": "missed", "unmeasured_share": "not measured", "invented_legs": "invented legs",
+    "wrong_way": "wrong way", "mixed_up": "mixed up",
 }  # fmt: skip
+WITH_LEGS = ("body", "body_pa", "pelvis", "depth", "angle_hip", "angle_knee", "angle_ankle")
+"""Figures that say nothing about people whose legs are not in the picture."""
 RATES: Mapping[str, str] = {
     "hands_measured": "measured", "hands_held": "held", "hands_default": "default",
     "jitter": "m/s²", "jitter_true": "true m/s²",
@@ -124,12 +127,19 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _print(rows: Mapping[str, Figures], seeds: Iterable[int]) -> None:
     tuned = ", tuned on" if set(seeds) & set(TUNING_SEEDS) else ""
-    print_table(f"joint errors, mm (seeds {', '.join(map(str, seeds))}{tuned})", rows, ERRORS)
-    print_table("global rotation errors, degrees", rows, ANGLES)
-    print_table("people", rows, COUNTS)
-    print_table("share of frames: person missed, leg drawn that is not in the picture, trunk facing the wrong way "
-                "after the first second", rows, FAULTS, 3)  # fmt: skip
-    print_table("hands, share of frames; jitter", rows, RATES, 2)
+    shown = {name: _meaningful(figures) for name, figures in rows.items()}
+    print_table(f"joint errors, mm (seeds {', '.join(map(str, seeds))}{tuned})", shown, ERRORS)
+    print_table("global rotation errors, degrees", shown, ANGLES)
+    print_table("people", shown, COUNTS)
+    print_table("share of people's frames; the wrong way: after the first second", shown, FAULTS, 3)
+    print_table("hands, share of frames; jitter", shown, RATES, 2)
+
+
+def _meaningful(figures: Figures) -> Figures:
+    """The figures without those of the whole body where most legs are not seen."""
+    if figures["legs_seen"] >= 0.5:
+        return figures
+    return {name: value for name, value in figures.items() if name not in WITH_LEGS}
 
 
 class Pictures:

@@ -20,7 +20,7 @@ SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]
 UPPER = [JOINT["neck"], JOINT["head"], *SHOULDERS, *(JOINT[f"{s}_{j}"] for j in ("elbow", "wrist") for s in SIDES)]
 LEGS = [JOINT[f"{s}_{j}"] for j in ("knee", "ankle") for s in SIDES]
 TRUNK = [JOINT["pelvis"], JOINT["spine3"]]
-NEAR = 0.25
+NEAR = 0.5
 """Of the shoulders' breadth: a leg that is drawn so near to a true one is not invented, only wrong."""
 HANDS: Mapping[str, tuple[int, slice]] = {
     "left": (JOINT["left_wrist"], LEFT_HAND),
@@ -95,6 +95,21 @@ def inside(pixels: Values, camera: Camera) -> Mask:
     """Whether points (..., 2) lie in the picture."""
     with np.errstate(invalid="ignore"):
         return np.asarray(((pixels >= 0) & (pixels <= (camera.width - 1, camera.height - 1))).all(-1))
+
+
+def mixed_up(estimated: Values, people: Values, own: NDArray[np.intp], camera: Camera) -> Mask:
+    """Whether a skeleton (N, 55, 3) lies on another one of the true people (N, P, 55, 3) than its own (N,).
+
+    In the picture its neck, head and shoulders are, on average, less than half as far from the other's as from its own.
+    """
+    gaps = np.linalg.norm(
+        project(estimated[:, None, UPPER[:4]], camera) - project(people[:, :, UPPER[:4]], camera), axis=-1
+    )
+    gaps = np.where(np.isfinite(gaps), gaps, np.inf).mean(2)
+    rows = np.arange(len(own))
+    off = gaps[rows, own].copy()
+    gaps[rows, own] = np.inf
+    return np.asarray(gaps.min(1) < 0.5 * off)
 
 
 def facing_error(estimated: Values, true: Values) -> Values:

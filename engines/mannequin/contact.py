@@ -61,7 +61,7 @@ def clearance(place: Callable[[float], float], allowed: float, limit: float) -> 
     low, high = 0.0, limit
     if place(0.0) <= allowed:
         return 0.0
-    for _ in range(7):
+    for _ in range(6):
         middle = (low + high) / 2
         if place(middle) <= allowed:
             high = middle

@@ -55,15 +55,14 @@ def reach(figure: Figure, side: str, skeleton: Skeleton, pelvis: ArrayLike, grip
     upper, fore = skeleton.bone("left_elbow"), skeleton.bone("left_wrist")
     hinge = _turns([0, -1, 0], _bend(upper, fore, _within_reach(line, upper, fore)))
     hand = Rotation.from_matrix(_frame(fingers, -palm))
-    best: tuple[float, Rotation, Vectors] | None = None
-    for swivel in SWIVELS:
-        arm = _point(upper, hinge, fore, line, elbow, swivel)
-        angles = ((arm * hinge).inv() * hand).as_euler("XZY") * -1.0
-        cost = _excess(angles) + 0.4 * float(swivel) ** 2
-        if best is None or cost < best[0]:
-            best = cost, arm, angles
-    assert best is not None
-    _, arm, angles = best
+
+    def bent(swivel: float, every: int = 1) -> tuple[Rotation, Vectors]:
+        """The shoulder's rotation, and supination, flexion and deviation, with the elbow turned by `swivel`."""
+        arm = _point(upper, hinge[::every], fore, line[::every], elbow[::every], swivel)
+        return arm, ((arm * hinge[::every]).inv() * hand[::every]).as_euler("XZY") * -1.0
+
+    swivel = min(SWIVELS.tolist(), key=lambda s: _excess(bent(s, 6)[1]) + 0.4 * s * s)
+    arm, angles = bent(swivel)
     supinate, flex, deviate = (
         _within(angle, *limits) for angle, limits in zip(angles.T, (SUPINATION, FLEXION, DEVIATION), strict=True)
     )

@@ -63,11 +63,22 @@ def build_set(
     return out
 
 
-def hide(seen: View, furniture: Floats) -> None:
-    """Take out of a view what is behind furniture, whose inverse depth is of the view's scale."""
-    (x, y), (h, w) = seen.corner, seen.index.shape
-    nearer = furniture[y * seen.scale :, x * seen.scale :][:h, :w]
-    seen.index[nearer > seen.depth * (1 + MARGIN * nearer)] = -1
+def hide(seen: View, furniture: Floats) -> int:
+    """Take out of a view what is behind furniture, whose inverse depth is of the view's scale; how many pixels."""
+    x, y = seen.corner
+    return int(_hide(seen.index, seen.depth, furniture, y * seen.scale, x * seen.scale))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hide(index, depth, furniture, top, left):  # type: ignore[no-untyped-def]
+    hidden = 0
+    for row in range(index.shape[0]):
+        for column in range(index.shape[1]):
+            nearer = furniture[row + top, column + left]
+            if nearer > 0.0 and index[row, column] >= 0 and nearer > depth[row, column] * (1.0 + MARGIN * nearer):
+                index[row, column] = -1
+                hidden += 1
+    return hidden
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

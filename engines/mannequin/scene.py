@@ -198,8 +198,7 @@ def _take(shoot: _Shoot, i: int, fps: float) -> tuple[Image, Truth]:
         cast_shadow(image, vertices, body, setup, shoot.lamp[0], plane)
     depth = None if shoot.furniture is None else shoot.furniture.depth
     seen = render.view(vertices, body.faces, setup.camera, ANTIALIAS)
-    if depth is not None:
-        hide(seen, depth)
+    hidden = 0 if depth is None else hide(seen, depth)
     if seen.index.size:
         layer = np.zeros((*seen.index.shape, 4), np.uint8)
         paint(
@@ -217,7 +216,8 @@ def _take(shoot: _Shoot, i: int, fps: float) -> tuple[Image, Truth]:
             layer,
         )
         raster.blend(seen.window(image), _halved(layer))
-    return image, Truth(i / fps, setup.camera, people_of(body, actors, vertices, seen, depth, setup.camera, i))
+    people = people_of(body, actors, vertices, seen, hidden, depth, setup.camera, i)
+    return image, Truth(i / fps, setup.camera, people)
 
 
 def _halved(layer: Image) -> Image:

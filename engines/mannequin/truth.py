@@ -60,24 +60,31 @@ def people_of(
     posed: Sequence[Posed],
     vertices: Floats,
     seen: render.View,
+    hidden: int,
     furniture: Floats | None,
     camera: Camera,
     i: int,
 ) -> tuple[TruePerson, ...]:
     """The truth of frame i: P people with the skin `vertices` (P, V, 3), of which `seen` is the view.
 
-    `furniture` is the inverse depth of what may hide them, at the view's scale.
+    `furniture` is the inverse depth of what may hide them, at the view's scale; it hid `hidden` pixels of the view.
     """
     joints = np.concatenate([
         body.joints(p.pose[i : i + 1], p.transl[i], p.build.betas, p.build.bones[None])[0] for p in posed
     ])  # fmt: skip
-    boxes, inside = zip(*(_extent(points, camera) for points in seen.screen), strict=True)
-    near = None if furniture is None else furniture[:: seen.scale, :: seen.scale]
-    shown, frames = _unhidden(vertices, body, camera, near)
+    extents = [_extent(points, camera) for points in seen.screen]
+    boxes, shown = [box for box, _ in extents], np.ones(len(posed))
+    if len(posed) > 1:
+        near = None if furniture is None else furniture[:: seen.scale, :: seen.scale]
+        shown, frames = _unhidden(vertices, body, camera, near)
+        boxes = boxes if furniture is None else frames
+    elif furniture is not None:
+        left = int((seen.index >= 0).sum())
+        shown[0], boxes = left / max(left + hidden, 1), [_box(seen)]
     flags = seen_joints(joints, seen, furniture, body, camera)
     return tuple(
-        TruePerson(k, p.pose[i], p.transl[i], p.build.betas, p.build.bones, joints[k],
-                   boxes[k] if frames is None else frames[k], float(inside[k] * shown[k]), flags[k])
+        TruePerson(k, p.pose[i], p.transl[i], p.build.betas, p.build.bones, joints[k], boxes[k],
+                   float(extents[k][1] * shown[k]), flags[k])
         for k, p in enumerate(posed)
     )  # fmt: skip
 
@@ -95,32 +102,28 @@ def _extent(screen: Floats, camera: Camera) -> tuple[Floats, float]:
 
 def _unhidden(
     vertices: Floats, body: BodyModel, camera: Camera, near: Floats | None
-) -> tuple[NDArray[np.float64], Floats | None]:
-    """The share (P,) of each silhouette that nobody else and nothing hides.
-
-    With furniture also the boxes (P, 4) around what it leaves of each; nothing of a person leaves a box of zeros.
-    """
-    if len(vertices) == 1 and near is None:
-        return np.ones(1), None
+) -> tuple[NDArray[np.float64], list[Floats]]:
+    """The share (P,) of each silhouette that nobody else and nothing hides; boxes (4,) around what furniture leaves."""
     whole, boxes = [], []
     for person in vertices:
         alone = render.view(person[None], body.faces, camera)
         whole.append((alone.index >= 0).sum())
         if near is not None:
             hide(alone, near)
-            boxes.append(_box(alone))
+        boxes.append(_box(alone))
     together = render.view(vertices, body.faces, camera)
     if near is not None:
         hide(together, near)
     owner = together.index[together.index >= 0] // len(body.faces)
     shown = np.bincount(owner, minlength=len(vertices)) / np.maximum(whole, 1)
-    return shown, None if near is None else np.array(boxes, np.float32)
+    return np.asarray(shown), boxes
 
 
-def _box(view: render.View) -> NDArray[np.float64]:
-    """The box (4,) around what a view shows, in pixels of the image."""
+def _box(view: render.View) -> Floats:
+    """The box (4,) around what a view shows, in pixels of the image; zeros around nothing."""
     rows, columns = (np.flatnonzero((view.index >= 0).any(axis)) for axis in (1, 0))
     if len(rows) == 0:
-        return np.zeros(4)
+        return np.zeros(4, np.float32)
     x, y = view.corner
-    return np.array([columns[0] + x, rows[0] + y, columns[-1] + x, rows[-1] + y], np.float64)
+    ends = np.array([columns[0], rows[0], columns[-1], rows[-1]], np.float32) / view.scale
+    return np.asarray(ends + (x, y, x, y), np.float32)

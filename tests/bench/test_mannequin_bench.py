@@ -16,6 +16,7 @@ from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_pa
 from pymafx_live.engines.mannequin.truth import Truth
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState
+from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()
 FRAMES = 10
@@ -108,6 +109,37 @@ def test_misses_and_switched_ids_are_counted(crossing: Path) -> None:
     assert found["switches"] == 2
     nobody = measured(crossing, Oracle(truths, miss=range(FRAMES)))
     assert math.isnan(nobody["body"]) and nobody["missed"] == nobody["required"]
+
+
+def test_what_is_seen_what_faces_away_and_who_is_only_held_is_counted(crossing: Path) -> None:
+    truths = load_truth(truth_path(crossing))
+    found = measured(crossing, Oracle(truths))
+    for name in ("upper", "invented_legs", "wrong_way", "mixed_up", "missed_share"):
+        assert found[name] == pytest.approx(0, abs=0.05), name
+    assert found["unmeasured_share"] == pytest.approx(found["hands_held"]), "the oracle holds every other frame"
+    assert found["legs_seen"] > 0.5
+    turned = []
+    for truth in truths:
+        back = [replace(p, pose=_turned(p.pose)) for p in truth.people]
+        turned.append(replace(truth, people=tuple(back)))
+    found = measured(crossing, Oracle(turned))
+    assert found["wrong_way"] == 1 and found["upper"] > 50
+
+
+def _turned(pose: Floats) -> Floats:
+    """The pose with its root turned round about the body's own vertical."""
+    turned = pose.copy()
+    turned[0] = (Rotation.from_rotvec(pose[0]) * Rotation.from_rotvec([0, np.pi, 0])).as_rotvec()
+    return turned
+
+
+def test_columns_about_the_whole_body_are_empty_where_no_legs_are_seen() -> None:
+    figures = dict.fromkeys((*mannequin.ERRORS, *mannequin.ANGLES), 1.0)
+    whole, desk = ({**figures, "legs_seen": share} for share in (0.9, 0.1))
+    assert mannequin._meaningful(whole) == whole
+    shown = mannequin._meaningful(desk)
+    assert "upper" in shown and "angle_elbow" in shown and "left_hand" in shown
+    assert not {"body", "body_pa", "angle_knee"} & shown.keys()
 
 
 def test_truth_is_compared_by_geometry_not_by_parameters(crossing: Path) -> None:

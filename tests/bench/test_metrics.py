@@ -133,7 +133,7 @@ def test_a_leg_in_the_picture_is_invented_where_the_true_one_is_not() -> None:
     raised[:, JOINT["left_knee"]] += [0.0, -0.4, 0.0]
     assert metrics.invented_legs(raised, waist, ~ALL, CAMERA).all()
     moved = whole.copy()
-    moved[:, JOINT["left_ankle"]] += [0.4, 0.0, 0.0]
+    moved[:, JOINT["left_ankle"]] -= [0.4, 0.0, 0.0]
     assert not metrics.invented_legs(moved, whole, ALL, CAMERA).any(), "wrong, but there is a leg to be seen"
     assert metrics.invented_legs(moved, whole, ~ALL, CAMERA).all(), "nothing is seen, and nothing is near"
     moved = whole + [0.03, 0.0, 0.0]
@@ -149,6 +149,14 @@ def test_a_trunk_that_faces_away_is_found_by_its_worse_half() -> None:
     _, turned = BODY.joints(pose, np.zeros((3, 3)))
     _, straight = BODY.joints(np.zeros((3, 55, 3)), np.zeros((3, 3)))
     np.testing.assert_allclose(metrics.facing_error(turned, straight), np.degrees([0, 2.0, 1.0]), atol=0.05)
+
+
+def test_a_skeleton_between_its_own_person_and_another_is_mixed_up_when_it_lies_on_the_other() -> None:
+    people = np.stack([upright()[0], upright()[0] + [0.6, 0, 0]])[None].repeat(4, 0)
+    skeletons = np.stack([upright()[0] + [x, 0, 0] for x in (0.0, 0.35, 0.45, 0.6)])
+    own = np.zeros(4, np.intp)
+    np.testing.assert_array_equal(metrics.mixed_up(skeletons, people, own, CAMERA), [False, False, True, True])
+    np.testing.assert_array_equal(metrics.mixed_up(skeletons, people, own + 1, CAMERA), [True, False, False, False])
 
 
 def test_every_body_joint_group_exists_once() -> None:

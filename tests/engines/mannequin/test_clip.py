@@ -39,6 +39,20 @@ def test_a_clip_is_rendered_once_with_its_truth_beside_it(cache: Path) -> None:
             assert (mine.id, mine.visible) == (theirs.id, theirs.visible)
 
 
+def test_a_webcam_clip_has_its_own_size_and_says_which_joints_are_seen(cache: Path) -> None:
+    sizes = set()
+    for seed in (0, 1):
+        path = clips.cached_clip("typing", seed, 3, 10.0)
+        truth = clips.load_truth(clips.truth_path(path))[0]
+        with av.open(str(path)) as container:
+            video = container.streams.video[0]
+            assert (video.width, video.height) == (truth.camera.width, truth.camera.height)
+        sizes.add((truth.camera.width, truth.camera.height))
+        seen = truth.people[0].seen
+        assert seen.dtype == bool and seen.any() and not seen.all()
+    assert (640, 480) in sizes
+
+
 def test_different_arguments_are_different_files(cache: Path) -> None:
     paths = {
         clips.cached_clip("hands", 1, 3, 10.0),
