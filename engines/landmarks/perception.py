@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Image, Mask, Reals
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import gates
+from pymafx_live.engines.landmarks.ahead import LookingAhead, Workers
 from pymafx_live.engines.landmarks.networks import (
     BodyLandmarks,
     BodyNetwork,
@@ -94,11 +95,15 @@ class Perception:
         self.body = BodyNetwork(threads, runtime, pictures)
         self.hand = HandNetwork(threads, runtime, pictures)
         self.face = FaceNetwork(threads, runtime, pictures)
-        self._lane = pictures.lane(self.body.networks[0].device)
+        device = self.body.networks[0].device
+        self._workers = Workers(threads, device)
+        self._hands, self._faces = LookingAhead(self.hand, self._workers), LookingAhead(self.face, self._workers)
+        self._lane = pictures.lane(device)
         self.stages: dict[str, float] = {}
 
     def close(self) -> None:
         """Gives back what the networks hold."""
+        self._workers.close()
         for network in (*self.body.networks, *self.hand.networks, *self.face.networks):
             network.close()
 
@@ -113,14 +118,15 @@ class Perception:
         if not gazes:
             return sights
         clock = [perf_counter()]
+        self._look_ahead(bgr, gazes)
         found, regions, good = self.bodies(bgr, boxes, gazes)
         clock.append(perf_counter())
         people = np.nonzero(good)[0].tolist()
         seen = [gazes[n] for n in people]
         xy, visibility = found.xy[people], found.visibility[people]
-        hands = self.hands(bgr, xy, visibility, seen)
+        faces = self.faces(bgr, xy, visibility, seen)  # before the hands, which another core is looking at
         clock.append(perf_counter())
-        faces = self.faces(bgr, xy, visibility, seen)
+        hands = self.hands(bgr, xy, visibility, seen)
         clock.append(perf_counter())
         following = body_from_landmarks(found.xy)
         for n in range(len(gazes)):
@@ -130,8 +136,15 @@ class Perception:
                 xy[k, :33], visibility[k, :33], found.world[n, :33], float(found.score[n]),
                 regions.centre[n], float(regions.side[n]), hands[k], faces[k],
             )  # fmt: skip
-        self.stages = dict(zip(("body", "hands", "face"), np.diff(clock).tolist(), strict=True))
+        self.stages = dict(zip(("body", "face", "hands"), np.diff(clock).tolist(), strict=True))
         return sights
+
+    def _look_ahead(self, bgr: Image, gazes: Sequence[Gaze]) -> None:
+        """Begins with the hands and faces that are followed."""
+        hands = [region for gaze in gazes for region in gaze.hands.values() if region is not None]
+        faces = [gaze.face for gaze in gazes if gaze.face is not None]
+        self._hands.begin(bgr, concatenate(hands) if hands else None)
+        self._faces.begin(bgr, concatenate(faces) if faces else None)
 
     def bodies(
         self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]
@@ -180,7 +193,7 @@ class Perception:
         regions = hand_from_forearm(xy[people], arms)
         if followed.any():
             _put(regions, followed, concatenate([r for n, s in jobs if (r := gazes[n].hands[s]) is not None]))
-        seen = self.hand(bgr, regions)
+        seen = self._hands(bgr, regions)
         self._look_closer(bgr, regions, seen, ~followed)
         good = self._own(seen, xy, visibility, people, arms)
         retry = ~good & np.array([gazes[n].misses[s] % RETRY == 0 for n, s in jobs])
@@ -226,7 +239,7 @@ class Perception:
         guess = face_from_body(xy[jobs])
         kept = [gazes[n].face for n in jobs]
         regions = concatenate([guess[i : i + 1] if r is None else r for i, r in enumerate(kept)])
-        seen = self.face(bgr, regions)
+        seen = self._faces(bgr, regions)
         new = np.array([r is None for r in kept])
         if new.any():
             closer = face_from_landmarks(seen.xyz[new, :, :2])
