@@ -39,7 +39,7 @@ def confidences(sight: Sight | None) -> dict[str, float]:
     if sight is None:
         return dict.fromkeys((*BODY_PARTS, "jaw", "eyes", "transl"), 0.0)
     v = sight.visibility
-    face = 0.0 if sight.face is None else sight.face.score
+    face = 0.0 if sight.face is None or sight.face.held else sight.face.score
     seen = {part: float(v[list(points)].min()) for part, points in _LIMBS.items()}
     seen["torso"] = float(np.sort(v[[11, 12, 23, 24]])[-3:].mean())
     seen["head"] = max(face, float(v[[0, 2, 5]].min()))

@@ -29,6 +29,7 @@ from pymafx_live.engines.landmarks.regions import (
     hand_from_knuckles,
     hand_from_landmarks,
 )
+from pymafx_live.engines.landmarks.rest import FaceRest
 
 Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
 BOX_MARGIN = 1.25
@@ -47,6 +48,7 @@ class Gaze:
     face: Regions | None = None
     misses: dict[str, int] = field(default_factory=lambda: {"left": 0, "right": 0})
     """For how many frames each hand has been sought in vain."""
+    face_rest: FaceRest = field(default_factory=FaceRest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,16 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One believed face: `xyz` (478, 3) pixels, `blendshapes` (52,), `score`, its region's `centre` (2,)."""
+    """One believed face: `xyz` (478, 3) pixels, `blendshapes` (52,), `score`, its region's `centre` (2,).
+
+    `held` says that it is the frame before's, because nothing was moving.
+    """
 
     xyz: Reals
     blendshapes: Reals
     score: float
     centre: Reals
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,7 @@ class Perception:
     def _look_ahead(self, bgr: Image, gazes: Sequence[Gaze]) -> None:
         """Begins with the hands and faces that are followed."""
         hands = [region for gaze in gazes for region in gaze.hands.values() if region is not None]
-        faces = [gaze.face for gaze in gazes if gaze.face is not None]
+        faces = [gaze.face for gaze in gazes if gaze.face is not None and not gaze.face_rest.due]
         self._hands.begin(bgr, concatenate(hands) if hands else None)
         self._faces.begin(bgr, concatenate(faces) if faces else None)
 
@@ -231,9 +237,13 @@ class Perception:
         return gates.believable_hands(seen.score, seen.xy, elbow, wrist, visibility[people, arms[:, 2]], jobs)
 
     def faces(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
-        """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice."""
-        found: list[Face | None] = [None] * len(gazes)
+        """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice.
+
+        While nothing moves in a face, the one of the frame before does for every second frame.
+        """
+        found = [gaze.face_rest.take(points) for gaze, points in zip(gazes, xy, strict=True)]
         jobs = [n for n in range(len(gazes)) if gazes[n].face is not None or visibility[n, [0, 2, 5]].min() > 0.5]
+        jobs = [n for n in jobs if found[n] is None]
         if not jobs:
             return found
         guess = face_from_body(xy[jobs])
@@ -251,6 +261,7 @@ class Perception:
             gazes[n].face = following[i : i + 1] if good[i] else None
             if good[i]:
                 found[n] = Face(seen.xyz[i], seen.blendshapes[i], float(seen.score[i]), regions.centre[i])
+            gazes[n].face_rest.note(found[n], xy[n])
         return found
 
 
