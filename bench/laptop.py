@@ -10,8 +10,8 @@ landmarks of the body, both hands and the face, in the environment of the interp
 
     python -m venv mp && mp/bin/pip install mediapipe==0.10.21
 
-Other work on the machine slows whoever has its turn: the load at the begin and at the end is printed, and the ratio of
-a round compares what ran within some seconds.
+Other work on the machine slows whoever has its turn: the load at the begin and at the end is printed, the ratio of a
+round compares what ran within some seconds, and CPU is what the processors worked for a frame, together.
 """
 
 import json
@@ -42,7 +42,7 @@ WARM_UP = 10
 HOLISTIC = "MediaPipe Holistic"
 COLUMNS = {
     "mean": "ms", "fps": "fps", "p50": "p50", "p95": "p95", "p95/p50": "p95/p50", "ratio": "times MediaPipe",
-    "person": "person", "hands": "hands", "face": "face",
+    "work": "CPU", "person": "person", "hands": "hands", "face": "face",
 }  # fmt: skip
 Images = NDArray[np.uint8]
 Figures = dict[str, float]
@@ -130,9 +130,10 @@ def figures(answers: Iterable[Mapping[str, Any]]) -> Figures:
     frames, ages = (1e3 * np.concatenate([a[key][WARM_UP:] for a in answers]) for key in ("frame", "age"))
     p50, p95 = np.percentile(ages, (50, 95))
     shares = {key: 100 * statistics.mean(a["found"][key] for a in answers) for key in ("person", "hands", "face")}
-    mean = float(frames.mean())
+    mean, work = float(frames.mean()), 1e3 * statistics.mean(a["work"] for a in answers)
     return {
-        "mean": mean, "fps": 1e3 / mean, "p50": float(p50), "p95": float(p95), "p95/p50": float(p95 / p50), **shares
+        "mean": mean, "fps": 1e3 / mean, "p50": float(p50), "p95": float(p95), "p95/p50": float(p95 / p50),
+        "work": work, **shares,
     }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """This project's half of `bench.laptop`: the pipeline in a process of its own, which plays frames when it is told to.
 
 Each line on standard input names a file of frames, (N, H, W, 3) RGB bytes as numpy saves them, and is answered by a
-line of JSON: the seconds from one result to the next and from capture to publication, and the share of frames (of
-hands: of both in all frames) in which something was measured.
+line of JSON: the seconds from one result to the next and from capture to publication, those that processors worked for
+a frame, and the share of frames (of hands: of both in all frames) in which something was measured.
 """
 
 import json
@@ -53,7 +53,7 @@ class Player:
         looped = results(
             self._frames(images), self.detector, self._tracker, self.engine, stride=self._stride, smooth=self._smoother
         )
-        before = time.perf_counter()
+        before, work = time.perf_counter(), time.process_time()
         with closing(looped):
             for result, frame in looped:
                 self._output.write(result, frame)
@@ -63,7 +63,8 @@ class Player:
                 before = now
                 for name, share in _measured(result).items():
                     found[name] += share / len(images)
-        return {"frame": intervals, "age": ages, "found": found}
+        work = time.process_time() - work
+        return {"frame": intervals, "age": ages, "work": work / len(images), "found": found}
 
     def _frames(self, images: NDArray[np.uint8]) -> Iterator[Frame]:
         camera = Lens().camera(images.shape[2], images.shape[1])

@@ -28,7 +28,7 @@ print(json.dumps("ready"), flush=True)
 for line in sys.stdin:
     seconds = [9.0] * 10 + [SECONDS] * 20
     found = {"person": 1.0, "hands": 0.5, "face": 1.0}
-    print(json.dumps({"frame": seconds, "age": seconds, "found": found}), flush=True)
+    print(json.dumps({"frame": seconds, "age": seconds, "work": 0.04, "found": found}), flush=True)
 """
 
 
@@ -49,10 +49,10 @@ def clip(tmp_path: Path) -> Path:
 def test_warm_ups_do_not_count_and_the_figures_are_of_the_rest() -> None:
     found = {"person": 1.0, "hands": 0.25, "face": 0.5}
     seconds = [0.010] * 90 + [0.030] * 10
-    answer = {"frame": [9.0] * WARM_UP + seconds, "age": [9.0] * WARM_UP + seconds, "found": found}
+    answer = {"frame": [9.0] * WARM_UP + seconds, "age": [9.0] * WARM_UP + seconds, "work": 0.02, "found": found}
     row = figures([answer, answer])
     assert row["mean"] == pytest.approx(12) and row["fps"] == pytest.approx(1000 / 12)
-    assert (row["p50"], row["p95"], row["p95/p50"]) == pytest.approx((10, 30, 3))
+    assert (row["p50"], row["p95"], row["p95/p50"], row["work"]) == pytest.approx((10, 30, 3, 20))
     assert (row["person"], row["hands"], row["face"]) == (100, 25, 50)
 
 
