@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -22,8 +23,11 @@ DELAY = 0.09
 """Seconds over which the work of such a detection is spread: its boxes are used on the first frame after them."""
 SETTLED = 0.2
 """Seconds for which all has to be certain before the detector may rest."""
-CLOSE = 0.05
-"""Overlap (IoU) of two people's boxes above which who is who is decided on every frame."""
+CLOSE, NEARING = 0.4, 0.08
+"""Overlap (IoU) of two people's boxes, and its change within `WINDOW`, above which who is who is decided on every
+frame."""
+WINDOW = 0.3
+"""Seconds."""
 NICENESS = 10
 """How far a detection stands back behind the networks that a frame waits for."""
 
@@ -66,10 +70,10 @@ class Lookout:
     """Runs the detector at once where somebody must be found, and else now and then, beside the other networks.
 
     It runs on the very next frame while nobody is followed, while a track is new or lost, while the engine does not
-    see somebody whom it is to estimate, and while two people are close; and until none of this was so for `SETTLED`
-    seconds. Then, every `INTERVAL` seconds, a frame is handed to a thread of low priority, which works where a core
-    has nothing better to do. After `DELAY` its boxes are used, and waited for if need be, so that the results depend
-    on the frames' times alone.
+    see somebody whom it is to estimate, and while two people meet, part or hide each other; and until none of this
+    was so for `SETTLED` seconds. Then, every `INTERVAL` seconds, a frame is handed to a thread of low priority, which
+    works where a core has nothing better to do. After `DELAY` its boxes are used, and waited for if need be, so that
+    the results depend on the frames' times alone.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -78,6 +82,7 @@ class Lookout:
         self._begun: _Begun | None = None
         self._at = self._before = self._doubt = -np.inf  # the last detection's time, the last frame's, the last doubt's
         self._urgent = True
+        self._meetings = Meetings()
 
     def close(self) -> None:
         """Waits for what is under way: afterwards the detector is not used."""
@@ -99,7 +104,8 @@ class Lookout:
         """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
         if self._begun is not None and self._begun.frame is frame:
             self._begun.then = whereabouts
-        if doubtful(tracks, people):
+        alive = [track for track in tracks if track.state is not TrackState.ENDED]
+        if self._meetings.in_doubt(alive, frame.time) or doubtful(alive, people):
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED
 
@@ -131,12 +137,41 @@ class Lookout:
         self._begun = None
 
 
+class Meetings:
+    """Whose boxes overlap, and since when how much."""
+
+    def __init__(self) -> None:
+        self._before: deque[tuple[float, dict[tuple[int, int], float]]] = deque()
+
+    def in_doubt(self, tracks: Sequence[Track], time: float) -> bool:
+        """Whether two of a frame's tracks hide each other, meet or part."""
+        now = _overlaps(tracks)
+        self._before.append((time, now))
+        while time - self._before[0][0] > WINDOW:
+            self._before.popleft()
+        then = self._before[0][1]
+        pairs = now.keys() | then.keys()
+        return any(now.get(p, 0.0) > CLOSE or abs(now.get(p, 0.0) - then.get(p, 0.0)) > NEARING for p in pairs)
+
+
+def _overlaps(tracks: Sequence[Track]) -> dict[tuple[int, int], float]:
+    """The overlap (IoU) of each two tracks that do overlap, by their ids."""
+    if len(tracks) < 2:
+        return {}
+    boxes = np.stack([track.box for track in tracks])
+    overlaps = iou(boxes, boxes)
+    rows, columns = np.nonzero(np.triu(overlaps, 1))
+    return {
+        (tracks[i].id, tracks[j].id): float(overlaps[i, j])
+        for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
+    }
+
+
 def doubtful(tracks: Sequence[Track], people: Sequence[Person]) -> bool:
-    """Whether nobody is followed, or somebody not with certainty."""
-    alive = [track for track in tracks if track.state is not TrackState.ENDED]
-    if not alive or any(track.state is not TrackState.TRACKED for track in alive):
+    """Whether nobody is followed of those who are alive, or somebody not with certainty."""
+    if not tracks or any(track.state is not TrackState.TRACKED for track in tracks):
         return True
-    return any(not carried(p) for p in people if p.state is not TrackState.ENDED) or _closest(alive) > CLOSE
+    return any(not carried(person) for person in people if person.state is not TrackState.ENDED)
 
 
 def stand_back() -> None:
@@ -149,11 +184,3 @@ def _looked(detector: Detector, frame: Frame) -> Detection:
     began = time.perf_counter()
     found = detector.detect(frame.image)
     return Detection(frame, found, time.perf_counter() - began)
-
-
-def _closest(tracks: Sequence[Track]) -> float:
-    """The greatest overlap (IoU) of two tracks' boxes."""
-    boxes = np.stack([track.box for track in tracks])
-    overlaps = iou(boxes, boxes)
-    np.fill_diagonal(overlaps, 0)
-    return float(overlaps.max())

@@ -138,12 +138,20 @@ def test_an_engine_that_says_not_where_people_are_gets_a_detection_on_every_fram
     assert len(world.looked) == 60
 
 
-def test_two_who_are_close_are_detected_on_every_frame() -> None:
+def test_two_who_meet_and_part_are_detected_on_every_frame() -> None:
     world = World({"left": standing(100), "walks": lambda t: (560 - 60 * t, 100.0)})
-    world.play(10.0)
-    overlapping = [t for t in np.arange(300) / 30 if 100 - WIDTH * 0.8 < 560 - 60 * t < 100 + WIDTH * 0.8]
-    assert set(np.round(overlapping, 3)) <= set(np.round(world.looked, 3))
-    assert len(world.looked_from(1, 5)) < 20
+    world.play(14.0)
+    touching = [t for t in np.arange(420) / 30 if abs(560 - 60 * t - 100) < WIDTH * 0.75]
+    assert set(np.round(touching, 3)) <= set(np.round(world.looked, 3))
+    assert len(world.looked_from(1, 5)) < 20 and len(world.looked_from(11, 14)) < 12
+
+
+def test_two_who_sit_side_by_side_need_no_more_than_one() -> None:
+    """Their boxes overlap, by a third of their width, all the time."""
+    world = World({"left": standing(100), "right": standing(100 + WIDTH * 2 / 3)})
+    made = world.play(6.0)
+    assert len(world.looked_from(1, 6)) < 20
+    assert {len(alive(result)) for result in made} == {2}
 
 
 def test_who_is_not_estimated_is_no_reason_to_detect() -> None:
