@@ -16,7 +16,7 @@ from pymafx_live.engines.mannequin.clip import load_truth, truth_path
 from pymafx_live.engines.mannequin.truth import TruePerson, Truth
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
-from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 
@@ -32,6 +32,7 @@ class Parts:
     tracker: Tracker
     engine: Engine
     smooth: Smoother
+    stride: Stride = 1
     clock: float = 0.0
     """Seconds of the clips that were played: trackers and engines want a time that never runs backwards."""
 
@@ -44,6 +45,7 @@ class Parts:
             parts.make_tracker(settings),
             parts.make_engine(settings, pictures),
             Smoother(settings.engine.smoothing),
+            settings.detector.stride or 1,
         )
 
 
@@ -85,7 +87,8 @@ def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
     start = pipeline.clock + 10.0
     frames = _frames(clip, truths, start)
     outcome = Outcome(fps, truths[0].camera, Pairs(), Matcher())
-    for result, frame in results(frames, pipeline.detector, pipeline.tracker, pipeline.engine, smooth=pipeline.smooth):
+    trio = pipeline.detector, pipeline.tracker, pipeline.engine
+    for result, frame in results(frames, *trio, stride=pipeline.stride, smooth=pipeline.smooth):
         truth = truths[frame.sequence]
         _pair(result, truth, frame.sequence, outcome)
         if watch is not None:

@@ -202,7 +202,7 @@ def time_pipeline(clip: Path, settings: Settings, output: ZmqOutput) -> dict[str
         closing(open_source(SourceSettings(uri=str(clip)), lens(CameraSettings()), Stop())) as source,
     ):
         tracker, smoother = parts.make_tracker(settings), Smoother(settings.engine.smoothing)
-        stride = settings.detector.stride
+        stride = settings.detector.stride or 1
         for result, frame in results(source, detector, tracker, engine, stride=stride, smooth=smoother):
             began = time.perf_counter()
             output.write(result, frame)

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench.accuracy import Figures, Outcome, Parts, figures, play
 from pymafx_live.bench.report import numbers, print_table, write_json
-from pymafx_live.configs.schema import Settings
+from pymafx_live.configs.load import load
+from pymafx_live.configs.schema import number_or_word
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.clip import cached_clip, write_clip
 from pymafx_live.engines.mannequin.motions import MOTIONS
@@ -77,6 +78,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     seeds = f"{REPORT_SEEDS[0]}-{REPORT_SEEDS[-1]}"
     parser.add_argument("--seeds", default=seeds, help=f"performances of each motion (default {seeds})")
     parser.add_argument("--frames", type=int, default=75, help="frames per clip, at 25 a second (default 75)")
+    parser.add_argument("--stride", type=number_or_word, default=1, help="the detector's: auto or a number (default 1)")
     parser.add_argument("--background", default="room", help="room, plain, or a picture file")
     parser.add_argument("--proportions", action="store_true", help="people of other builds than the embedded body's")
     parser.add_argument("--json", metavar="OUT.json", help="write the figures")
@@ -104,7 +106,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     unknown = [name for name in names if name not in MOTIONS]
     if unknown:
         raise UsageError(f"There is no mannequin motion {unknown[0]!r}: choose some of {', '.join(MOTIONS)}.")
-    pipeline = Parts.make(Settings())
+    pipeline = Parts.make(load(None, {"detector": {"stride": options.stride}}))
     body = BodyModel.embedded()
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     for name in names:

@@ -19,12 +19,12 @@ import av
 import numpy as np
 from pymafx_live.bench.latency import FPS, HEIGHT, WIDTH, subscriber, write_crowd
 from pymafx_live.bench.report import print_table, write_json
-from pymafx_live.configs.schema import Settings
+from pymafx_live.configs.schema import Settings, number_or_word
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.errors import LiveError
-from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.statistics import Statistics
@@ -53,7 +53,7 @@ def frames(clip: Path, count: int) -> Iterator[Frame]:
                 yield Frame(image, "soak", i, i / FPS, time.time(), camera, cut=i % CUT_EVERY == 0)
 
 
-def soak(clip: Path, count: int, stride: int) -> tuple[list[tuple[int, float]], Statistics]:
+def soak(clip: Path, count: int, stride: Stride) -> tuple[list[tuple[int, float]], Statistics]:
     """Runs; returns (frame, MB) at every fiftieth part of the run, and what the run counted."""
     settings = Settings()
     address = "tcp://127.0.0.1:5574"
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--frames", type=int, default=10_000, help="how many (default 10000)")
     parser.add_argument("--people", type=int, default=2, help="how many are in view (default 2)")
-    parser.add_argument("--stride", type=int, default=4, help="detect on every n-th frame (default 4)")
+    parser.add_argument("--stride", type=number_or_word, default=4, help="the detector's: auto or a number (default 4)")
     parser.add_argument("--json", metavar="OUT.json", help="write the figures")
     options = parser.parse_args(arguments)
     try:

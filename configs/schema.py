@@ -81,7 +81,19 @@ class DetectorSettings(Section):
         0.1, "lowest score of a detection; the tracker needs weak ones too", "--confidence", gt=0, lt=1
     )
     iou: float = setting(0.7, "overlap (IoU) above which two boxes are one person", "--iou", gt=0, lt=1)
-    stride: int = setting(1, "detect on every n-th frame, predict boxes between", "--stride", ge=1)
+    stride: int | Literal["auto"] | None = setting(
+        None,
+        "detect on every n-th frame, and follow between those who are there; `auto`: as often as that needs, but about "
+        "three times a second; null: `auto` where the source is live, 1 for files",
+        "--stride",
+    )
+
+    @field_validator("stride", mode="before")
+    @classmethod
+    def _auto_or_positive(cls, value: object) -> object:
+        if value in (None, "auto") or (type(value) is int and value >= 1):
+            return value
+        raise ValueError(f"must be `auto` or a whole number of 1 or more, not {value!r}")
 
 
 class TrackerSettings(Section):
@@ -177,10 +189,19 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     run: RunSettings = RunSettings()
 
+    @model_validator(mode="after")
+    def _auto_cannot_look_ahead(self) -> Self:
+        if self.run.overlap and self.detector.stride == "auto":
+            raise ValueError("run.overlap detects before `detector.stride: auto` can know whether to: give one of them")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key as the command line and the documentation need it; `kind` is its Python type or Literal, without None."""
+    """One key as the command line and the documentation need it.
+
+    `kind` is its Python type or Literal, or the tuple of those that it may be, without None.
+    """
 
     section: str
     name: str
@@ -188,6 +209,11 @@ class Key:
     kind: Any
     default: Any
     description: str
+
+
+def number_or_word(text: str) -> int | str:
+    """What a command line gives for a key that is a number or a word, such as a stride."""
+    return int(text) if text.isdecimal() else text
 
 
 def keys() -> Iterator[Key]:
@@ -198,5 +224,5 @@ def keys() -> Iterator[Key]:
             extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
             kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
             optional = type(None) in get_args(field.annotation)
-            kind = kinds[0] if optional else field.annotation
+            kind = (kinds[0] if len(kinds) == 1 else tuple(kinds)) if optional else field.annotation
             yield Key(section, name, extra["flag"], kind, field.default, field.description or "")

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 from pymafx_live.configs.load import ConfigError, load
-from pymafx_live.configs.schema import Key, keys
+from pymafx_live.configs.schema import Key, keys, number_or_word
 from pymafx_live.pipeline.errors import LiveError, UsageError
 
 _KEYS = {key.flag: key for key in keys() if key.flag}
@@ -23,8 +23,14 @@ def _option(key: Key) -> click.Option:
     names = [key.flag, _parameter(key)] + (["-v"] if key.flag == "--verbose" else [])
     if key.kind is bool:
         return click.Option(names, is_flag=True, default=None, help=key.description)
-    kind = click.Choice(get_args(key.kind)) if get_origin(key.kind) is Literal else key.kind
-    return click.Option(names, type=kind, default=None, help=key.description + shown)
+    kind: Any = key.kind
+    metavar = None
+    if isinstance(kind, tuple):
+        metavar = "|".join("N" if choice is int else "|".join(get_args(choice)) for choice in kind)
+        kind = number_or_word
+    elif get_origin(kind) is Literal:
+        kind = click.Choice(get_args(kind))
+    return click.Option(names, type=kind, default=None, help=key.description + shown, metavar=metavar)
 
 
 def _parameter(key: Key) -> str:

@@ -39,6 +39,9 @@ class Tracker(Protocol):
     def predict(self, time: float) -> list[Track]:
         """The tracks at a frame on which the detector did not run."""
 
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        """Moves tracks that are TRACKED, by id, to boxes (4,) where the engine sees them: these are no detections."""
+
     def reset(self) -> list[Track]:
         """Ends all tracks, because the scene was cut, and returns them as `ENDED`."""
 

@@ -3,25 +3,19 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from contextlib import closing
+from typing import Literal, TypeVar
 from uuid import uuid4
 
+from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
-from pymafx_live.pipeline.types import Floats, Frame, FrameResult, Person, Track
+from pymafx_live.pipeline.lookout import Detection, Lookout, every
+from pymafx_live.pipeline.types import Frame, FrameResult, Person, Track, TrackState
 
 T = TypeVar("T")
 Select = Callable[[Sequence[Track]], list[Track]]
 Smooth = Callable[[Sequence[Person], Frame], list[Person]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Detection:
-    """A frame with the boxes (N, 4) and scores (N,) found in it, None where the detector did not run."""
-
-    frame: Frame
-    found: tuple[Floats, Floats] | None
-    seconds: float
+Stride = int | Literal["auto"]
 
 
 def results(
@@ -30,29 +24,47 @@ def results(
     tracker: Tracker,
     engine: Engine,
     *,
-    stride: int = 1,
+    stride: Stride = 1,
     overlap: bool = False,
     select: Select = list,
     smooth: Smooth | None = None,
 ) -> Generator[tuple[FrameResult, Frame]]:
     """One result per frame, in order.
 
-    The detector runs on every `stride`-th frame, and on the first after a cut; between, the tracker predicts.
-    `overlap` detects on the next frame while this one is estimated: the results are the same, in less time
-    but each a little older, because its frame was taken earlier. `select` says which tracks are estimated, `smooth`
-    has the last word on the people.
+    The detector runs on every `stride`-th frame and on the first after a cut, or with `auto` as often as those who are
+    followed need it (see `Lookout`). Between, the tracker predicts, and follows where the engine sees people.
+    `overlap` detects on the next frame while this one is estimated: the results are the same, in less time but each a
+    little older, because its frame was taken earlier; `auto` cannot know so early whether to detect. `select` says
+    which tracks are estimated, `smooth` has the last word on the people.
     """
+    if stride == "auto":
+        with closing(Lookout(detector)) as lookout:
+            yield from _results(lookout.detections(source), tracker, engine, select, smooth, lookout)
+    else:
+        detections = every(source, detector, stride)
+        yield from _results(_one_ahead(detections) if overlap else detections, tracker, engine, select, smooth)
+
+
+def _results(
+    detections: Iterable[Detection],
+    tracker: Tracker,
+    engine: Engine,
+    select: Select,
+    smooth: Smooth | None,
+    lookout: Lookout | None = None,
+) -> Generator[tuple[FrameResult, Frame]]:
     run_id = uuid4().hex
-    detections: Iterator[_Detection] = _detections(source, detector, stride)
-    if overlap:
-        detections = _one_ahead(detections)
+    following = Following()
     for detection in detections:
         frame = detection.frame
         stages = {} if detection.found is None else {"detect": detection.seconds}
         began = time.perf_counter()
-        tracks = _tracks(tracker, detection)
+        tracks = _tracks(tracker, detection, following)
         tracked = time.perf_counter()
         people = engine.estimate(frame, select(tracks))
+        tracker.follow(following(tracks, people))
+        if lookout is not None:
+            lookout.note(frame, tracks, people, following.whereabouts)
         if smooth is not None:
             people = smooth(people, frame)
         stages |= {"track": tracked - began, "estimate": time.perf_counter() - tracked}
@@ -74,25 +86,16 @@ def results(
         )
 
 
-def _tracks(tracker: Tracker, detection: _Detection) -> list[Track]:
-    frame = detection.frame
+def _tracks(tracker: Tracker, detection: Detection, following: Following) -> list[Track]:
+    frame, found = detection.frame, detection.found
     ended = tracker.reset() if frame.cut else []
-    if detection.found is None:
+    if found is None:
         return ended + tracker.predict(frame.time)
-    return ended + tracker.update(*detection.found, frame.time)
-
-
-def _detections(source: Iterable[Frame], detector: Detector, stride: int) -> Iterator[_Detection]:
-    since = 0
-    for frame in source:
-        if frame.cut or since % stride == 0:
-            since = 0
-            began = time.perf_counter()
-            found = detector.detect(frame.image)
-            yield _Detection(frame, found, time.perf_counter() - began)
-        else:
-            yield _Detection(frame, None, 0.0)
-        since += 1
+    if detection.then:
+        predicted = tracker.predict(frame.time)
+        ended += [track for track in predicted if track.state is TrackState.ENDED]
+        found = following.brought_up(found, detection.then, predicted)
+    return ended + tracker.update(*found, frame.time)
 
 
 def _one_ahead(items: Iterator[T]) -> Iterator[T]:

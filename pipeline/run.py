@@ -12,7 +12,7 @@ from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.interfaces import Detector, Engine, Output, Tracker
-from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.stats import StatsFile
 from pymafx_live.pipeline.selection import Selection
@@ -79,7 +79,7 @@ def run(
             looped = opened(
                 results(
                     source, detector, tracker, engine,
-                    stride=settings.detector.stride, overlap=settings.run.overlap,
+                    stride=stride(settings, source.live), overlap=settings.run.overlap,
                     select=Selection(settings.engine.max_people, settings.engine.lock),
                     smooth=Smoother(settings.engine.smoothing),
                 )
@@ -94,6 +94,13 @@ def run(
 
 def _expected(frames: int, limit: int) -> int:
     return min(frames or limit, limit or frames)
+
+
+def stride(settings: Settings, live: bool) -> Stride:
+    """The detector's stride: what is said, or else `auto` where the source is live and nothing is detected ahead."""
+    if settings.detector.stride is not None:
+        return settings.detector.stride
+    return "auto" if live and not settings.run.overlap else 1
 
 
 def lens(settings: CameraSettings) -> Lens:

@@ -25,6 +25,11 @@ def expanded_iou(tracks: Floats, margins: Floats, boxes: Floats) -> Floats:
     return iou
 
 
+def iou(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of boxes (N, 4) with boxes (M, 4), x1, y1, x2, y2, as (N, M)."""
+    return expanded_iou(a, np.zeros((len(a), 2), np.float32), b)
+
+
 def _area(low: Floats, high: Floats) -> Floats:
     """The area between corners (..., 2), 0 where they are crossed."""
     sides = np.maximum(high - low, 0)

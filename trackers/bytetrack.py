@@ -5,6 +5,8 @@ arXiv 2110.06864. Here all times are seconds: the motion model steps by the real
 buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped frames, behave alike.
 """
 
+from collections.abc import Mapping
+
 from pymafx_live.pipeline.types import Floats, Track
 from pymafx_live.trackers.lifecycle import NEW, TRACKED, Tracks
 
@@ -53,6 +55,10 @@ class ByteTrack:
         """The tracks at `time` in seconds, on a frame without detection."""
         self._tracks.advance(time)
         return self._tracks.listed()
+
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        """Move the tracks of these ids to `boxes` (4,), where they are seen, unless they are new or lost."""
+        self._tracks.follow(boxes)
 
     def reset(self) -> list[Track]:
         """End all tracks, because the scene was cut, and list them a last time."""

@@ -1,5 +1,6 @@
 """The tracks of a run and their states: what every tracker shares, whatever way it associates."""
 
+from collections.abc import Mapping
 from itertools import count
 
 import numpy as np
@@ -62,6 +63,14 @@ class Tracks:
             self._seen[found] = True
             self._seen_at[found] = self._time
             self.state[found] = TRACKED
+
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        """Move those of these ids that are TRACKED to boxes (4,), where they are seen without a detection."""
+        tracked = np.flatnonzero(self.state == TRACKED).tolist()
+        rows = np.array([row for row in tracked if self._id[row] in boxes], np.intp)
+        if len(rows):
+            self._filters.update(rows, np.stack([boxes[key] for key in self._id[rows].tolist()]))
+            self._seen_at[rows] = self._time
 
     def miss(self) -> None:
         """Take every track that no detection was given to as missed."""

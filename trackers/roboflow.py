@@ -3,6 +3,8 @@
 import importlib.util
 import inspect
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
 from pathlib import Path
@@ -65,6 +67,12 @@ class RoboflowTracker:
     def predict(self, time: float) -> list[Track]:
         """The tracks where they last were, on a frame without detection."""
         return [Track(t.id, t.state, t.box, t.score, seen=False) for t in self._tracks.values()]
+
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        """List the tracks of these ids at `boxes` (4,) until the next detection; the package is not told."""
+        for key, track in self._tracks.items():
+            if track.id in boxes and track.state is TrackState.TRACKED:
+                self._tracks[key] = replace(track, box=boxes[track.id])
 
     def reset(self) -> list[Track]:
         """End all tracks, because the scene was cut, and list them a last time."""

@@ -4,6 +4,8 @@ Bewley et al., Simple Online and Realtime Tracking, ICIP 2016, arXiv 1602.00763.
 of a track are ByteTrack's here, in seconds.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from pymafx_live.pipeline.types import Floats, Track
 from pymafx_live.trackers.lifecycle import Tracks
@@ -31,6 +33,10 @@ class Sort:
         """The tracks at `time` in seconds, on a frame without detection."""
         self._tracks.advance(time)
         return self._tracks.listed()
+
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        """Move the tracks of these ids to `boxes` (4,), where they are seen, unless they are new or lost."""
+        self._tracks.follow(boxes)
 
     def reset(self) -> list[Track]:
         """End all tracks, because the scene was cut, and list them a last time."""

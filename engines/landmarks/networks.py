@@ -4,6 +4,7 @@ They are MediaPipe's (Apache-2.0; `engines/data/README.md`). What goes in and ou
 the heatmap refinement and the order of the blendshape points follow MediaPipe's published graphs.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -209,12 +210,18 @@ class HandNetwork:
         )
 
 
+def few(threads: int) -> int:
+    """Threads for a network of many small layers, which on two is slower than on one: a quarter of `threads`."""
+    return max((threads or len(os.sched_getaffinity(0))) // 4, 1)
+
+
 class FaceNetwork:
     """A face's region -> 478 landmarks and from them 52 blendshape coefficients."""
 
     SIZE = 256
 
     def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+        threads = few(threads)
         self._network = Network("face_landmarks_detector.onnx", threads, runtime, pictures)
         self._blendshapes = Network("face_blendshapes.onnx", threads, runtime, pictures)
         self.networks = (self._network, self._blendshapes)

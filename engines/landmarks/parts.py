@@ -45,7 +45,7 @@ def confidences(sight: Sight | None) -> dict[str, float]:
     if sight is None:
         return dict.fromkeys((*BODY_PARTS, "jaw", "eyes", "transl"), 0.0)
     v = sight.visibility
-    face = 0.0 if sight.face is None else sight.face.score
+    face = 0.0 if sight.face is None or sight.face.held else sight.face.score
     ends = {part: (float(v[middle]), float(v[end])) for part, (middle, end) in LIMBS.items()}
     seen = {part: max(min(pair), HALF_SEEN * max(pair)) for part, pair in ends.items()}
     seen["torso"] = float(np.sort(v[[11, 12, 23, 24]])[-3:].mean())

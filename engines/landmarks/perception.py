@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pymafx_live.engines.arrays import Image, Mask, Reals
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import gates, search
+from pymafx_live.engines.landmarks.ahead import LookingAhead, Workers
 from pymafx_live.engines.landmarks.networks import (
     BodyLandmarks,
     BodyNetwork,
@@ -27,6 +28,7 @@ from pymafx_live.engines.landmarks.regions import (
     hand_from_knuckles,
     hand_from_landmarks,
 )
+from pymafx_live.engines.landmarks.rest import FaceRest
 
 Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
 KEPT, DOUBT, SURELY = 0.2, 0.5, 1.2
@@ -55,6 +57,7 @@ class Gaze:
     face: Regions | None = None
     misses: dict[str, int] = field(default_factory=lambda: {"left": 0, "right": 0})
     """For how many frames each hand has been sought in vain."""
+    face_rest: FaceRest = field(default_factory=FaceRest)
     ratio: float = 0.0
     """The side of the body's region in spans of the upper body; 0 before there was one."""
     waited: int = 0
@@ -82,12 +85,16 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One believed face: `xyz` (478, 3) pixels, `blendshapes` (52,), `score`, its region's `centre` (2,)."""
+    """One believed face: `xyz` (478, 3) pixels, `blendshapes` (52,), `score`, its region's `centre` (2,).
+
+    `held` says that it is the frame before's, because nothing was moving.
+    """
 
     xyz: Reals
     blendshapes: Reals
     score: float
     centre: Reals
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +123,15 @@ class Perception:
         self.body = BodyNetwork(threads, runtime, pictures)
         self.hand = HandNetwork(threads, runtime, pictures)
         self.face = FaceNetwork(threads, runtime, pictures)
-        self._lane = pictures.lane(self.body.networks[0].device)
+        device = self.body.networks[0].device
+        self._workers = Workers(threads, device)
+        self._hands, self._faces = LookingAhead(self.hand, self._workers), LookingAhead(self.face, self._workers)
+        self._lane = pictures.lane(device)
         self.stages: dict[str, float] = {}
 
     def close(self) -> None:
         """Gives back what the networks hold."""
+        self._workers.close()
         for network in (*self.body.networks, *self.hand.networks, *self.face.networks):
             network.close()
 
@@ -135,15 +146,16 @@ class Perception:
         if not gazes:
             return sights
         clock = [perf_counter()]
+        self._look_ahead(bgr, gazes)
         found, regions, good = self.bodies(bgr, boxes, gazes)
         clock.append(perf_counter())
         people = np.nonzero(good)[0].tolist()
         seen = [gazes[n] for n in people]
         xy, visibility = found.xy[people], found.visibility[people]
         visibility *= in_picture(xy, EDGE * regions.side[people, None], _size(bgr))
-        hands = self.hands(bgr, xy, visibility, seen)
+        faces = self.faces(bgr, xy, visibility, seen)  # before the hands, which another core is looking at
         clock.append(perf_counter())
-        faces = self.faces(bgr, xy, visibility, seen)
+        hands = self.hands(bgr, xy, visibility, seen)
         clock.append(perf_counter())
         following = body_from_landmarks(found.xy)
         for n in range(len(gazes)):
@@ -155,8 +167,15 @@ class Perception:
                 xy[k, :33], visibility[k, :33], found.world[n, :33], float(found.score[n]),
                 regions.centre[n], float(regions.side[n]), hands[k], faces[k],
             )  # fmt: skip
-        self.stages = dict(zip(("body", "hands", "face"), np.diff(clock).tolist(), strict=True))
+        self.stages = dict(zip(("body", "face", "hands"), np.diff(clock).tolist(), strict=True))
         return sights
+
+    def _look_ahead(self, bgr: Image, gazes: Sequence[Gaze]) -> None:
+        """Begins with the hands and faces that are followed."""
+        hands = [region for gaze in gazes for region in gaze.hands.values() if region is not None]
+        faces = [gaze.face for gaze in gazes if gaze.face is not None and not gaze.face_rest.due]
+        self._hands.begin(bgr, concatenate(hands) if hands else None)
+        self._faces.begin(bgr, concatenate(faces) if faces else None)
 
     def bodies(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> tuple[BodyLandmarks, Regions, Mask]:
         """Body landmarks of N people, the regions that showed them, and which of them are believed.
@@ -223,7 +242,7 @@ class Perception:
         seen = _no_hands(len(jobs))
         if followed.any():
             _put(regions, followed, concatenate([r for n, s in jobs if (r := gazes[n].hands[s]) is not None]))
-            _put_landmarks(seen, followed, self.hand(bgr, regions[followed]))
+            _put_landmarks(seen, followed, self._hands(bgr, regions[followed]))
         good = arms.believed(seen)
         sought = ~good & np.array([gazes[n].hand_due(s) for n, s in jobs])
         if sought.any():
@@ -272,15 +291,19 @@ class Perception:
             _put_landmarks(seen, again[better], second[better])
 
     def faces(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
-        """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice."""
-        found: list[Face | None] = [None] * len(gazes)
+        """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice.
+
+        While nothing moves in a face, the one of the frame before does for every second frame.
+        """
+        found = [gaze.face_rest.take(points) for gaze, points in zip(gazes, xy, strict=True)]
         jobs = [n for n in range(len(gazes)) if gazes[n].face is not None or visibility[n, [0, 2, 5]].min() > 0.5]
+        jobs = [n for n in jobs if found[n] is None]
         if not jobs:
             return found
         guess = face_from_body(xy[jobs])
         kept = [gazes[n].face for n in jobs]
         regions = concatenate([guess[i : i + 1] if r is None else r for i, r in enumerate(kept)])
-        seen = self.face(bgr, regions)
+        seen = self._faces(bgr, regions)
         new = np.array([r is None for r in kept])
         if new.any():
             closer = face_from_landmarks(seen.xyz[new, :, :2])
@@ -292,6 +315,7 @@ class Perception:
             gazes[n].face = following[i : i + 1] if good[i] else None
             if good[i]:
                 found[n] = Face(seen.xyz[i], seen.blendshapes[i], float(seen.score[i]), regions.centre[i])
+            gazes[n].face_rest.note(found[n], xy[n])
         return found
 
 

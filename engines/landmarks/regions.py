@@ -32,9 +32,12 @@ class Regions:
     def affine(self, size: int) -> Reals:
         """The maps from a crop of `size` pixels to the image, (N, 2, 3)."""
         c, s = np.cos(self.angle) * self.side / size, np.sin(self.angle) * self.side / size
-        linear = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
-        offset = self.centre - linear @ np.array([size / 2, size / 2])
-        return np.concatenate([linear, offset[..., None]], -1).astype(np.float32)
+        maps = np.empty((len(self), 2, 3), np.float32)
+        maps[:, 0, 0] = maps[:, 1, 1] = c
+        maps[:, 0, 1], maps[:, 1, 0] = -s, s
+        maps[:, 0, 2] = self.centre[:, 0] - (c - s) * (size / 2)
+        maps[:, 1, 2] = self.centre[:, 1] - (s + c) * (size / 2)
+        return maps
 
 
 def concatenate(regions: list[Regions]) -> Regions:

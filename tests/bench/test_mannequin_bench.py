@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pymafx_live.bench import mannequin
 from pymafx_live.bench.accuracy import Parts, figures, play
+from pymafx_live.configs.load import load
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.engines.mannequin.truth import Truth
@@ -48,6 +49,9 @@ class Oracle:
 
     def predict(self, time: float) -> list[Track]:
         return []
+
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        pass
 
     def reset(self) -> list[Track]:
         return []
@@ -199,3 +203,20 @@ def test_the_whole_pipeline_is_evaluated_and_reported(
     assert 0 < front["body"] < 120 and 0 < front["left_hand"] < 150
     assert "tuned on" in capsys.readouterr().out
     assert len(list(pictures.glob("front-7-*.png"))) == 2
+
+
+def test_detecting_as_often_as_needed_loses_nobody_whom_every_frame_keeps(tmp_path: Path) -> None:
+    """Two people cross: the real detector, tracker and engine."""
+    clip = cached_clip("crossing", 1, 38, 12.5, background="plain")
+    counts = {}
+    for stride in (1, "auto"):
+        pipeline = Parts.make(load(None, {"detector": {"stride": stride}}))
+        looks: list[float] = []
+        detect = pipeline.detector.detect
+        pipeline.detector.detect = lambda image, detect=detect, looks=looks: looks.append(0) or detect(image)  # type: ignore
+        matcher = play(clip, pipeline).matcher
+        counts[stride] = (matcher.missed, matcher.false, matcher.switches, len(looks))
+        pipeline.engine.close()
+    every, auto = counts[1], counts["auto"]
+    assert every[3] == 38 and auto[3] < 30
+    assert all(a <= b for a, b in zip(auto[:3], every[:3], strict=True)), counts

@@ -40,7 +40,10 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
         ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),
         ("detector: {confidence: .nan}", r"`detector\.confidence` cannot be nan: it should be a finite number"),
-        ("detector: {stride: 0}", r"`detector\.stride` cannot be 0: it should be greater than or equal to 1"),
+        ("detector: {stride: 0}", r"detector\.stride: must be `auto` or a whole number of 1 or more, not 0"),
+        ("detector: {stride: true}", r"detector\.stride: must be `auto` or a whole number of 1 or more, not True"),
+        ("detector: {stride: often}", r"detector\.stride: must be `auto` or a whole number of 1 or more, not 'often'"),
+        ("detector: {stride: auto}\nrun: {overlap: true}", r"run\.overlap detects before `detector\.stride: auto` can"),
         ("run: {overlap: 1}", r"`run\.overlap` cannot be 1: it should be a valid boolean"),
         ("detector: 640", r"`detector` must be a section with keys of its own, not 640"),
         ("tracker: {options: 3}", r"`tracker\.options` must be a section with keys of its own, not 3"),
@@ -63,8 +66,8 @@ def test_a_missing_configuration(tmp_path):
 
 
 def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path):
-    with pytest.raises(ConfigError, match=r"the command line: `detector\.stride` cannot be 0"):
-        load(written(tmp_path, "detector: {size: 320}"), {"detector": {"stride": 0}})
+    with pytest.raises(ConfigError, match=r"the command line: `detector\.size` cannot be 0"):
+        load(written(tmp_path, "detector: {stride: auto}"), {"detector": {"size": 0}})
 
 
 def test_flags_are_unique():

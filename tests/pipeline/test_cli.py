@@ -68,7 +68,7 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
         if not key.flag:
             continue
         name = f"{key.section}.{key.name}"
-        choices = get_args(key.kind)
+        choices = get_args(key.kind[-1] if isinstance(key.kind, tuple) else key.kind)
         value = choices[-1] if choices else numbers.get(name, values[key.kind])
         assert command(key.flag, *([value] if value else []), *needs.get(key.flag, []))[0] == EXIT_OK
         expected = value if choices else key.kind(value) if value else True
@@ -206,5 +206,13 @@ def test_an_error_of_ours_asks_for_a_report(command, monkeypatch):
 def test_flags_are_clicks_own_types():
     """A value of another type is refused by the command line itself, with its usual sentence."""
     kinds = {option.name: option.type for option in cli.main.params}
-    assert kinds["detector__stride"] is click.INT
+    assert kinds["detector__size"] is click.INT
     assert kinds["detector__confidence"] is click.FLOAT
+
+
+@pytest.mark.parametrize(("given", "stride"), [("3", 3), ("auto", "auto")])
+def test_a_stride_is_a_number_or_auto(command, monkeypatch, given, stride):
+    asked: list[Settings] = []
+    monkeypatch.setattr(terminal, "run_in_terminal", asked.append)
+    assert command("--stride", given)[0] == 0
+    assert asked[0].detector.stride == stride

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
@@ -20,7 +21,7 @@ from pymafx_live.engines.mannequin.clip import demo_clip
 from pymafx_live.pipeline.client import Subscriber
 from pymafx_live.pipeline.run import Makers, run
 from pymafx_live.pipeline.statistics import Statistics
-from pymafx_live.pipeline.types import Origin
+from pymafx_live.pipeline.types import Origin, Part
 from pymafx_live.pipeline.wire import from_map
 
 COMMAND = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()"]
@@ -286,3 +287,28 @@ def test_detector_and_engine_share_the_pictures(clips, green_detector, box_engin
     run(settings, Statistics(), makers=Makers(detector=made(green_detector), engine=made(box_engine)))
     assert len(given) == 2 and given[0] is given[1] and isinstance(given[0], Pictures)
     assert green_detector.calls == len(box_engine.tracks) == 3
+
+
+@pytest.mark.parametrize(("realtime", "overlap"), [(False, False), (True, False), (True, True)])
+def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame(
+    clips, green_detector, box_engine, realtime, overlap
+):
+    """The engine of this test says where it sees people, as the real ones do."""
+
+    def estimate(frame, tracks, plain=box_engine.estimate):
+        where = [{"keypoints": np.tile([*t.box[:2], 1], (33, 1)).astype(np.float32)} for t in tracks]
+        parts = {"transl": Part(1.0, Origin.MEASURED)}
+        return [replace(p, parts=parts, extra=e) for p, e in zip(plain(frame, tracks), where, strict=True)]
+
+    box_engine.estimate = estimate
+    settings = Settings(
+        source=SourceSettings(uri=str(clips.write(count=40)), realtime=realtime),
+        output=OutputSettings(bind=""),
+        run=RunSettings(overlap=overlap),
+    )
+    statistics = Statistics()
+    run(settings, statistics, makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine))
+    if realtime and not overlap:
+        assert green_detector.calls < statistics.frames * 2 / 3
+    else:
+        assert green_detector.calls == statistics.frames

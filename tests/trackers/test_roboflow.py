@@ -47,6 +47,18 @@ def test_it_follows_two_people_through_a_gap(name: str) -> None:
 
 
 @needs_package
+def test_a_track_is_listed_where_it_is_seen_until_the_next_detection() -> None:
+    tracker = create_tracker("trackers:bytetrack", buffer=0.5)
+    for frame in range(5):
+        tracks = tracker.update(STANDER[None], np.array([0.9], np.float32), frame / 30)
+    tracker.follow({tracks[0].id: WALKER, 99: STANDER})
+    np.testing.assert_array_equal(tracker.predict(5 / 30)[0].box, WALKER)
+    np.testing.assert_allclose(
+        tracker.update(STANDER[None], np.array([0.9], np.float32), 6 / 30)[0].box, STANDER, atol=5
+    )
+
+
+@needs_package
 def test_wrong_names_and_options_are_told() -> None:
     with pytest.raises(UsageError, match="bytetrack"):
         create_tracker("trackers:deep")

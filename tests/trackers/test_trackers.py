@@ -51,6 +51,25 @@ def test_the_life_of_a_track(tracker: Own) -> None:
     assert states(tracker.update(*here, 2.1)) == [(2, "new", True)]
 
 
+def test_a_track_goes_where_it_is_seen_without_a_detection(tracker: Own) -> None:
+    """What is seen counts as seen, but confirms nothing: new and lost tracks need a detection."""
+    tracker.update(*people(box(300)), 0.0)
+    tracker.follow({1: np.array(box(400), np.float32)})
+    assert tracker.predict(0.0)[0].box[0] == pytest.approx(260)
+    tracker.update(*people(box(300)), 0.1)
+    for frame in range(2, 12):
+        assert states(tracker.predict(frame / 10)) == [(1, "tracked", False)]
+        tracker.follow({1: np.array(box(300 + 20 * frame), np.float32), 7: np.array(box(0), np.float32)})
+    (track,) = tracker.predict(1.2)
+    np.testing.assert_allclose(track.box, box(540), atol=4)
+    assert states(tracker.update(*NOBODY, 1.3)) == [(1, "lost", False)]
+    before = tracker.predict(1.3)[0].box
+    tracker.follow({1: np.array(box(0), np.float32)})
+    np.testing.assert_array_equal(tracker.predict(1.3)[0].box, before)
+    assert states(tracker.predict(2.05)) == [(1, "lost", False)]
+    assert states(tracker.predict(2.15)) == [(1, "ended", False)]
+
+
 def test_a_new_track_that_is_missed_once_ends(tracker: Own) -> None:
     tracker.update(*people(box(300)), 0.0)
     assert states(tracker.predict(0.05)) == [(1, "new", False)]

@@ -1,0 +1,186 @@
+"""When the detector runs: on every n-th frame, or as often as those who are followed need it."""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+from pymafx_live.pipeline.following import Found, Whereabouts, carried
+from pymafx_live.pipeline.interfaces import Detector
+from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
+from pymafx_live.trackers.association import iou
+
+NEWCOMERS = 0.4
+"""Seconds after which a newcomer has to be there at the latest."""
+INTERVAL = 0.28
+"""Seconds from one detection to the next while everybody is followed with certainty."""
+DELAY = 0.09
+"""Seconds over which the work of such a detection is spread: its boxes are used on the first frame after them."""
+SETTLED = 0.2
+"""Seconds for which all has to be certain before the detector may rest."""
+CLOSE, NEARING = 0.4, 0.08
+"""Overlap (IoU) of two people's boxes, and its change within `WINDOW`, above which who is who is decided on every
+frame."""
+WINDOW = 0.3
+"""Seconds."""
+NICENESS = 10
+"""How far a detection stands back behind the networks that a frame waits for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """A frame with what was found in it, None where the detector did not run, and the seconds that the loop waited.
+
+    Where the detector looked at an earlier frame, `then` holds where the tracks were, by id.
+    """
+
+    frame: Frame
+    found: Found | None = None
+    seconds: float = 0.0
+    then: Mapping[int, Whereabouts] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class _Begun:
+    """A detection that is under way."""
+
+    frame: Frame
+    work: Future[Found]
+    then: Mapping[int, Whereabouts] = field(default_factory=dict)
+
+
+def every(source: Iterable[Frame], detector: Detector, stride: int) -> Iterator[Detection]:
+    """The detector runs on every `stride`-th frame, and on the first after a cut."""
+    since = 0
+    for frame in source:
+        if frame.cut or since % stride == 0:
+            since = 0
+            yield _looked(detector, frame)
+        else:
+            yield Detection(frame)
+        since += 1
+
+
+class Lookout:
+    """Runs the detector at once where somebody must be found, and else now and then, beside the other networks.
+
+    It runs on the very next frame while nobody is followed, while a track is new or lost, while the engine does not
+    see somebody whom it is to estimate, and while two people meet, part or hide each other; and until none of this
+    was so for `SETTLED` seconds. Then, every `INTERVAL` seconds, a frame is handed to a thread of low priority, which
+    works where a core has nothing better to do. After `DELAY` its boxes are used, and waited for if need be, so that
+    the results depend on the frames' times alone.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="detect", initializer=stand_back)
+        self._begun: _Begun | None = None
+        self._at = self._before = self._doubt = -np.inf  # the last detection's time, the last frame's, the last doubt's
+        self._urgent = True
+        self._meetings = Meetings()
+
+    def close(self) -> None:
+        """Waits for what is under way: afterwards the detector is not used."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def detections(self, source: Iterable[Frame]) -> Iterator[Detection]:
+        """Every frame of the source; `note` is to be told of each before the next is asked for."""
+        for frame in source:
+            yield self._detection(frame)
+            self._before = frame.time
+
+    def note(
+        self,
+        frame: Frame,
+        tracks: Sequence[Track],
+        people: Sequence[Person],
+        whereabouts: Mapping[int, Whereabouts],
+    ) -> None:
+        """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
+        if self._begun is not None and self._begun.frame is frame:
+            self._begun.then = whereabouts
+        alive = [track for track in tracks if track.state is not TrackState.ENDED]
+        if self._meetings.in_doubt(alive, frame.time) or doubtful(alive, people):
+            self._doubt = frame.time
+        self._urgent = frame.time - self._doubt < SETTLED
+
+    def _detection(self, frame: Frame) -> Detection:
+        if self._urgent or frame.cut:
+            self._drop()
+            return self._now(frame)
+        begun = self._begun
+        if begun is not None and frame.time >= begun.frame.time + DELAY:
+            self._begun = None
+            start = time.perf_counter()
+            return Detection(frame, begun.work.result(), time.perf_counter() - start, begun.then)
+        pause = frame.time - self._before
+        if pause >= DELAY and frame.time + pause > self._at + NEWCOMERS:  # frames are so few: nothing to spread over
+            return self._now(frame)
+        if pause < DELAY and begun is None and frame.time >= self._at + INTERVAL:
+            self._at = frame.time
+            self._begun = _Begun(frame, self._worker.submit(self._detector.detect, frame.image))
+        return Detection(frame)
+
+    def _now(self, frame: Frame) -> Detection:
+        self._at = frame.time
+        return _looked(self._detector, frame)
+
+    def _drop(self) -> None:
+        """Forgets what is under way, and waits for its end: a detector is one thread's at a time."""
+        if self._begun is not None and not self._begun.work.cancel():
+            self._begun.work.result()
+        self._begun = None
+
+
+class Meetings:
+    """Whose boxes overlap, and since when how much."""
+
+    def __init__(self) -> None:
+        self._before: deque[tuple[float, dict[tuple[int, int], float]]] = deque()
+
+    def in_doubt(self, tracks: Sequence[Track], time: float) -> bool:
+        """Whether two of a frame's tracks hide each other, meet or part."""
+        now = _overlaps(tracks)
+        self._before.append((time, now))
+        while time - self._before[0][0] > WINDOW:
+            self._before.popleft()
+        then = self._before[0][1]
+        pairs = now.keys() | then.keys()
+        return any(now.get(p, 0.0) > CLOSE or abs(now.get(p, 0.0) - then.get(p, 0.0)) > NEARING for p in pairs)
+
+
+def _overlaps(tracks: Sequence[Track]) -> dict[tuple[int, int], float]:
+    """The overlap (IoU) of each two tracks that do overlap, by their ids."""
+    if len(tracks) < 2:
+        return {}
+    boxes = np.stack([track.box for track in tracks])
+    overlaps = iou(boxes, boxes)
+    rows, columns = np.nonzero(np.triu(overlaps, 1))
+    return {
+        (tracks[i].id, tracks[j].id): float(overlaps[i, j])
+        for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
+    }
+
+
+def doubtful(tracks: Sequence[Track], people: Sequence[Person]) -> bool:
+    """Whether nobody is followed of those who are alive, or somebody not with certainty."""
+    if not tracks or any(track.state is not TrackState.TRACKED for track in tracks):
+        return True
+    return any(not carried(person) for person in people if person.state is not TrackState.ENDED)
+
+
+def stand_back() -> None:
+    """Gives the thread that calls this a low priority: it works where others leave a core free."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def _looked(detector: Detector, frame: Frame) -> Detection:
+    began = time.perf_counter()
+    found = detector.detect(frame.image)
+    return Detection(frame, found, time.perf_counter() - began)
