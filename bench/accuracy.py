@@ -157,7 +157,7 @@ def figures(outcomes: Iterable[Outcome], body: BodyModel) -> Figures:
 def _errors(outcome: Outcome, body: BodyModel) -> dict[str, NDArray[np.float64]]:
     """Each figure's values over the pairs of one clip."""
     pairs = outcome.pairs
-    joints, rotations = _estimated_joints(pairs.estimated, body)
+    joints, rotations = estimated_joints(pairs.estimated, body)
     true_joints = np.array([p.joints for p in pairs.true], np.float64).reshape(-1, 55, 3)
     true_rotations = _true_rotations(pairs.true, body)
     offset = joints[:, 0] - true_joints[:, 0]
@@ -213,7 +213,7 @@ def _seen_hands(pairs: Pairs) -> NDArray[np.bool_]:
     return np.array(origins, bool).reshape(-1, 2)
 
 
-def _estimated_joints(people: list[Person], body: BodyModel) -> tuple[metrics.Values, metrics.Values]:
+def estimated_joints(people: list[Person], body: BodyModel) -> tuple[metrics.Values, metrics.Values]:
     """Joints (N, 55, 3) and global rotations (N, 55, 3, 3) of estimated people on the embedded body."""
     pose = np.array([p.full_pose for p in people]).reshape(-1, 55, 3)
     transl = np.array([p.transl for p in people]).reshape(-1, 3)
