@@ -207,7 +207,8 @@ class Perception:
     def _search(self, bgr: Image, boxes: Reals, who: NDArray[np.intp]) -> tuple[BodyLandmarks, Regions, Reals]:
         """The best skeletons of the people `who` (K,) among boxes (N, 4), their regions and agreement.
 
-        The best of all regions that are tried is looked at a second time, upright along the body.
+        The best of all regions that are tried is looked at a second time, upright along the body, and where it agrees
+        badly a third time.
         """
         regions, owner = search.candidates(boxes[who], _size(bgr))
         found, agreed = self._see(bgr, regions, boxes, who[owner])
@@ -217,7 +218,12 @@ class Perception:
         worse = again < agreed[best]
         _put(upright, worse, regions[best][worse])
         _put_landmarks(closer, worse, found[best][worse])
-        return closer, upright, np.maximum(again, agreed[best])
+        agreed = np.maximum(again, agreed[best])
+        unsure = np.nonzero((agreed >= search.FOUND) & (agreed < search.SURE))[0]
+        if len(unsure):  # what is nobody agrees once by chance, and not where it leads
+            _, third = self._see(bgr, body_from_landmarks(closer.xy[unsure]), boxes, who[unsure])
+            agreed[unsure] = np.where(third >= search.FOUND, agreed[unsure], 0)
+        return closer, upright, agreed
 
     def _see(self, bgr: Image, regions: Regions, boxes: Reals, owner: NDArray[np.intp]) -> tuple[BodyLandmarks, Reals]:
         """The skeletons in M regions, and how well they agree with the boxes (N, 4) of their `owner` (M,)."""

@@ -244,10 +244,15 @@ def _shapes(base: Indices, turned: Indices, rigid: NDArray[np.bool_]) -> tuple[R
     return stretch, swell
 
 
+@cache
+def _stretch() -> Reals:
+    """How much each bone (55, S) grows with each direction of shape."""
+    return _shapes(np.zeros(0, int), np.zeros(0, int), np.zeros(0, bool))[0]
+
+
 def bones(shape: Reals) -> Reals:
     """The ratios (P, 55) of the bones' lengths to the rest skeleton's for shapes (P, S)."""
-    stretch, _ = _shapes(np.zeros(0, int), np.zeros(0, int), np.zeros(0, bool))
-    return np.asarray(1 + shape @ stretch.T)
+    return np.asarray(1 + shape @ _stretch().T)
 
 
 def build_hand(rest: Reals, offsets: Reals) -> Chain:

@@ -22,8 +22,9 @@ SLENDER, NARROW = 4.5, 2.6
 """A body is at most so many times as high as its box is broad; one whose box is cut at the side is at least so."""
 SLIP = 2.0
 """How fast agreement falls as the region that a skeleton asks for differs from the one that it was found in."""
-FOUND = 0.4
-"""How well a skeleton must agree to be somebody: a forearm that is taken for a body reaches 0.35."""
+FOUND, SURE = 0.4, 0.55
+"""How well a skeleton must agree to be somebody, and how well at once: a forearm that is taken for a body reaches 0.5,
+and 0.2 where that leads."""
 VISIBLE = 0.5
 HEAD, HAND, FOOT, FLESH = 0.28, 0.08, 0.08, 0.12
 """How far the body reaches beyond its landmarks, in breadths of the shoulders."""

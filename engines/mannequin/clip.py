@@ -15,7 +15,7 @@ from pymafx_live.engines.runtime.cache import user_cache
 from pymafx_live.pipeline.errors import AssetError
 from pymafx_live.pipeline.types import Camera
 
-VERSION = 6
+VERSION = 7
 """Raised whenever the same arguments give other pixels or another truth: no stale clip is found in the cache."""
 
 DEMO_SEED, DEMO_FRAMES, DEMO_FPS, DEMO_FOV = 5, 250, 25.0, 60.0

@@ -85,16 +85,10 @@ def _keep_close(rng: Generator, t: Signal, figure: Figure, side: str) -> None:
 
 
 def back(rng: Generator, t: Signal, cast: Cast) -> Act:
-    """Seen from behind: standing, walking away, or entering and turning the back to the camera."""
-    kind = rng.integers(3)
-    skeleton = cast.skeleton(rng)
-    if kind == 0:
-        people = [_back_turned(rng, t, cast, skeleton)]
-    elif kind == 1:
-        people = [_away(rng, t, cast, skeleton)]
-    else:
-        people = [_entering(rng, t, cast, skeleton)]
-    if kind == 0 and rng.random() < 0.4:
+    """Seen from behind: standing, walking away, entering or turning round and showing the back to the camera."""
+    deed = (_back_turned, _away, _entering, _turning_round)[rng.integers(4)]
+    people = [deed(rng, t, cast, cast.skeleton(rng))]
+    if deed is _back_turned and rng.random() < 0.4:
         other = _back_turned(rng, t, cast, cast.skeleton(rng))
         aside = rng.choice([-1, 1]) * rng.uniform(0.55, 0.9)
         assert other.path is not None
@@ -102,19 +96,15 @@ def back(rng: Generator, t: Signal, cast: Cast) -> Act:
         people.append(other)
     if rng.random() < 0.25:
         people[0] = replace(people[0], carries="bag")
-    assert people[0].path is not None
-    nearest = people[0].path[:, 2].max()
-    target = _crowns(people).mean(0) * (1, 1, 0) + (0, 0, people[0].path[:, 2].mean())
-    distance = rng.uniform(1.3, 3.6) if kind != 1 else nearest - target[2] + rng.uniform(1.0, 1.6)
-    view = _camera(
-        rng,
-        target,
-        distance,
-        rng.uniform(0.9, 1.7),
-        rng.uniform(50, 70),
-        (rng.uniform(0.4, 0.6), rng.uniform(0.06, 0.25)),
-    )
-    return Act(people, view=view, varied=True)
+    path = people[0].path
+    assert path is not None
+    depth = path[:, 2].mean() if deed in (_away, _back_turned) else path[-1, 2]
+    target = _crowns(people).mean(0) * (1, 1, 0) + (0, 0, depth)
+    distance = rng.uniform(1.3, 3.6)
+    if deed is not _back_turned:  # nobody comes nearer than an arm's length
+        distance = max(distance if deed is not _away else 0.0, path[:, 2].max() - depth + rng.uniform(0.8, 1.5))
+    at = rng.uniform(0.4, 0.6), rng.uniform(0.06, 0.25)
+    return Act(people, view=_camera(rng, target, distance, rng.uniform(0.9, 1.7), rng.uniform(50, 70), at), varied=True)
 
 
 def _back_turned(rng: Generator, t: Signal, cast: Cast, skeleton: Skeleton) -> Performance:
@@ -138,13 +128,23 @@ def _away(rng: Generator, t: Signal, cast: Cast, skeleton: Skeleton) -> Performa
 
 def _entering(rng: Generator, t: Signal, cast: Cast, skeleton: Skeleton) -> Performance:
     """Walking in from one side, turning the back to the camera and standing so."""
-    figure = Figure(len(t), cast.rest)
-    side = rng.choice([-1, 1])
-    start = rng.uniform(0.9, 1.4)
+    start, side = rng.uniform(0.7, 1.3), rng.choice([-1, 1])
     still = through(t, (start, start + 0.7), (1.0, 0.03))
-    heading = side * through(t, (start - 0.1, start + 0.9), (np.pi / 2, np.pi - rng.uniform(-0.3, 0.3)))
+    way = rng.uniform(0.8, 1.9)  # from obliquely towards the camera to obliquely away from it
+    heading = side * through(t, (start - 0.1, start + rng.uniform(0.5, 0.9)), (way, np.pi - rng.uniform(-0.3, 0.3)))
+    figure = Figure(len(t), cast.rest)
     support = gait(figure, rng, t, heading + wander(rng, t, 0, 0.05, 4), rng.uniform(0.6, 0.8) * still, 0.85)
     return _planted(skeleton, figure, support, t, (0.0, 0.0), len(t) - 1)
+
+
+def _turning_round(rng: Generator, t: Signal, cast: Cast, skeleton: Skeleton) -> Performance:
+    """Facing the camera, then turning the back to it on the spot."""
+    start = rng.uniform(0.0, 0.8)
+    turn = rng.choice([-1, 1]) * through(t, (start, start + rng.uniform(0.7, 1.1)), (0.0, np.pi))
+    figure = Figure(len(t), cast.rest)
+    heading = rng.uniform(-0.4, 0.4) + turn + wander(rng, t, 0, 0.05, 4)
+    support = gait(figure, rng, t, heading, 0.04 + 0.2 * np.abs(np.sin(turn)), 0.9)
+    return _planted(skeleton, figure, support, t, (0.0, 0.0), 0)
 
 
 def furniture(rng: Generator, t: Signal, cast: Cast) -> Act:

@@ -114,3 +114,27 @@ def test_a_face_that_fills_the_picture_is_no_small_body(
     person, _ = look(engine, detector, np.asarray(image, np.uint8))
     assert person.parts["head"].origin is Origin.MEASURED
     assert 0.2 < person.pelvis[2] < 1.2
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "box"),
+    [
+        ("learn.mkv", 6, (199, 336, 273, 480)), ("learn.mkv", 30, (151, 95, 282, 235)),
+        ("learn.mkv", 42, (162, 134, 279, 291)), ("help.mkv", 0, (403, 306, 470, 480)),
+    ],
+)  # fmt: skip
+def test_a_forearm_with_its_hand_is_nobody(
+    engine: LandmarkEngine, name: str, number: int, box: tuple[int, int, int, int]
+) -> None:
+    """Cut out of the frame and held before a grey wall, as a detector's person."""
+    arm = list(frames(name, number + 1))[number][box[1] : box[3], box[0] : box[2]]
+    size = 320 / max(arm.shape)
+    arm = cv2.resize(arm, None, fx=size, fy=size)
+    image = np.full((360, 640, 3), 128, np.uint8)
+    height, width = arm.shape[:2]
+    image[20 : 20 + height, 200 : 200 + width] = arm
+    track = Track(1, TrackState.TRACKED, np.array([200, 20, 200 + width, 20 + height], np.float32), 0.7)
+    for moment in range(4):
+        frame = Frame(image, "test", moment, moment / 30, 0.0, Lens().camera(640, 360), cut=moment == 0)
+        person = engine.estimate(frame, [track])[0]
+        assert {part.origin for part in person.parts.values()} == {Origin.DEFAULT}
