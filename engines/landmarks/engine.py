@@ -96,7 +96,7 @@ class LandmarkEngine:
         subjects = []
         for memory, sight in zip(memories, sights, strict=True):
             if sight is not None:
-                seen = parts.measured(parts.confidences(sight))
+                seen = parts.measured(sight)
                 memory.since.update({part: frame.time for part in seen if seen[part]})
                 unseen = {part: memory.unseen(part, frame.time) for part in parts.BODY_PARTS}
                 dt = max(frame.time - memory.time, 1e-3)
@@ -133,7 +133,7 @@ class LandmarkEngine:
     def _person(self, track: Track, sight: Sight | None, time: float) -> Person:
         """The published form of a track's memory."""
         memory, fit = self._memory[track.id], self.options.fit
-        described = parts.origins(parts.confidences(sight), memory.since, time, fit.hold + 2 * fit.ease)
+        described = parts.origins(sight, memory.since, time, fit.hold + 2 * fit.ease)
         if memory.fit is None:
             return Person(track.id, track.state, track.box, track.score, self.name, described)
         pose = self._fitter.rotations(memory.fit)

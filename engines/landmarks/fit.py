@@ -45,6 +45,8 @@ CONTRADICTION, BETTER, JUMP_STEPS = 0.2, 0.95, 6
 """Metres of depth that make a pose suspect; how much cheaper another must be, after so many steps."""
 HELD = 50.0
 """The weight, per radian, that holds what is not seen."""
+FASTEST, PLACE = 4.0, 0.03
+"""Metres per second that a person moves at most, about, and metres that the place is off where nobody moves."""
 PALM = 0.02
 """How far a hand's root may be from where the body's fit has the wrist, in metres."""
 SHAPE_EVERY = 5
@@ -240,6 +242,7 @@ class Fitter:
             problem.stay[k] = 1 / (o.stay * min(subject.dt, 0.5))
             self._hold(problem, k, subject)
             if subject.fit is not None:
+                problem.anchor[k] = 1 / (FASTEST * subject.dt + PLACE)
                 known = subject.fit.information
                 problem.shape_sure[k] += known
                 problem.shape[k] = np.linalg.solve(problem.shape_sure[k], known @ subject.fit.body.shape[0])

@@ -45,7 +45,7 @@ def confidences(sight: Sight | None) -> dict[str, float]:
     if sight is None:
         return dict.fromkeys((*BODY_PARTS, "jaw", "eyes", "transl"), 0.0)
     v = sight.visibility
-    face = 0.0 if sight.face is None or sight.face.held else sight.face.score
+    face = 0.0 if sight.face is None else sight.face.score
     ends = {part: (float(v[middle]), float(v[end])) for part, (middle, end) in LIMBS.items()}
     seen = {part: max(min(pair), HALF_SEEN * max(pair)) for part, pair in ends.items()}
     seen["torso"] = float(np.sort(v[[11, 12, 23, 24]])[-3:].mean())
@@ -53,22 +53,25 @@ def confidences(sight: Sight | None) -> dict[str, float]:
     for side in ("left", "right"):
         hand = sight.hands.get(side)
         seen[f"{side}_hand"] = 0.0 if hand is None else hand.score
-    return {**seen, "jaw": face, "eyes": face, "transl": sight.score}
+    return {**seen, "jaw": face, "eyes": face, "transl": sight.score * max(seen["torso"], seen["head"])}
 
 
-def measured(confidence: Mapping[str, float]) -> dict[str, bool]:
+def measured(sight: Sight | None) -> dict[str, bool]:
     """Which parts are measured in this frame."""
-    return {part: value >= (ARM_SEEN if part in ARMS else SEEN) for part, value in confidence.items()}
+    seen = {part: value >= (ARM_SEEN if part in ARMS else SEEN) for part, value in confidences(sight).items()}
+    if sight is not None and sight.face is not None and sight.face.held:
+        seen["jaw"] = seen["eyes"] = False
+    return seen
 
 
-def origins(confidence: Mapping[str, float], since: Mapping[str, float], time: float, keep: float) -> dict[str, Part]:
+def origins(sight: Sight | None, since: Mapping[str, float], time: float, keep: float) -> dict[str, Part]:
     """The parts' origins: `since` holds when each was last measured, `keep` for how long it is then `held`.
 
     What this engine never estimates, the betas and the expression, is default.
     """
     parts = {}
-    seen = measured(confidence)
-    for name, value in confidence.items():
+    seen = measured(sight)
+    for name, value in confidences(sight).items():
         if seen[name]:
             parts[name] = Part(value, Origin.MEASURED)
         elif time - since.get(name, -np.inf) <= keep:

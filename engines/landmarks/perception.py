@@ -250,7 +250,8 @@ class Perception:
             _put(regions, followed, concatenate([r for n, s in jobs if (r := gazes[n].hands[s]) is not None]))
             _put_landmarks(seen, followed, self._hands(bgr, regions[followed]))
         good = arms.believed(seen)
-        sought = ~good & np.array([gazes[n].hand_due(s) for n, s in jobs])
+        visible = np.array([visibility[n, ARMS[s][2]] > 0.5 for n, s in jobs])
+        sought = ~good & visible & np.array([gazes[n].hand_due(s) for n, s in jobs])
         if sought.any():
             self._search_hands(bgr, arms, np.nonzero(sought)[0], regions, seen)
             good = arms.believed(seen)
@@ -260,9 +261,10 @@ class Perception:
         good &= ~foreign
         self._doubt_wrists(visibility, arms, ~good & (regions.side > LARGE_HAND))
         following = hand_from_landmarks(seen.xy)
+        missed = ~good & (followed | visible)
         for i, (n, side) in enumerate(jobs):
             gazes[n].hands[side] = following[i : i + 1] if good[i] else None
-            gazes[n].misses[side] = 0 if good[i] else gazes[n].misses[side] + 1
+            gazes[n].misses[side] = gazes[n].misses[side] + 1 if missed[i] else 0
             if good[i]:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
         return found
@@ -391,15 +393,26 @@ def _no_hands(count: int) -> HandLandmarks:
 
 
 def _steady(gaze: Gaze, following: Regions, regions: Regions, xy: Reals, visibility: Reals, n: int) -> None:
-    """Keeps the size of a region whose hips are out of sight, in place: without them it would grow from frame to frame.
+    """Calms a region whose hips are out of sight, in place: guessed hips lead to the next region, and that to others.
 
-    It stays as large, in spans of the upper body, as it was when the hips were last seen or the person was found.
+    Without an end it would grow and wander from frame to frame. It stays as large, in spans of the upper body, as it
+    was when the hips were last seen or the person was found, and takes a part of each small step only.
     """
     span = upper_span(xy[n : n + 1])[0]
     if visibility[[23, 24]].max() >= 0.5 or gaze.ratio == 0:
         gaze.ratio = float((following if gaze.ratio else regions).side[n] / span)
-    else:
-        following.side[n] = gaze.ratio * span
+        return
+    following.side[n] = gaze.ratio * span
+    step = float(np.linalg.norm(following.centre[n] - regions.centre[n]) / regions.side[n])
+    share = CALM + (1 - CALM) * min(step / HURRY, 1)
+    for now, before in (
+        (following.centre, regions.centre), (following.side, regions.side), (following.angle, regions.angle),
+    ):  # fmt: skip
+        now[n] = before[n] + share * (now[n] - before[n])
+
+
+CALM, HURRY = 0.25, 0.08
+"""The part of a step that a region takes, at least, and from what step on, in its side, it takes all of it."""
 
 
 def upper_span(xy: Reals) -> Reals:
