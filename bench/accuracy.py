@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from pymafx_live.bench import metrics
 from pymafx_live.bench.matching import SEEN, Matcher
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.interfaces import Detector, Engine, Tracker
+from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.mannequin.clip import load_truth, truth_path
 from pymafx_live.engines.mannequin.truth import TruePerson, Truth
 from pymafx_live.pipeline import parts
-from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 
 Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]
 """Told of every frame's result, truth and image."""

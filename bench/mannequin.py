@@ -20,13 +20,13 @@ from pymafx_live.bench.accuracy import Figures, Outcome, Parts, figures, play
 from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.load import load
 from pymafx_live.configs.schema import number_or_word
+from pymafx_live.core.errors import LiveError, UsageError
+from pymafx_live.core.types import FrameResult
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.clip import cached_clip, write_clip
 from pymafx_live.engines.mannequin.motions import MOTIONS
 from pymafx_live.engines.mannequin.scene import render_clip
 from pymafx_live.engines.mannequin.truth import Truth
-from pymafx_live.pipeline.errors import LiveError, UsageError
-from pymafx_live.pipeline.types import FrameResult
 
 TUNING_SEEDS = range(10)
 REPORT_SEEDS = range(100, 103)

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pymafx_live.engines.arrays import Indices, Reals
+from pymafx_live.core.arrays import Indices, Reals
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.evidence import Evidence, body_evidence, hand_evidence
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.landmarks.refine import Refiner, untrained
 from pymafx_live.engines.mannequin.scene import render_clip
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Camera
 
 CLIPS = ("front", "side", "walk", "wave", "squat", "turn", "hands")
 SEEDS, FRAMES = range(3), 24

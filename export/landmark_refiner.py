@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymafx_live.engines.arrays import Mask, Reals
+from pymafx_live.core.arrays import Mask, Reals
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import refine, rig
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
@@ -25,7 +26,6 @@ from pymafx_live.engines.landmarks.refine import Reading
 from pymafx_live.engines.landmarks.regions import body_from_landmarks
 from pymafx_live.engines.mannequin.motions import MOTIONS
 from pymafx_live.engines.mannequin.scene import render_clip
-from pymafx_live.engines.skeleton import JOINT
 
 SEEDS = range(200, 1000)
 FRAMES, FPS = 24, 6.0

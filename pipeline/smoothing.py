@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Reals
-from pymafx_live.engines.rotations import exp, log, multiply, multiply_transposed
-from pymafx_live.pipeline.types import Frame, Person, TrackState
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.rotations import exp, log, multiply, multiply_transposed
+from pymafx_live.core.types import Frame, Person, TrackState
 
 _jit = nb.njit(cache=True, nogil=True)
 

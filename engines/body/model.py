@@ -5,8 +5,8 @@ from importlib import resources
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body import skinning
-from pymafx_live.pipeline.types import Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ threads may use one body at once. P is people, V vertices, K skinning weights pe
 
 import numpy as np
 from numba import njit
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, PARENTS
+from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, PARENTS
 
 MAIN_CHILD: dict[str, str] = {
     "pelvis": "spine1", "spine1": "spine2", "spine2": "spine3", "spine3": "neck", "neck": "head",

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.chain import Placed, Pose, forward, joined, set_hinges
 from pymafx_live.engines.landmarks.evidence import MIRROR, Evidence, body_evidence, hand_evidence
@@ -14,8 +16,6 @@ from pymafx_live.engines.landmarks.perception import Sight
 from pymafx_live.engines.landmarks.refine import Refiner, trained
 from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
 from pymafx_live.engines.landmarks.turns import to_matrices, to_vectors
-from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
-from pymafx_live.pipeline.types import Camera
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from pymafx_live.engines.arrays import Indices, Reals
+from pymafx_live.core.arrays import Indices, Reals
 from pymafx_live.engines.landmarks import rig
 
 FILE = "landmark_refiner.npz"

@@ -10,10 +10,10 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Indices, Reals
+from pymafx_live.core.arrays import Indices, Reals
+from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, LEFT_HAND, PARENTS
 from pymafx_live.engines.landmarks.chain import ANGLE, BALL, Chain
 from pymafx_live.engines.landmarks.solver import Lean
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, LEFT_HAND, PARENTS
 
 FINGERS = ("index", "middle", "pinky", "ring")
 BODY_JOINTS = 22

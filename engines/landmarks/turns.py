@@ -1,7 +1,7 @@
 """Rotations by the batch: matrices and axis-angle vectors of any leading shape."""
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
 
 _NEARLY_HALF = 3.0
 """Radians above which the antisymmetric part of a matrix says too little of its axis."""

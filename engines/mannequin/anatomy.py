@@ -7,8 +7,8 @@ same gesture on both sides. Zero angles are the T-pose with the palms down.
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Floats
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Floats
 from scipy.spatial.transform import Rotation
 
 Angle = float | NDArray[np.float64]

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
+from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, MIRROR, PARENTS
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, MIRROR, PARENTS
-from pymafx_live.pipeline.types import Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,5 @@
 """Mannequin clips as files: a video and, beside it, the truth; made once and kept in the user's cache folder."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.files import user_cache, whole_files
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.mannequin.scene import render_clip
 from pymafx_live.engines.mannequin.truth import TruePerson, Truth
-from pymafx_live.engines.runtime.cache import user_cache
-from pymafx_live.pipeline.errors import AssetError
-from pymafx_live.pipeline.types import Camera
 
 VERSION = 7
 """Raised whenever the same arguments give other pixels or another truth: no stale clip is found in the cache."""
@@ -59,12 +58,8 @@ def cached_clip(
         return path
     scenes = render_clip(name, seed, frames, fps, background, proportions, fov)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix="rendering-") as folder:
-            video = Path(folder, path.name)
-            write_clip(video, _counted(scenes, frames, progress), fps)
-            truth_path(video).replace(truth_path(path))  # the video last: it says that both are there
-            video.replace(path)
+        with whole_files(path.parent, truth_path(path).name, path.name) as part:
+            write_clip(part / path.name, _counted(scenes, frames, progress), fps)
     except OSError as error:
         raise AssetError(
             f"The clip {path.name} cannot be kept in {path.parent} ({error.strerror}): "

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.mannequin.acting import SIDES, Act, Performance, View, fingers, gait, gesture, relax
 from pymafx_live.engines.mannequin.anatomy import Figure
 from pymafx_live.engines.mannequin.build import Cast, Skeleton
@@ -14,7 +15,6 @@ from pymafx_live.engines.mannequin.player import CLOTHES, table
 from pymafx_live.engines.mannequin.props import CLOTH, PAINT, WOOD, Block
 from pymafx_live.engines.mannequin.signals import Signal, step, through, wander
 from pymafx_live.engines.mannequin.stage import plant
-from pymafx_live.engines.skeleton import JOINT
 
 Vectors = NDArray[np.float64]
 

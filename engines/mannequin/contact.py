@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body.render import normals
 from pymafx_live.engines.mannequin.build import Skeleton
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Floats
 from scipy.spatial import cKDTree
 
 Vectors = NDArray[np.float64]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.mannequin.anatomy import Figure
 from pymafx_live.engines.mannequin.build import Skeleton
-from pymafx_live.engines.skeleton import JOINT
 from scipy.spatial.transform import Rotation
 
 Vectors = NDArray[np.float64]

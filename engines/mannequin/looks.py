@@ -4,6 +4,7 @@ import colorsys
 
 import numpy as np
 from numpy.random import Generator
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import paint, worn
 from pymafx_live.engines.mannequin.paint import (
@@ -20,7 +21,6 @@ from pymafx_live.engines.mannequin.paint import (
 )
 from pymafx_live.engines.mannequin.wardrobe import THICKNESS, Outfit, dress
 from pymafx_live.engines.mannequin.worn import Worn
-from pymafx_live.pipeline.types import Floats
 
 SKIN_RAMP = np.array([[46, 60, 88], [56, 78, 114], [76, 106, 152], [106, 144, 192], [140, 174, 216], [166, 192, 230]])
 """BGR from dark to light."""

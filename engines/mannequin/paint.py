@@ -6,8 +6,8 @@ need no texture. The numbers are measured on the embedded body's mesh.
 
 import numpy as np
 from numba import njit
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body.raster import barycentric
-from pymafx_live.pipeline.types import Floats
 
 SKIN, SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR, LIPS, EYE, IRIS, PUPIL, LASH, JACKET, COVER, FRAME, THING = range(16)
 MATERIALS = 16

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.mannequin.acting import SIDES, Performance, View, hang, relax
 from pymafx_live.engines.mannequin.anatomy import Figure
 from pymafx_live.engines.mannequin.build import Cast, Skeleton
@@ -12,7 +13,6 @@ from pymafx_live.engines.mannequin.contact import ARM, HAND, TRUNK, skin
 from pymafx_live.engines.mannequin.limbs import Grip, reach
 from pymafx_live.engines.mannequin.props import CLOTH, PAINT, WOOD, Block
 from pymafx_live.engines.mannequin.signals import Signal, wander
-from pymafx_live.engines.skeleton import JOINT
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 Vectors = NDArray[np.float64]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.body.render import View
-from pymafx_live.pipeline.types import Camera, Floats
 
 PAINT, WOOD, CLOTH, KEYS = range(4)
 """What a block is made of."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pymafx_live.pipeline.types import Camera, Floats
+from pymafx_live.core.types import Camera, Floats
 
 FAR = 1e6
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body import raster, render
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import lens, stage
@@ -24,8 +26,6 @@ from pymafx_live.engines.mannequin.study import draw_study
 from pymafx_live.engines.mannequin.truth import Truth, people_of
 from pymafx_live.engines.mannequin.wardrobe import Outfit, dress, wear
 from pymafx_live.engines.mannequin.worn import equip
-from pymafx_live.pipeline.errors import AssetError, UsageError
-from pymafx_live.pipeline.types import Floats
 
 Image = NDArray[np.uint8]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body import raster, render
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.props import Block, Set
 from pymafx_live.engines.mannequin.room import rays_of
 from pymafx_live.engines.mannequin.stage import Setup
-from pymafx_live.pipeline.types import Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

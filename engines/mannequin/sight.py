@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT_NAMES
+from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import View
-from pymafx_live.engines.skeleton import JOINT_NAMES
-from pymafx_live.pipeline.types import Camera, Floats
 
 RADIUS, FINGER_RADIUS = 0.02, 0.006
 """Metres about a joint that are looked at; more than half of them must be free."""

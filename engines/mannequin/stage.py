@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.acting import Performance, View
 from pymafx_live.engines.mannequin.build import Build
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Camera, Floats
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 

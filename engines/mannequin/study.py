@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.mannequin.room import Box, draw_box, leave, photograph, rays_of
-from pymafx_live.pipeline.types import Camera, Floats
 
 Picture = NDArray[np.float64]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.mannequin.acting import SIDES, Act, fingers
 from pymafx_live.engines.mannequin.build import Cast
 from pymafx_live.engines.mannequin.contact import HAND, HEAD, clearance, overlap, skin
@@ -14,7 +15,6 @@ from pymafx_live.engines.mannequin.limbs import Grip
 from pymafx_live.engines.mannequin.player import Player, Sitter, sit, stand, webcam
 from pymafx_live.engines.mannequin.signals import Signal, step, swing, through, wander
 from pymafx_live.engines.mannequin.worn import MUG_HEIGHT, MUG_PLACE, MUG_RADIUS
-from pymafx_live.engines.skeleton import JOINT
 from scipy.ndimage import gaussian_filter1d
 
 Vectors = NDArray[np.float64]

@@ -6,12 +6,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.body import render
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.build import Build
 from pymafx_live.engines.mannequin.props import hide
 from pymafx_live.engines.mannequin.sight import seen_joints
-from pymafx_live.pipeline.types import Camera, Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import normals
 from pymafx_live.engines.mannequin.paint import (
@@ -32,7 +33,6 @@ from pymafx_live.engines.mannequin.paint import (
     material,
 )  # fmt: skip
 from pymafx_live.engines.mannequin.worn import Worn
-from pymafx_live.pipeline.types import Floats
 from scipy.sparse import csr_matrix, diags, identity
 from scipy.spatial import ConvexHull
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import normals
 from pymafx_live.engines.mannequin.paint import COVER, FRAME, HAIR, THING, WORN
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Floats
 from scipy.spatial import cKDTree
 
 Points = NDArray[np.float64]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.types import Floats, Person
 from pymafx_live.engines.body.skinning import forward_kinematics
 from pymafx_live.engines.pymafx.bundle_files import read_arrays
-from pymafx_live.pipeline.types import Floats, Person
 
 
 @dataclass(frozen=True, slots=True, eq=False)

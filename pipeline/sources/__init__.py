@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from pymafx_live.configs.schema import SourceSettings
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.interfaces import Source
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.interfaces import Source
 from pymafx_live.pipeline.sources.reader import Reader
 from pymafx_live.pipeline.stop import Stop
 

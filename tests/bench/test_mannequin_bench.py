@@ -12,11 +12,11 @@ import pytest
 from pymafx_live.bench import mannequin
 from pymafx_live.bench.accuracy import Parts, figures, play
 from pymafx_live.configs.load import load
+from pymafx_live.core.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.engines.mannequin.truth import Truth
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()

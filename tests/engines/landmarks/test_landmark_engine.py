@@ -6,11 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pymafx_live.core.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 from pymafx_live.engines.mannequin.scene import render_clip
 from pymafx_live.engines.mannequin.truth import Truth
-from pymafx_live.pipeline.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Track, TrackState
 
 MEDIA = Path(__file__).resolve().parents[4] / "shared" / "media"
 FPS = 25.0

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT, MIRROR
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.anatomy import Figure
-from pymafx_live.engines.skeleton import JOINT, MIRROR
 
 BODY = BodyModel.embedded()
 X, Y, Z = range(3)

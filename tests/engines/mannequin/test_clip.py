@@ -6,9 +6,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from pymafx_live.core.errors import EXIT_ASSET, AssetError
 from pymafx_live.engines.mannequin import clip as clips
 from pymafx_live.engines.mannequin.scene import render_clip
-from pymafx_live.pipeline.errors import EXIT_ASSET, AssetError
 
 
 @pytest.fixture

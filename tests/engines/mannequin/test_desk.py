@@ -5,13 +5,13 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.acting import Act
 from pymafx_live.engines.mannequin.build import Cast, Skeleton
 from pymafx_live.engines.mannequin.contact import ARM, HAND, HEAD, TRUNK
 from pymafx_live.engines.mannequin.motions import perform
 from pymafx_live.engines.mannequin.stage import set_up
-from pymafx_live.engines.skeleton import JOINT
 from scipy.spatial import cKDTree
 
 Points = NDArray[np.float64]

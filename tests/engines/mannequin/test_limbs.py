@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.anatomy import Figure
 from pymafx_live.engines.mannequin.build import Skeleton, average_build, varied_build
 from pymafx_live.engines.mannequin.limbs import DEVIATION, ELBOW, FLEXION, SUPINATION, Grip, reach
-from pymafx_live.engines.skeleton import JOINT
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()

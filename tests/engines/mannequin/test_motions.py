@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import stage
 from pymafx_live.engines.mannequin.acting import Performance
 from pymafx_live.engines.mannequin.build import Cast, average_build, random_build
 from pymafx_live.engines.mannequin.motions import MOTIONS, perform
 from pymafx_live.engines.mannequin.signals import cyclic, swing, through, wander
-from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()

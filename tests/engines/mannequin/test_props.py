@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.body import render
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.build import average_build
@@ -9,7 +10,6 @@ from pymafx_live.engines.mannequin.props import Block, build_set, hide
 from pymafx_live.engines.mannequin.shadows import Plane, cast_shadow, planes
 from pymafx_live.engines.mannequin.stage import Setup
 from pymafx_live.engines.mannequin.truth import people_of
-from pymafx_live.pipeline.types import Camera
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()

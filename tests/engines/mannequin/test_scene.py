@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pymafx_live.core.errors import EXIT_ASSET, EXIT_USAGE, AssetError, UsageError
+from pymafx_live.core.skeleton import JOINT_NAMES
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import paint, wardrobe
 from pymafx_live.engines.mannequin.build import Cast
@@ -17,8 +19,6 @@ from pymafx_live.engines.mannequin.props import Block
 from pymafx_live.engines.mannequin.scene import render_clip
 from pymafx_live.engines.mannequin.stage import set_up
 from pymafx_live.engines.mannequin.truth import Truth
-from pymafx_live.engines.skeleton import JOINT_NAMES
-from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_USAGE, AssetError, UsageError
 
 BODY = BodyModel.embedded()
 ALIKE = ("typing", "lean", "screen", "together", "furniture")

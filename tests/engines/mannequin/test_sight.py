@@ -2,12 +2,12 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.body import render
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin.anatomy import Figure
 from pymafx_live.engines.mannequin.sight import seen_joints
-from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
-from pymafx_live.pipeline.types import Camera
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.mannequin import looks, paint, wardrobe, worn
-from pymafx_live.engines.skeleton import JOINT
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymafx_live.core.types import SHAPES, Origin
 from pymafx_live.engines.mannequin.clip import demo_clip
-from pymafx_live.pipeline.types import SHAPES, Origin
 
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from pymafx_live.configs.load import load
+from pymafx_live.core.wire import from_map
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Statistics
-from pymafx_live.pipeline.wire import from_map
 
 BUS = Path(__file__).resolve().parents[4] / "shared/media/bus.jpg"
 

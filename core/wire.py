@@ -9,8 +9,8 @@ from typing import Any
 
 import msgpack
 import numpy as np
-from pymafx_live.pipeline.errors import LiveError
-from pymafx_live.pipeline.types import SHAPES, Camera, Floats, FrameResult, Origin, Part, Person, TrackState
+from pymafx_live.core.errors import LiveError
+from pymafx_live.core.types import SHAPES, Camera, Floats, FrameResult, Origin, Part, Person, TrackState
 
 VERSION = 1
 CLOCK = "unix"

@@ -2,7 +2,7 @@
 
 import numba as nb
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
 
 _jit = nb.njit(cache=True, nogil=True)
 

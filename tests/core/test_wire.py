@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from pymafx_live.pipeline.names import BLENDSHAPES, KEYPOINTS
-from pymafx_live.pipeline.types import (
+from pymafx_live.core.names import BLENDSHAPES, KEYPOINTS
+from pymafx_live.core.types import (
     PARTS,
     SHAPES,
     Camera,
@@ -19,7 +19,7 @@ from pymafx_live.pipeline.types import (
     Person,
     TrackState,
 )
-from pymafx_live.pipeline.wire import MalformedMessageError, UnknownVersionError, decode, encode, from_map, to_map
+from pymafx_live.core.wire import MalformedMessageError, UnknownVersionError, decode, encode, from_map, to_map
 
 PAGE = Path(__file__).parents[2] / "docs" / "wire-protocol.md"
 

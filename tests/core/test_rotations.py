@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from pymafx_live.engines import rotations
+from pymafx_live.core import rotations
 from scipy.spatial.transform import Rotation
 
 vectors = arrays(np.float64, 3, elements=st.floats(-4, 4))

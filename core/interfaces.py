@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.pipeline.types import Floats, Frame, FrameResult, Person, Track
+from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Track
 
 
 class Source(Protocol):
