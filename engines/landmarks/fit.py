@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Reals
+from pymafx_live.core.rotations import to_matrices, to_vectors
 from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from pymafx_live.core.types import Camera
 from pymafx_live.engines.landmarks import parts, rig
@@ -15,7 +16,6 @@ from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
 from pymafx_live.engines.landmarks.refine import Refiner, trained
 from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
-from pymafx_live.engines.landmarks.turns import to_matrices, to_vectors
 
 
 @dataclass(frozen=True, slots=True)
