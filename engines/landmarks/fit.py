@@ -20,7 +20,7 @@ from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """Deviations and rates of the fit, tuned on rendered truth (`bench/mannequin.py`, the tuned seeds).
+    """Deviations and rates of the fit, tuned on rendered truth (`bench/mannequin/__main__.py`, the tuned seeds).
 
     `pelvis_upright`, `chest_upright`, `hang` (of half-seen limbs) and `rest` (of unseen ones) are in radians; `stay`
     is how fast a seen joint may turn, in radians per second. What is unseen is held for `hold` seconds, then eases to

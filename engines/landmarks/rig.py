@@ -297,7 +297,7 @@ def _chain(
 
 @cache
 def calibrated_offsets() -> Reals:
-    """Where the landmarks (91, 3) are from their joints, as `export/landmark_offsets.py` measured on rendered truth.
+    """Where the landmarks (91, 3) are from their joints, as `bench/landmark_offsets.py` measured on rendered truth.
 
     The networks' hips, shoulders and ankles are not SMPL-X's joints; these are the constant differences.
     """

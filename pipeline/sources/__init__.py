@@ -50,8 +50,6 @@ def _reader(settings: SourceSettings) -> Reader:
 def _file(uri: str) -> Path:
     if uri != "demo":
         return Path(uri)
-    from pymafx_live.engines.mannequin.clip import demo_clip
-    from pymafx_live.pipeline.progress import progress_bar
+    from importlib import resources
 
-    with progress_bar("rendering the demo clip, this once") as advance:
-        return demo_clip(advance)
+    return Path(str(resources.files("pymafx_live.engines.data"))) / "demo.mp4"
