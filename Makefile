@@ -27,7 +27,7 @@ check: install types
 # mypy finds sub-packages by their folders' names, so it is shown the package as it is installed.
 types: install
 	mkdir -p .types/pymafx_live
-	for d in bench configs engines export pipeline trackers; do ln -sfn ../../$$d .types/pymafx_live/$$d; done
+	for d in bench configs core engines export pipeline trackers; do ln -sfn ../../$$d .types/pymafx_live/$$d; done
 	MYPYPATH=.types $(BIN)/mypy -p pymafx_live
 
 format: install

@@ -8,17 +8,17 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench import metrics
+from pymafx_live.bench.mannequin.clip import load_truth, truth_path
+from pymafx_live.bench.mannequin.truth import TruePerson, Truth
 from pymafx_live.bench.matching import SEEN, Matcher
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.interfaces import Detector, Engine, Tracker
+from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.mannequin.clip import load_truth, truth_path
-from pymafx_live.engines.mannequin.truth import TruePerson, Truth
 from pymafx_live.pipeline import parts
-from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 
 Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]
 """Told of every frame's result, truth and image."""
@@ -81,7 +81,7 @@ class Outcome:
 
 
 def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
-    """Run the pipeline over a clip of `engines.mannequin.clip`, with the clip's own intrinsics."""
+    """Run the pipeline over a clip of `bench.mannequin.clip`, with the clip's own intrinsics."""
     truths = load_truth(truth_path(clip))
     fps = round(1 / (truths[1].time - truths[0].time), 3) if len(truths) > 1 else 1.0
     start = pipeline.clock + 10.0

@@ -23,13 +23,13 @@ from pymafx_live.bench.floor import Work, gpu_rates, work_of
 from pymafx_live.bench.latency import percentiles, subscriber, write_crowd
 from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
+from pymafx_live.core.errors import LiveError, NetworkError
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.pymafx.compiled import compiled_graphs, known_precision
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.export.gate import check_pymafx, demand, table
 from pymafx_live.pipeline import parts
-from pymafx_live.pipeline.errors import LiveError, NetworkError
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.run import lens

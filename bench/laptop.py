@@ -31,10 +31,10 @@ import av
 import click
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.bench.mannequin.clip import cached_clip
 from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.schema import number_or_word
-from pymafx_live.engines.mannequin.clip import cached_clip
-from pymafx_live.pipeline.errors import LiveError, UsageError
+from pymafx_live.core.errors import LiveError, UsageError
 
 FPS = 30.0
 WARM_UP = 10

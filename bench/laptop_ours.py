@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench.laptop import FPS, Configuration
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.types import Frame, FrameResult, Origin
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.types import Frame, FrameResult, Origin
 
 FOUND = {"person": ("transl",), "hands": ("left_hand", "right_hand"), "face": ("jaw",)}
 

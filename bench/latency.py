@@ -22,15 +22,15 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.bench.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.bench.report import numbers, print_table, runtime_names, write_json
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
+from pymafx_live.core.errors import LiveError
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.engines.runtime import Runner, RunnerOptions, selection
 from pymafx_live.engines.runtime.interface import DEFAULTS
 from pymafx_live.pipeline import parts
-from pymafx_live.pipeline.errors import LiveError
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.run import lens

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
-from pymafx_live.pipeline.types import Camera
+from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
+from pymafx_live.core.types import Camera
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]

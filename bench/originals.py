@@ -7,7 +7,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from numpy.typing import NDArray
-from pymafx_live.pipeline.errors import AssetError, UsageError
+from pymafx_live.core.errors import AssetError, UsageError
 
 ORIGINALS = (
     "pose_landmark_full",

@@ -21,11 +21,11 @@ from typing import Any
 import click
 import torch
 from pymafx_live.bench.report import Rows, numbers, print_table, write_json
+from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.engines.pymafx import assets, sources
 from pymafx_live.engines.pymafx.bundle import load_network
 from pymafx_live.engines.pymafx.checkpoint import load_checkpoint
 from pymafx_live.engines.pymafx.network import Network
-from pymafx_live.pipeline.errors import LiveError, UsageError
 
 ORACLE = Path(__file__).parents[1] / "tests/engines/pymafx/oracle.py"
 COLUMNS = {

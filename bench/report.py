@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.core.errors import UsageError
 from pymafx_live.engines.runtime import RUNTIMES
-from pymafx_live.pipeline.errors import UsageError
 from rich.console import Console
 from rich.table import Table
 

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench.originals import find_originals, open_original
 from pymafx_live.bench.report import numbers, print_table, runtime_names, write_json
+from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.engines.runtime import Runner, RunnerOptions, TensorSpec, open_runner
-from pymafx_live.pipeline.errors import LiveError, UsageError
 
 DATA = Path(__file__).resolve().parents[1] / "engines" / "data"
 FOLLOWED = {"pose_landmark_full": 1, "hand_landmark_full": 2, "face_landmarks_detector": 1, "face_blendshapes": 1}

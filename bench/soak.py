@@ -20,15 +20,15 @@ import numpy as np
 from pymafx_live.bench.latency import FPS, HEIGHT, WIDTH, subscriber, write_crowd
 from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.schema import Settings, number_or_word
+from pymafx_live.core.errors import LiveError
+from pymafx_live.core.types import Frame
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.errors import LiveError
 from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.statistics import Statistics
-from pymafx_live.pipeline.types import Frame
 
 CUT_EVERY = 1000
 

@@ -6,9 +6,8 @@ that becomes part of the graph, so that a quarter of the bytes goes to the devic
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
+from pymafx_live.core.errors import AssetError, NetworkError
+from pymafx_live.core.files import whole_files
 from pymafx_live.engines.pymafx.parity import Difference
 from pymafx_live.engines.runtime import Runner, open_runner
 from pymafx_live.export.landmark_networks import DATA, ORIGINS
 from pymafx_live.export.onnx_rewrites import halve, take_bytes, widen_weights
-from pymafx_live.pipeline.errors import AssetError, NetworkError
 
 PIXELS = "pixels"
 """The input's name where it is bytes."""
@@ -88,25 +88,17 @@ def export_bytes(
     `force`; nothing is written then.
     """
     target = out / f"{source.stem}-{precision}.onnx"
-    part = out / f".{target.stem}.{os.getpid()}.part"
     model = fed_with_bytes(source, kind, precision)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        onnx.save(model, part)
-        runner = open_runner(part, "onnxruntime")
-        try:
-            differences = check_bytes(source, runner, precision)
-        finally:
-            runner.close()
-        report(target, differences)
-        if not force:
-            _demand(target, differences)
-        part.replace(target)
+        with whole_files(out, target.name) as part:
+            onnx.save(model, part / target.name)
+            with closing(open_runner(part / target.name, "onnxruntime")) as runner:
+                differences = check_bytes(source, runner, precision)
+            report(target, differences)
+            if not force:
+                _demand(target, differences)
     except OSError as error:
         raise AssetError(f"cannot write {out}: {error.strerror}; make room there or make it writable.") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return target
 
 

@@ -7,10 +7,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.pymafx.compiled import PRECISIONS, graph_paths, known_precision, locked, need_export
 from pymafx_live.engines.pymafx.parity import Difference
 from pymafx_live.engines.runtime import RUNTIMES, RunnerOptions
-from pymafx_live.pipeline.errors import AssetError, UsageError
 from rich.console import Console
 
 Say = Callable[[str], None]

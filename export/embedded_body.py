@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError, LiveError, UsageError
+from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, PARENTS
 from pymafx_live.engines.body.model import sparse_weights
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, PARENTS
-from pymafx_live.pipeline.errors import AssetError, LiveError, UsageError
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from pymafx_live.core.errors import AssetError, NetworkError, UsageError
 from pymafx_live.engines.pymafx.compiled import GRAPH_NAMES, graph_paths, known_precision
 from pymafx_live.engines.pymafx.parity import Difference
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from pymafx_live.export.byte_networks import check_bytes
-from pymafx_live.pipeline.errors import AssetError, NetworkError, UsageError
 from rich.table import Table
 
 COUNTS = (3, 1, 2, 8)

@@ -28,8 +28,8 @@ from pathlib import Path
 
 import onnx
 from onnx import ModelProto, helper
+from pymafx_live.core.errors import AssetError, LiveError
 from pymafx_live.export.onnx_rewrites import drop_outputs, free_batch, split_prelu, store_half
-from pymafx_live.pipeline.errors import AssetError, LiveError
 
 DATA = Path(__file__).resolve().parents[1] / "engines" / "data"
 LICENCE = "Apache-2.0, Copyright The MediaPipe Authors"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pymafx_live.pipeline.errors import AssetError
-from pymafx_live.pipeline.types import Camera
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.types import Camera
 
 ASSUMED_FOV = 60.0
 """Field of view along the longer side, in degrees, where nobody said another: that of a common webcam or phone."""

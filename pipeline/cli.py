@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys, number_or_word
-from pymafx_live.pipeline.errors import LiveError, UsageError
+from pymafx_live.core.errors import LiveError, UsageError
 
 _KEYS = {key.flag: key for key in keys() if key.flag}
 
@@ -123,8 +123,8 @@ def assets() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def check_assets(folder: Path) -> None:
     """List every file of FOLDER: found, or what is wrong, where to get it, and what works without it."""
+    from pymafx_live.core.errors import AssetError
     from pymafx_live.engines.pymafx.assets import check
-    from pymafx_live.pipeline.errors import AssetError
 
     findings = check(folder)
     for finding in findings:

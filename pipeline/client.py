@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 import zmq
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.types import FrameResult
-from pymafx_live.pipeline.wire import TOPIC, MalformedMessageError, UnknownVersionError, decode, topic
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import FrameResult
+from pymafx_live.core.wire import TOPIC, MalformedMessageError, UnknownVersionError, decode, topic
 
 __all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVersionError"]
 

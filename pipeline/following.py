@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pymafx_live.pipeline.types import Floats, Origin, Person, Track, TrackState
+from pymafx_live.core.types import Floats, Origin, Person, Track, TrackState
 from pymafx_live.trackers.association import iou, match
 
 SEEN = 0.5

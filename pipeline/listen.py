@@ -3,9 +3,9 @@
 import sys
 import time
 
+from pymafx_live.core.types import FrameResult, Origin, Person
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber
 from pymafx_live.pipeline.outputs.jsonl import to_json
-from pymafx_live.pipeline.types import FrameResult, Origin, Person
 
 _SILENCE = 2.0
 """Seconds without a message after which it says so."""

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
+from pymafx_live.core.interfaces import Detector
+from pymafx_live.core.types import Frame, Person, Track, TrackState
 from pymafx_live.pipeline.following import Found, Whereabouts, carried
-from pymafx_live.pipeline.interfaces import Detector
-from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
 from pymafx_live.trackers.association import iou
 
 NEWCOMERS = 0.4

@@ -7,10 +7,10 @@ from contextlib import closing
 from typing import Literal, TypeVar
 from uuid import uuid4
 
+from pymafx_live.core.interfaces import Detector, Engine, Tracker
+from pymafx_live.core.types import Frame, FrameResult, Person, Track, TrackState
 from pymafx_live.pipeline.following import Following
-from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 from pymafx_live.pipeline.lookout import Detection, Lookout, every
-from pymafx_live.pipeline.types import Frame, FrameResult, Person, Track, TrackState
 
 T = TypeVar("T")
 Select = Callable[[Sequence[Track]], list[Track]]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.interfaces import Detector, Engine, Tracker
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline.interfaces import Detector, Engine, Tracker
 
 MOST_BOXES = 20
 """What the tracker is given at least, so that who is estimated is chosen among all that are there."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, Settings
+from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
-from pymafx_live.pipeline.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.stats import StatsFile

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pymafx_live.pipeline.types import Track, TrackState
+from pymafx_live.core.types import Track, TrackState
 
 KEEP = 1.2
 """How much larger than one that was chosen before another box must be to take its place."""

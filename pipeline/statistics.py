@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymafx_live.pipeline.types import Frame, FrameResult, TrackState
+from pymafx_live.core.types import Frame, FrameResult, TrackState
 
 _STEP = math.log(1.01)
 

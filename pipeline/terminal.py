@@ -4,10 +4,10 @@ import logging
 import time
 
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.engines.runtime import choose
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Durations, Statistics
-from pymafx_live.pipeline.types import Frame, FrameResult
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn

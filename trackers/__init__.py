@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.core.errors import UsageError
 from pymafx_live.trackers.bytetrack import ByteTrack
 from pymafx_live.trackers.sort import Sort
 

@@ -7,7 +7,7 @@ buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped
 
 from collections.abc import Mapping
 
-from pymafx_live.pipeline.types import Floats, Track
+from pymafx_live.core.types import Floats, Track
 from pymafx_live.trackers.lifecycle import NEW, TRACKED, Tracks
 
 

@@ -5,7 +5,7 @@ from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.pipeline.types import Floats, Track, TrackState
+from pymafx_live.core.types import Floats, Track, TrackState
 from pymafx_live.trackers.association import Mask, expanded_iou, match
 from pymafx_live.trackers.kalman import BoxFilters
 

@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.types import Floats, Track, TrackState
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import Floats, Track, TrackState
 
 FRAMES_PER_SECOND = 30
 """The package counts its buffer in frames of this rate, also where it is given time stamps."""

@@ -7,7 +7,7 @@ of a track are ByteTrack's here, in seconds.
 from collections.abc import Mapping
 
 import numpy as np
-from pymafx_live.pipeline.types import Floats, Track
+from pymafx_live.core.types import Floats, Track
 from pymafx_live.trackers.lifecycle import Tracks
 
 

@@ -5,8 +5,9 @@ from importlib import resources
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pymafx_live.core.rotations import to_matrices
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.body import skinning
-from pymafx_live.pipeline.types import Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,7 @@ class BodyModel:
     def _pose_joints(pose: Floats, transl: Floats, rest: Floats, bones: Floats) -> tuple[Floats, Floats]:
         positions = np.empty((len(pose), 55, 3), np.float32)
         rotations = np.empty((len(pose), 55, 3, 3), np.float32)
-        skinning.forward_kinematics(pose, transl, rest, bones, positions, rotations)
+        skinning.forward_kinematics(to_matrices(pose), transl, rest, bones, positions, rotations)
         return positions, rotations
 
     def _shape(self, betas: ArrayLike, directions: Floats) -> Floats:
@@ -122,18 +123,10 @@ class BodyModel:
         if betas is not None:
             template = template + self._shape(betas, self.shape_dirs)
         if self.pose_dirs is not None:
-            feature = (local_rotations(pose) - np.eye(3, dtype=np.float32))[:, 1:]
+            feature = (to_matrices(pose[:, 1:]) - np.eye(3)).astype(np.float32)
             offsets = feature.reshape(len(pose), -1) @ self.pose_dirs
             template = template + offsets.reshape(len(pose), *self.v_template.shape)
         return template
-
-
-def local_rotations(pose: Floats) -> Floats:
-    """The matrices (P, 55, 3, 3) of axis-angle vectors (P, 55, 3)."""
-    matrices = np.empty((*pose.shape, 3), np.float32)
-    for vector, matrix in zip(pose.reshape(-1, 3), matrices.reshape(-1, 3, 3), strict=True):
-        skinning.rotation_matrix(vector[0], vector[1], vector[2], matrix)
-    return matrices
 
 
 def sparse_weights(weights: Floats, most: int | None = None) -> tuple[NDArray[np.uint8], Floats]:

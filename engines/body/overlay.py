@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.types import Camera, Floats, FrameResult, Person, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import draw
 from pymafx_live.engines.body.smplx_file import load_smplx
-from pymafx_live.pipeline.types import Camera, Floats, FrameResult, Person, TrackState
 
 OPACITY = 0.85
 FAINT = 0.35

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.body import raster
-from pymafx_live.pipeline.types import Camera, Floats
 
 KEY_LIGHT = (-0.35, -0.5, -0.79)
 """Towards the light in the camera's frame: over the viewer's left shoulder."""

@@ -6,7 +6,7 @@ threads may use one body at once. P is people, V vertices, K skinning weights pe
 
 import numpy as np
 from numba import njit
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, PARENTS
+from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, PARENTS
 
 MAIN_CHILD: dict[str, str] = {
     "pelvis": "spine1", "spine1": "spine2", "spine2": "spine3", "spine3": "neck", "neck": "head",
@@ -39,35 +39,17 @@ _STRETCH = _stretch_ends()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rotation_matrix(x, y, z, out):  # type: ignore[no-untyped-def]
-    """Rodrigues' formula: the matrix (3, 3) of the axis-angle vector (x, y, z)."""
-    angle = np.sqrt(x * x + y * y + z * z)
-    if angle < 1e-8:  # first order: exact to rounding
-        a, b = 1.0, 0.0
-    else:
-        a, b = np.sin(angle) / angle, (1.0 - np.cos(angle)) / (angle * angle)
-    out[0, 0] = 1.0 - b * (y * y + z * z)
-    out[1, 1] = 1.0 - b * (x * x + z * z)
-    out[2, 2] = 1.0 - b * (x * x + y * y)
-    out[0, 1], out[1, 0] = b * x * y - a * z, b * x * y + a * z
-    out[0, 2], out[2, 0] = b * x * z + a * y, b * x * z - a * y
-    out[1, 2], out[2, 1] = b * y * z - a * x, b * y * z + a * x
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def forward_kinematics(pose, transl, rest, bones, positions, rotations):  # type: ignore[no-untyped-def]
-    """Joints (P, 55, 3) and global rotations (P, 55, 3, 3) of axis-angle poses (P, 55, 3).
+def forward_kinematics(local, transl, rest, bones, positions, rotations):  # type: ignore[no-untyped-def]
+    """Joints (P, 55, 3) and global rotations (P, 55, 3, 3) of `local` rotations (P, 55, 3, 3), each in its parent.
 
     T_j = T_parent + G_parent (bones_j (J_j - J_parent)), T_pelvis = transl + J_pelvis, with rest joints J
     `rest` (P, 55, 3) and bone length ratios `bones` (P, 55).
     """
-    local = np.empty((3, 3), np.float64)
-    for i in range(pose.shape[0]):
+    for i in range(local.shape[0]):
         for j in range(55):
-            rotation_matrix(pose[i, j, 0], pose[i, j, 1], pose[i, j, 2], local)
             parent = _PARENTS[j]
             if parent < 0:
-                rotations[i, j] = local
+                rotations[i, j] = local[i, j]
                 positions[i, j] = transl[i] + rest[i, j]
                 continue
             for r in range(3):
@@ -76,9 +58,9 @@ def forward_kinematics(pose, transl, rest, bones, positions, rotations):  # type
                     g = rotations[i, parent, r, c]
                     reach += g * (rest[i, j, c] - rest[i, parent, c])
                     rotations[i, j, r, c] = (
-                        rotations[i, parent, r, 0] * local[0, c]
-                        + rotations[i, parent, r, 1] * local[1, c]
-                        + rotations[i, parent, r, 2] * local[2, c]
+                        rotations[i, parent, r, 0] * local[i, j, 0, c]
+                        + rotations[i, parent, r, 1] * local[i, j, 1, c]
+                        + rotations[i, parent, r, 2] * local[i, j, 2, c]
                     )
                 positions[i, j, r] = positions[i, parent, r] + bones[i, j] * reach
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.skeleton import PARENTS
+from pymafx_live.core.types import SHAPES, Floats
 from pymafx_live.engines.body.model import BodyModel, sparse_weights
-from pymafx_live.engines.skeleton import PARENTS
-from pymafx_live.pipeline.errors import AssetError
-from pymafx_live.pipeline.types import SHAPES, Floats
 
 REMEDY = "get SMPLX_NEUTRAL.npz from https://smpl-x.is.tue.mpg.de and name it, or leave the setting empty"
 KEYS = ("v_template", "f", "weights", "J_regressor", "kintree_table", "posedirs", "shapedirs")

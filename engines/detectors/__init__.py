@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pymafx_live.pipeline.errors import AssetError, UsageError
+from pymafx_live.core.errors import AssetError, UsageError
 
 if TYPE_CHECKING:
     from pymafx_live.engines.detectors.ultralytics import UltralyticsYolo

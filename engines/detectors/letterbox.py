@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.imaging import Picture
 from pymafx_live.engines.runtime.interface import Array
-from pymafx_live.pipeline.types import Floats
 
 GREY = 114
 """The padding that Ultralytics trains with."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.pipeline.types import Floats
+from pymafx_live.core.types import Floats
 
 
 def suppress(boxes: Floats, scores: Floats, iou: float, limit: int) -> NDArray[np.intp]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.pipeline.errors import AssetError, UsageError
-from pymafx_live.pipeline.types import Floats
+from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.types import Floats
 
 
 class UltralyticsYolo:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.runtime.interface import TensorSpec
 from pymafx_live.engines.runtime.validation import shown
-from pymafx_live.pipeline.errors import AssetError, UsageError
-from pymafx_live.pipeline.types import Floats
 
 DEFAULT_SIZE = 640
 DEFAULT_STRIDE = 32

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError, NetworkError
+from pymafx_live.core.types import Floats
 from pymafx_live.engines.detectors.letterbox import Letterbox
 from pymafx_live.engines.detectors.nms import suppress
 from pymafx_live.engines.detectors.yolo_layout import (
@@ -18,8 +20,6 @@ from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
 from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
-from pymafx_live.pipeline.errors import AssetError, NetworkError
-from pymafx_live.pipeline.types import Floats
 
 ROWS = 8
 """The most rows that a network is expected to be exported with, where it does not say; one image is run at a time."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
 from pymafx_live.engines.imaging.picture import at_level, halved, levels
 from torch import Tensor
 from torch.nn import functional

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Image, Reals
+from pymafx_live.core.arrays import Image, Reals
 from pymafx_live.engines.imaging.picture import at_level, halved, levels
 
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -8,7 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
 from pymafx_live.engines.runtime.interface import Array
 
 DEEPEST = 6

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from pymafx_live.engines.arrays import Image
+from pymafx_live.core.arrays import Image
 from pymafx_live.engines.imaging.host import HostPicture
 from pymafx_live.engines.imaging.picture import Picture
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pymafx_live.engines.arrays import Image
+from pymafx_live.core.arrays import Image
 from pymafx_live.engines.imaging.device import DevicePicture, as_planes
 from torch import Tensor
 

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Image, Mask
+from pymafx_live.core.arrays import Image, Mask
 from pymafx_live.engines.landmarks.regions import Regions
 
 Landmarks = TypeVar("Landmarks")

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Indices, Mask, Reals
-from pymafx_live.engines.landmarks.turns import to_matrices
+from pymafx_live.core.arrays import Indices, Mask, Reals
+from pymafx_live.core.rotations import to_matrices
 
 BALL, ANGLE = 1, 2
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Frame, Person, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter, Gravity, Subject
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
 
 
 @dataclass(frozen=True, slots=True)

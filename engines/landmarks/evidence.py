@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Mask, Reals
+from pymafx_live.core.arrays import Mask, Reals
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.perception import Hand, Sight
 from pymafx_live.engines.landmarks.refine import Reading, Refiner
-from pymafx_live.pipeline.types import Camera
 
 HAND_PIXELS, FACE_PIXELS = 0.03, 0.02
 """The deviations of the landmarks of hands and faces, as fractions of their extent."""

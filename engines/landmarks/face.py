@@ -1,7 +1,7 @@
 """Jaw and gaze from the face network's landmarks and blendshapes."""
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
 from pymafx_live.engines.landmarks.perception import Face
 
 JAW_LEFT, JAW_OPEN, JAW_RIGHT = 24, 25, 26

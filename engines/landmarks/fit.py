@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.rotations import to_matrices, to_vectors
+from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.chain import Placed, Pose, forward, joined, set_hinges
 from pymafx_live.engines.landmarks.evidence import MIRROR, Evidence, body_evidence, hand_evidence
@@ -13,14 +16,11 @@ from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place
 from pymafx_live.engines.landmarks.perception import Sight
 from pymafx_live.engines.landmarks.refine import Refiner, trained
 from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
-from pymafx_live.engines.landmarks.turns import to_matrices, to_vectors
-from pymafx_live.engines.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
-from pymafx_live.pipeline.types import Camera
 
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """Deviations and rates of the fit, tuned on rendered truth (`bench/mannequin.py`, the tuned seeds).
+    """Deviations and rates of the fit, tuned on rendered truth (`bench/mannequin/__main__.py`, the tuned seeds).
 
     `pelvis_upright`, `chest_upright`, `hang` (of half-seen limbs) and `rest` (of unseen ones) are in radians; `stay`
     is how fast a seen joint may turn, in radians per second. What is unseen is held for `hold` seconds, then eases to

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Mask, Reals
+from pymafx_live.core.arrays import Mask, Reals
 
 BODY_SCORE = 0.5
 INSIDE = 0.7

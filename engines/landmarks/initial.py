@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.rotations import to_matrices
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.landmarks.chain import Chain, Pose, set_hinges
-from pymafx_live.engines.landmarks.turns import to_matrices
-from pymafx_live.engines.skeleton import JOINT
 
 UPSIDE = np.diag([1.0, -1.0, -1.0])
 """From the rest pose's axes (y up, z forward) to the camera's (y down, z away) for a person who faces it."""

@@ -11,12 +11,12 @@ from importlib.resources import as_file, files
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Image, Mask, Reals
+from pymafx_live.core.arrays import Image, Mask, Reals
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.regions import Regions, crop, to_image, turn
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
 from pymafx_live.engines.runtime.interface import Array
-from pymafx_live.pipeline.errors import NetworkError
 
 Outputs = list[Reals]
 Finish = Callable[[list[Array]], list[Array]]

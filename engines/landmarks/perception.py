@@ -6,7 +6,7 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Image, Mask, Reals
+from pymafx_live.core.arrays import Image, Mask, Reals
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import gates, search
 from pymafx_live.engines.landmarks.ahead import LookingAhead, Workers

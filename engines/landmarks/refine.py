@@ -2,7 +2,7 @@
 
 Its depths shrink towards an upright body, its hips and ankles slide with the view, and what it calls visible it may
 guess. A small network of two hidden layers, trained on rendered people whose truth is known
-(`export/landmark_refiner.py`), reads one person's landmarks and answers with corrections and with deviations.
+(`bench/landmark_refiner.py`), reads one person's landmarks and answers with corrections and with deviations.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from pymafx_live.engines.arrays import Indices, Reals
+from pymafx_live.core.arrays import Indices, Reals
 from pymafx_live.engines.landmarks import rig
 
 FILE = "landmark_refiner.npz"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Mask, Reals
+from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.engines.imaging import Picture, unit_rgb
 from pymafx_live.engines.runtime.interface import Array
 

@@ -10,10 +10,10 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Indices, Reals
+from pymafx_live.core.arrays import Indices, Reals
+from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, LEFT_HAND, PARENTS
 from pymafx_live.engines.landmarks.chain import ANGLE, BALL, Chain
 from pymafx_live.engines.landmarks.solver import Lean
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, LEFT_HAND, PARENTS
 
 FINGERS = ("index", "middle", "pinky", "ring")
 BODY_JOINTS = 22
@@ -297,7 +297,7 @@ def _chain(
 
 @cache
 def calibrated_offsets() -> Reals:
-    """Where the landmarks (91, 3) are from their joints, as `export/landmark_offsets.py` measured on rendered truth.
+    """Where the landmarks (91, 3) are from their joints, as `bench/landmark_offsets.py` measured on rendered truth.
 
     The networks' hips, shoulders and ankles are not SMPL-X's joints; these are the constant differences.
     """

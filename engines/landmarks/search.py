@@ -9,7 +9,7 @@ asks for the very region that it was found in.
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Mask, Reals
+from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.engines.landmarks.gates import overlap
 from pymafx_live.engines.landmarks.networks import BodyLandmarks
 from pymafx_live.engines.landmarks.regions import Regions, body_from_landmarks, from_box

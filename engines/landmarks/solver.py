@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Indices, Mask, Reals
+from pymafx_live.core.arrays import Indices, Mask, Reals
+from pymafx_live.core.rotations import to_matrices, to_vectors
 from pymafx_live.engines.landmarks.chain import Chain, Placed, Pose, axes, forward, landmark_jacobian, set_hinges
-from pymafx_live.engines.landmarks.turns import to_matrices, to_vectors
 
 HUBER = 2.0
 LIMIT = 20.0

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.pymafx import sources
 from pymafx_live.engines.pymafx.bodies import read_flame, read_mano, read_smplx
-from pymafx_live.pipeline.errors import AssetError, UsageError
 
 AUTHORS = "the PyMAF-X release of its authors (see the README of HongwenZhang/PyMAF-X)"
 SMPLX_PAGE = "smpl-x.is.tue.mpg.de, after registration"

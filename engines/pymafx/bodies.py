@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError
 from pymafx_live.engines.pymafx.unpickle import load_npz, load_pickle
-from pymafx_live.pipeline.errors import AssetError
 
 Doubles = NDArray[np.float64]
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.files import whole_files
 from pymafx_live.engines.pymafx.bodies import mesh_arrays
 from pymafx_live.engines.pymafx.bundle_files import BUNDLE, FORMAT, fingerprint, is_current, read_meta
 from pymafx_live.engines.pymafx.checkpoint import load_checkpoint
@@ -21,7 +23,6 @@ from pymafx_live.engines.pymafx.compose import composed_state, mesh_points
 from pymafx_live.engines.pymafx.network import Network, NetworkSizes
 from pymafx_live.engines.pymafx.skinning import MeshSizes, SkinSizes
 from pymafx_live.engines.pymafx.sources import CHECKPOINT, READ, Sources, read_sources
-from pymafx_live.pipeline.errors import AssetError, UsageError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -91,20 +92,15 @@ def _is_half(key: str) -> bool:
 
 
 def _write(bundle: Path, state: dict[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Each file appears whole or not at all, the metadata last, so that a bundle cut short is never read."""
     try:
-        bundle.mkdir(exist_ok=True)
-        (bundle / "bundle.json").unlink(missing_ok=True)
-        for precision in PRECISIONS:
-            if precision == "float16":
-                state = {k: v.half() if _is_half(k) else v for k, v in state.items()}
-            part = bundle / f"{precision}.part"
-            save_file({k: _channels_last(v) for k, v in state.items()}, part)
-            part.chmod(0o644)
-            part.replace(bundle / f"{precision}.safetensors")
-        part = bundle / "bundle.part"
-        part.write_text(json.dumps(meta, indent=1))
-        part.replace(bundle / "bundle.json")
+        with whole_files(bundle, *(f"{precision}.safetensors" for precision in PRECISIONS), "bundle.json") as part:
+            for precision in PRECISIONS:
+                if precision == "float16":
+                    state = {k: v.half() if _is_half(k) else v for k, v in state.items()}
+                file = part / f"{precision}.safetensors"
+                save_file({k: _channels_last(v) for k, v in state.items()}, file)
+                file.chmod(0o644)
+            (part / "bundle.json").write_text(json.dumps(meta, indent=1))
     except OSError as error:
         raise AssetError(f"cannot write {bundle}: {error.strerror}; make room there or make it writable.") from error
 

@@ -1,6 +1,5 @@
 """The prepared bundle's files: where they lie, whether they still belong to their sources; read without torch."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.files import file_hash
 from pymafx_live.engines.pymafx.sources import READ
-from pymafx_live.pipeline.errors import AssetError
 
 FORMAT = 2
 BUNDLE = "pymafx-live-bundle"
@@ -17,10 +17,8 @@ BUNDLE = "pymafx-live-bundle"
 
 def fingerprint(path: Path) -> dict[str, Any]:
     """What tells a source file from another: its size, time and hash."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     status = path.stat()
-    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": digest}
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": file_hash(path)}
 
 
 def is_current(folder: Path) -> bool:
@@ -41,7 +39,7 @@ def is_current(folder: Path) -> bool:
         status = path.stat()
         if status.st_size != known["bytes"]:
             return False
-        if status.st_mtime_ns != known["mtime_ns"] and fingerprint(path)["sha256"] != known["sha256"]:
+        if status.st_mtime_ns != known["mtime_ns"] and file_hash(path) != known["sha256"]:
             return False
     return True
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.core.errors import AssetError
 from torch import Tensor
 
 Shape = tuple[int, ...]

@@ -5,7 +5,6 @@ made from and how far they are from the network. They are made anew when a sourc
 follow from is another.
 """
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -14,10 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.core import files
+from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.pymafx.assets import prepare
 from pymafx_live.engines.pymafx.bundle_files import BUNDLE, is_current, read_meta
 from pymafx_live.engines.pymafx.crops import DEVIATION, MEAN
-from pymafx_live.pipeline.errors import AssetError, UsageError
 
 Progress = Callable[[str], None]
 
@@ -125,9 +125,7 @@ def need_export() -> None:
 def locked(target: Path) -> Iterator[None]:
     """Keeps other processes that would write the folder `target` waiting. Raises `AssetError` if it is not writable."""
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        with (target / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # goes with the file, however this process ends
+        with files.locked(target):
             yield
     except OSError as error:
         raise AssetError(f"cannot write {target}: {error.strerror}; make room there or make it writable.") from error

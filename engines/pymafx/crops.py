@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.engines.arrays import Mask, Reals
-from pymafx_live.pipeline.types import Camera, Floats
+from pymafx_live.core.arrays import Mask, Reals
+from pymafx_live.core.types import Camera, Floats
 
 SIZE = 224
 BODY_MARGIN, HAND_MARGIN, FACE_MARGIN = 1.2, 1.2 * 1.2, 1.2 * 1.4

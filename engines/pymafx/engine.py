@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.types import Frame, Person, Track, TrackState
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.pymafx.crops import (
     FACE_MARGIN,
@@ -22,7 +23,6 @@ from pymafx_live.engines.pymafx.origins import held_origins, origins
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import SIDES, View, Views, body_boxes, part_boxes
 from pymafx_live.engines.runtime.interface import Array
-from pymafx_live.pipeline.types import Frame, Person, Track, TrackState
 from scipy.spatial.transform import Rotation
 
 UNDECIDED, HIDDEN = -1.0, 0.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from time import perf_counter
 
 import numpy as np
-from pymafx_live.engines.arrays import Mask, Reals
+from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.engines.pymafx.crops import SIZE
 from pymafx_live.engines.runtime import Runner
 from pymafx_live.engines.runtime.batches import run_batches

@@ -1,21 +1,20 @@
 """Makes the files of `compiled`: the graphs are exported, held against the network, and only then get their names."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import onnx
+from pymafx_live.core.errors import NetworkError
+from pymafx_live.core.files import whole_files
 from pymafx_live.engines.pymafx.bundle import load_network
 from pymafx_live.engines.pymafx.compiled import ABOUT, GRAPH_NAMES, WEIGHTS, graph_paths, graphs_key, source_hashes
 from pymafx_live.engines.pymafx.graphs import graph_modules, torch_runners
 from pymafx_live.engines.pymafx.onnx_export import export_graph, metadata
 from pymafx_live.engines.pymafx.parity import Difference, check
 from pymafx_live.engines.runtime import Runner, open_runner
-from pymafx_live.pipeline.errors import NetworkError
 
 Progress = Callable[[str], None]
 
@@ -34,20 +33,22 @@ def write_graphs(
     what was in `target` before is then still there. Raises `OSError` where it cannot be written.
     """
     key = graphs_key(folder, precision)
-    part = target / "part"
-    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
-    part.mkdir(parents=True)
-    try:
+    with whole_files(target, *(f"{name}.onnx" for name in GRAPH_NAMES), ABOUT) as part:
         _export(folder, part, precision, progress)
         progress("comparing the graphs with the network")
         differences = check_files(reference_runners(folder), graph_paths(part), precision)
         report(differences)
         if not force:
             demand(differences, precision)
-        about = {"key": key, "precision": precision, "parity": [asdict(difference) for difference in differences]}
-        _give_names(part, target, {**about, "version": version("pymafx-live"), "sources": source_hashes(folder)})
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        about = {
+            "key": key,
+            "precision": precision,
+            "parity": [asdict(difference) for difference in differences],
+            "version": version("pymafx-live"),
+            "sources": source_hashes(folder),
+            "bytes": {name: path.stat().st_size for name, path in graph_paths(part).items()},
+        }
+        (part / ABOUT).write_text(json.dumps(about, indent=1))
 
 
 def reference_runners(folder: Path) -> Mapping[str, Runner]:
@@ -85,12 +86,3 @@ def _export(folder: Path, part: Path, precision: str, progress: Progress) -> Non
     for name, path in graph_paths(part).items():
         progress(f"exporting the graph {name}")
         onnx.save(export_graph(name, modules[name], said), path)
-
-
-def _give_names(part: Path, target: Path, about: Mapping[str, Any]) -> None:
-    """Each file appears whole, the description last, so that a set cut short is never taken for one."""
-    sizes = {name: path.stat().st_size for name, path in graph_paths(part).items()}
-    (part / ABOUT).write_text(json.dumps({**about, "bytes": sizes}, indent=1))
-    (target / ABOUT).unlink(missing_ok=True)
-    for name in (*(f"{name}.onnx" for name in GRAPH_NAMES), ABOUT):
-        (part / name).replace(target / name)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.types import Floats, Person
 from pymafx_live.engines.pymafx.views import SIDES
-from pymafx_live.pipeline.types import Floats, Person
 
 HOLD = 1.0
 """Seconds for which a hand, a face or a whole person that is no longer seen keeps its last estimate."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.pymafx.assets import prepare
@@ -17,7 +18,6 @@ from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import LandmarkViews, Views
 from pymafx_live.engines.runtime import RunnerOptions
 from pymafx_live.engines.runtime.memory import give_back_freed
-from pymafx_live.pipeline.errors import AssetError, UsageError
 
 logger = logging.getLogger(__name__)
 

@@ -1,15 +1,14 @@
 """Brings the network's three graphs to a runtime."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pymafx_live.core.errors import NetworkError, UsageError
+from pymafx_live.core.files import short_hash, user_cache
 from pymafx_live.engines.pymafx.assets import need_torch
 from pymafx_live.engines.pymafx.compiled import WEIGHTS, compiled_graphs, graphs_key
 from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
-from pymafx_live.engines.runtime.cache import user_cache
-from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +56,8 @@ def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) 
     from pymafx_live.engines.pymafx.bundle import load_network
     from pymafx_live.engines.pymafx.graphs import GRAPHS, graph_modules
 
-    digest = hashlib.sha256(graphs_key(folder, precision).encode())
-    digest.update(repr((torch_tensorrt.identity(options.device), options.max_batch)).encode())
-    place = (options.cache or user_cache()) / "torch-tensorrt" / digest.hexdigest()[:16]
+    key = short_hash(graphs_key(folder, precision), torch_tensorrt.identity(options.device), options.max_batch)
+    place = (options.cache or user_cache()) / "torch-tensorrt" / key
     files = {name: place / f"{name}.pt2" for name in GRAPHS}
     if missing := [name for name, file in files.items() if not file.exists()]:
         modules = graph_modules(load_network(folder, WEIGHTS[precision]))

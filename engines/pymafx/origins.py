@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.types import PARTS, Origin, Part, Track
 from pymafx_live.engines.landmarks.parts import SEEN
 from pymafx_live.engines.pymafx.memory import TrackMemory
 from pymafx_live.engines.pymafx.views import SIDES, View
 from pymafx_live.engines.pymafx.visibility import VISIBLE
-from pymafx_live.pipeline.types import PARTS, Origin, Part, Track
 
 LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg")
 

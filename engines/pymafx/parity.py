@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.pymafx.crops import DEVIATION, MEAN, SIZE
 from pymafx_live.engines.pymafx.visibility import VISIBLE
 from pymafx_live.engines.runtime.batches import run_batches
 from pymafx_live.engines.runtime.interface import Runner
-from pymafx_live.pipeline.errors import NetworkError
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -12,11 +12,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.types import Frame, Person, Track
 from pymafx_live.engines.pymafx.views import View
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
-from pymafx_live.pipeline.errors import AssetError, UsageError
-from pymafx_live.pipeline.types import Frame, Person, Track
 
 BODY, FACE = slice(0, 17), slice(23, 91)
 HANDS = {"left": slice(91, 112), "right": slice(112, 133)}

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.rotations import to_matrices
+from pymafx_live.core.types import Floats, Person
 from pymafx_live.engines.body.skinning import forward_kinematics
 from pymafx_live.engines.pymafx.bundle_files import read_arrays
-from pymafx_live.pipeline.types import Floats, Person
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,5 +36,5 @@ class Skeleton:
         pose = np.array([p.full_pose for p in people], np.float32).reshape(n, 55, 3)
         transl = np.array([p.transl for p in people], np.float32).reshape(n, 3)
         positions, rotations = np.empty((n, 55, 3), np.float32), np.empty((n, 55, 3, 3), np.float32)
-        forward_kinematics(pose, transl, rest, np.ones((n, 55), np.float32), positions, rotations)
+        forward_kinematics(to_matrices(pose), transl, rest, np.ones((n, 55), np.float32), positions, rotations)
         return positions, rotations

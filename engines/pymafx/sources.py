@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError
 from pymafx_live.engines.pymafx.bodies import BodyModel, SmplxFile, read_flame, read_mano, read_smplx
 from pymafx_live.engines.pymafx.unpickle import damage_named, load_npy, load_npz, load_pickle
-from pymafx_live.pipeline.errors import AssetError
 from scipy.spatial.transform import Rotation
 
 Doubles = NDArray[np.float64]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import PARENTS
 from pymafx_live.engines.pymafx import sources
 from pymafx_live.engines.pymafx.synthetic_skeletons import (
     Doubles,
@@ -23,7 +24,6 @@ from pymafx_live.engines.pymafx.synthetic_skeletons import (
     skin_weights,
     vertices_on_bones,
 )
-from pymafx_live.engines.skeleton import PARENTS
 
 N_SMPLX, N_SMPL, N_MANO, N_FLAME = 10475, 6890, 778, 5023
 F_SMPLX, F_SMPL, F_MANO, F_FLAME = 20908, 13776, 1538, 9976

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import scipy.sparse as sp
 from numpy.lib import format as npy
-from pymafx_live.pipeline.errors import AssetError
+from pymafx_live.core.errors import AssetError
 
 _NUMPY = {
     "_reconstruct": np._core.multiarray._reconstruct,  # type: ignore[attr-defined]

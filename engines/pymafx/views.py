@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.types import Floats, Frame, Person, Track
 from pymafx_live.engines.landmarks import parts
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, CropBoxes, boxes_around
-from pymafx_live.pipeline.types import Floats, Frame, Person, Track
 
 SIDES = ("left", "right")
 VISIBLE = 0.5

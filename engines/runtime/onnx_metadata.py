@@ -6,7 +6,7 @@ An ONNX file is a protobuf message, ModelProto; its field 14 holds pairs of a ke
 from collections.abc import Iterator
 from pathlib import Path
 
-from pymafx_live.pipeline.errors import NetworkError
+from pymafx_live.core.errors import NetworkError
 
 METADATA, KEY, VALUE = 14, 1, 2
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymafx_live.engines.runtime.cache import network_folder
+from pymafx_live.core.errors import NetworkError
+from pymafx_live.core.files import network_folder
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.validation import check_inputs
-from pymafx_live.pipeline.errors import NetworkError
 
 SMALL = 2**20
 """Bytes of a file below which compiling takes no longer than looking for what was compiled before."""

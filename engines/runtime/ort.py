@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from pymafx_live.core.errors import NetworkError, UsageError
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.validation import check_inputs
-from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 ERROR = 3
 """ONNX Runtime's level for messages, so that its warnings about a file do not reach the terminal."""

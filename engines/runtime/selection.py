@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.core.errors import NetworkError, UsageError
 from pymafx_live.engines.runtime.interface import DEFAULTS, Runner, RunnerOptions
-from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.core.errors import NetworkError
+from pymafx_live.core.files import whole_files
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.tensorrt.gpu import UnavailableError, find_gpu
 from pymafx_live.engines.runtime.validation import check_inputs
-from pymafx_live.pipeline.errors import NetworkError
 
 SMALLEST = 2
 """Rows that are run at least: PyTorch takes an axis of one for a constant, so programs of any batch begin at two."""
@@ -178,15 +179,12 @@ def _ordered(module: Any, inputs: list[str], outputs: list[str]) -> Any:
 
 
 def _save(compiled: Any, path: Path, examples: list[Any], specs: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        _library().save(compiled, str(part), arg_inputs=examples, retrace=False, extra_files={SPECS: specs})
-        part.replace(path)
+        with whole_files(path.parent, path.name) as part:
+            file = str(part / path.name)
+            _library().save(compiled, file, arg_inputs=examples, retrace=False, extra_files={SPECS: specs})
     except OSError as error:
         raise NetworkError(f"{path} cannot be written ({error.strerror}): make room there.") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _padded(tensor: Any, rows: int) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Array, Shape, TensorSpec
-from pymafx_live.pipeline.errors import NetworkError
 
 
 def check_inputs(inputs: Mapping[str, Array], specs: Mapping[str, TensorSpec], max_batch: int) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pymafx_live.configs.schema import OutputSettings
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.interfaces import Output
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.interfaces import Output
 from pymafx_live.pipeline.outputs.drawn import PictureSink
 from pymafx_live.pipeline.stop import Stop
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.pipeline.types import Frame, FrameResult
+from pymafx_live.core.types import Frame, FrameResult
 
 Image = NDArray[np.uint8]
 

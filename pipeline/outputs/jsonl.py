@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from pymafx_live.core.types import Frame, FrameResult
+from pymafx_live.core.wire import to_map
 from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.stop import Stop
-from pymafx_live.pipeline.types import Frame, FrameResult
-from pymafx_live.pipeline.wire import to_map
 
 
 def to_json(result: FrameResult) -> str:

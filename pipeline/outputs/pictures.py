@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import cv2
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import Frame
 from pymafx_live.pipeline.outputs.drawn import Image
 from pymafx_live.pipeline.outputs.writing import writing
-from pymafx_live.pipeline.types import Frame
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.statistics import Statistics
-from pymafx_live.pipeline.types import Frame, FrameResult
 
 
 class StatsFile:

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from pymafx_live.core.types import Frame
 from pymafx_live.pipeline.outputs.drawn import Image
 from pymafx_live.pipeline.outputs.writing import writing
-from pymafx_live.pipeline.types import Frame
 
 # Fragments, or short clusters, while the file grows; an MP4 becomes an ordinary one when it is closed.
 _FRAGMENTS = {"movflags": "+hybrid_fragmented+frag_keyframe"}

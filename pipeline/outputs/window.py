@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import cv2
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import Frame
 from pymafx_live.pipeline.outputs.drawn import Image
 from pymafx_live.pipeline.stop import Stop
-from pymafx_live.pipeline.types import Frame
 
 _TITLE = "pymafx-live"
 _QUIT_KEYS = (ord("q"), 27)  # 27: Esc

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.core.errors import UsageError
 
 
 @contextmanager

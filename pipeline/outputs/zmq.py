@@ -3,9 +3,9 @@
 from contextlib import suppress
 
 import zmq
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.types import Frame, FrameResult
-from pymafx_live.pipeline.wire import encode
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import Frame, FrameResult
+from pymafx_live.core.wire import encode
 
 _HIGH_WATER_MARK = 4
 """Messages kept for a subscriber that falls behind; more would only make them old."""

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from pymafx_live.configs.schema import SourceSettings
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.interfaces import Source
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.interfaces import Source
 from pymafx_live.pipeline.sources.reader import Reader
 from pymafx_live.pipeline.stop import Stop
 
@@ -50,8 +50,6 @@ def _reader(settings: SourceSettings) -> Reader:
 def _file(uri: str) -> Path:
     if uri != "demo":
         return Path(uri)
-    from pymafx_live.engines.mannequin.clip import demo_clip
-    from pymafx_live.pipeline.progress import progress_bar
+    from importlib import resources
 
-    with progress_bar("rendering the demo clip, this once") as advance:
-        return demo_clip(advance)
+    return Path(str(resources.files("pymafx_live.engines.data"))) / "demo.mp4"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
-from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.decoding import Decoder
 from pymafx_live.pipeline.sources.reader import Shot
 

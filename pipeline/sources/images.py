@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.reader import Shot
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})

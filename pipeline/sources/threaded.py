@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from threading import Event, Thread
 
+from pymafx_live.core.errors import SourceError
+from pymafx_live.core.types import Frame
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.errors import SourceError
 from pymafx_live.pipeline.sources.reader import Reader, Shot
 from pymafx_live.pipeline.sources.slot import Slot
 from pymafx_live.pipeline.stop import Stop
-from pymafx_live.pipeline.types import Frame
 
 _POLL = 0.1
 """Seconds between two looks at `Stop`: waiting for a frame must not delay the end of the run."""
@@ -19,7 +19,7 @@ _PATIENCE = 0.3
 
 
 class ThreadedSource:
-    """The frames of one reader, by the rules of `pipeline.interfaces.Source`.
+    """The frames of one reader, by the rules of `core.interfaces.Source`.
 
     A frame's `sequence` counts every image of the source, so that a gap shows a drop. Reading starts at once
     for a device or a stream, which would otherwise pile up stale images, and with the iteration for a store.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.reader import Shot
 
 

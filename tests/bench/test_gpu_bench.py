@@ -79,8 +79,8 @@ def test_the_network_is_run_as_for_so_many_people(tmp_path: Path) -> None:
 def test_the_whole_pipeline_is_timed(tmp_path: Path) -> None:
     import av
     from pymafx_live.configs.schema import Settings
+    from pymafx_live.core.errors import AssetError
     from pymafx_live.engines.detectors.demo_weights import demo_weights
-    from pymafx_live.pipeline.errors import AssetError
 
     try:
         demo_weights()

@@ -20,7 +20,7 @@ from pymafx_live.bench.laptop import (
     main,
 )
 from pymafx_live.configs.load import load
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.core.errors import UsageError
 
 SPEAKS = """
 import json, sys

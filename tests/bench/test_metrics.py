@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pymafx_live.bench import metrics
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Camera
 from scipy.spatial.transform import Rotation
 
 BODY = BodyModel.embedded()

@@ -13,8 +13,8 @@ from pymafx_live.bench.latency import NetworkClock
 from pymafx_live.bench.originals import ORIGINALS, find_originals, open_original
 from pymafx_live.bench.report import runtime_names
 from pymafx_live.bench.runtimes import DATA, main, matrix_rate, medians, take_turns, with_ratios
+from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.runtime import open_runner
-from pymafx_live.pipeline.errors import AssetError, UsageError
 
 
 def test_originals_are_found_in_files_and_in_archives_of_archives(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import onnx
 import onnxruntime as ort
 import pytest
 from by_path import load
+from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.engines.runtime import open_runner
 from pymafx_live.export import byte_networks
 from pymafx_live.export.byte_networks import check_bytes, export_bytes, landmark_sources
-from pymafx_live.pipeline.errors import AssetError, NetworkError
 
 DETECTORS = Path(__file__).parents[1] / "engines" / "detectors"
 LAYOUTS: dict[str, dict[str, Any]] = {

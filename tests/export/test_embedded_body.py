@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.export import embedded_body
 from scipy.spatial.transform import Rotation
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_OK, EXIT_USAGE
+from pymafx_live.core.errors import EXIT_ASSET, EXIT_OK, EXIT_USAGE
 
 pytest.importorskip("onnx")
 

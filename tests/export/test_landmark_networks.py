@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from pymafx_live.core.errors import AssetError
 from pymafx_live.export.landmark_networks import DATA, ORIGINS, build
-from pymafx_live.pipeline.errors import AssetError
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 GOLDEN = Path(__file__).parent / "landmark_networks_golden.npz"

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
-from pymafx_live.pipeline.interfaces import Source
+from pymafx_live.core.interfaces import Source
+from pymafx_live.core.types import Frame, Origin, Part, Person
 from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
-from pymafx_live.pipeline.types import Frame, Origin, Part, Person
 
 BITS = 10
 

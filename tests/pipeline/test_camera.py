@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.types import Camera
 from pymafx_live.pipeline.camera import ASSUMED_FOV, Lens, read_calibration
-from pymafx_live.pipeline.errors import AssetError
-from pymafx_live.pipeline.types import Camera
 
 SIDE = st.integers(32, 8000)
 ROS = """

@@ -13,8 +13,8 @@ from typing import get_args
 import click
 import pytest
 from pymafx_live.configs.schema import Settings, keys
+from pymafx_live.core.errors import EXIT_ASSET, EXIT_OK, EXIT_SOURCE, EXIT_USAGE
 from pymafx_live.pipeline import cli, terminal
-from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_OK, EXIT_SOURCE, EXIT_USAGE
 
 INSTALLED = {name for names in packages_distributions().values() for name in names}
 

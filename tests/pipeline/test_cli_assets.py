@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pymafx_live.pipeline.errors import EXIT_ASSET, EXIT_USAGE
+from pymafx_live.core.errors import EXIT_ASSET, EXIT_USAGE
 
 PROGRAM = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()", "assets"]
 

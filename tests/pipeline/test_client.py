@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from pymafx_live.core.errors import UsageError
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber, UnknownVersionError
-from pymafx_live.pipeline.errors import UsageError
 
 PUBLISHER = """
 import sys, time, msgpack, zmq
-from pymafx_live.pipeline.types import Camera, FrameResult
-from pymafx_live.pipeline.wire import encode
+from pymafx_live.core.types import Camera, FrameResult
+from pymafx_live.core.wire import encode
 socket = zmq.Context().socket(zmq.XPUB)  # tells when somebody subscribes
 socket.bind(sys.argv[1])
 socket.recv()

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from pymafx_live.core.types import Frame, FrameResult, Origin, Part, Person, Track, TrackState
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.lookout import DELAY
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.selection import Selection
-from pymafx_live.pipeline.types import Frame, FrameResult, Origin, Part, Person, Track, TrackState
 from pymafx_live.trackers import create_tracker
 
 Place = Callable[[float], tuple[float, float] | None]

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import zmq
 from pymafx_live.configs.schema import OutputSettings
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import SHAPES, Camera, Frame, FrameResult, Origin, Part, Person, TrackState
+from pymafx_live.core.wire import decode, from_map
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.drawn import DrawnOutput
 from pymafx_live.pipeline.outputs.jsonl import JsonOutput
@@ -24,8 +26,6 @@ from pymafx_live.pipeline.outputs.video import VideoSink
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.statistics import Durations, Statistics
 from pymafx_live.pipeline.stop import Stop
-from pymafx_live.pipeline.types import SHAPES, Camera, Frame, FrameResult, Origin, Part, Person, TrackState
-from pymafx_live.pipeline.wire import decode, from_map
 
 
 def frame_of(image: np.ndarray, sequence: int = 0, time: float = 0.0) -> Frame:
@@ -115,7 +115,7 @@ import os, signal, sys
 import numpy as np
 from pathlib import Path
 from pymafx_live.pipeline.outputs.video import VideoSink
-from pymafx_live.pipeline.types import Camera, Frame
+from pymafx_live.core.types import Camera, Frame
 sink = VideoSink(Path(sys.argv[1]))
 for n in range(100):
     image = np.full((120, 160, 3), n, np.uint8)

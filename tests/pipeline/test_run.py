@@ -16,13 +16,12 @@ import av
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import OutputSettings, RunSettings, Settings, SourceSettings
+from pymafx_live.core.types import Origin, Part
+from pymafx_live.core.wire import from_map
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.mannequin.clip import demo_clip
 from pymafx_live.pipeline.client import Subscriber
 from pymafx_live.pipeline.run import Makers, run
 from pymafx_live.pipeline.statistics import Statistics
-from pymafx_live.pipeline.types import Origin, Part
-from pymafx_live.pipeline.wire import from_map
 
 COMMAND = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()"]
 MEDIA = Path(__file__).parents[2].parent / "shared" / "media"
@@ -191,7 +190,6 @@ def test_a_signal_ends_a_run_whose_stream_hangs(clips, start):
 
 def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
     """The embedded clip through the real parts, received over a real socket, saved and counted."""
-    demo_clip()  # rendered here, not against the clock
     address = free_address()
     with Subscriber(address, "demo", timeout=120) as results:
         process = start(

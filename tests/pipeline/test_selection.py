@@ -1,8 +1,8 @@
 """Who is estimated where there are more people than wanted."""
 
 import numpy as np
+from pymafx_live.core.types import Track, TrackState
 from pymafx_live.pipeline.selection import Selection
-from pymafx_live.pipeline.types import Track, TrackState
 
 
 def track(id_: int, side: float, state: TrackState = TrackState.TRACKED) -> Track:

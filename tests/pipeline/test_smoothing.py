@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Part, Person, TrackState
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.types import PARTS, Camera, Frame, Origin, Part, Person, TrackState
 from scipy.spatial.transform import Rotation
 
 FPS = 25.0

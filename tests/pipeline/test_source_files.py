@@ -8,7 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from pymafx_live.pipeline.errors import SourceError, UsageError
+from pymafx_live.core.errors import SourceError, UsageError
 
 
 def test_a_file_gives_every_frame_in_order(clips, opened):

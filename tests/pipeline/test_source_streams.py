@@ -7,7 +7,7 @@ from contextlib import suppress
 from threading import Event, Thread
 
 import pytest
-from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.network import without_secrets
 
 Serve = Callable[[socket.socket], None]

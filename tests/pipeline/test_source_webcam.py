@@ -1,7 +1,7 @@
 import sys
 
 import pytest
-from pymafx_live.pipeline.errors import SourceError
+from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.webcam import WebcamReader
 
 

@@ -4,8 +4,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.types import TrackState
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import TrackState
 from pymafx_live.trackers import create_tracker
 
 needs_package = pytest.mark.skipif(find_spec("supervision") is None, reason="the extra `trackers` is not installed")

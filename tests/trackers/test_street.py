@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pymafx_live.core.types import Track, TrackState
 from pymafx_live.engines.detectors import create_detector
-from pymafx_live.pipeline.types import Track, TrackState
 from pymafx_live.trackers import create_tracker
 
 CLIP = Path(__file__).resolve().parents[2].parent / "shared" / "media" / "vtest.avi"

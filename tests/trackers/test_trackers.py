@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymafx_live.pipeline.errors import UsageError
-from pymafx_live.pipeline.types import Floats, Track, TrackState
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import Floats, Track, TrackState
 from pymafx_live.trackers import create_tracker
 from pymafx_live.trackers.bytetrack import ByteTrack
 from pymafx_live.trackers.sort import Sort

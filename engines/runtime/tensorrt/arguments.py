@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Array, TensorSpec
-from pymafx_live.pipeline.errors import NetworkError
 
 
 def batch_of(specs: Mapping[str, TensorSpec], given: Mapping[str, Array], largest: int) -> int:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.tensorrt.memory import Call, Memory
 from pymafx_live.engines.runtime.tensorrt.messages import reason
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors
-from pymafx_live.pipeline.errors import NetworkError
 from torch import Tensor
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Progress
 from pymafx_live.engines.runtime.tensorrt.flavour import Flavour
 from pymafx_live.engines.runtime.tensorrt.messages import is_out_of_memory, make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.monitor import make_monitor
 from pymafx_live.engines.runtime.tensorrt.parsing import Parsed, parse
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, spec
-from pymafx_live.pipeline.errors import NetworkError
 
 WORKSPACE = 4 << 30
 """Bytes of GPU memory that one layer may take while it runs, at most half of the card's."""

@@ -6,15 +6,13 @@ an engine is built and used all the same.
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pymafx_live.engines.runtime.cache import user_cache
+from pymafx_live.core.files import file_hash, locked, short_hash, user_cache, write_whole
 from pymafx_live.engines.runtime.interface import Progress
 
 T = TypeVar("T")
@@ -41,7 +39,7 @@ class EngineKey:
     @property
     def digest(self) -> str:
         """Sixteen letters for a file's name."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return short_hash(sorted(asdict(self).items()))
 
 
 def default_folder() -> Path:
@@ -50,13 +48,9 @@ def default_folder() -> Path:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of an ONNX file, and of the weights that torch writes beside it when they are too large."""
-    digest = hashlib.sha256()
-    for part in (path, path.with_name(f"{path.name}.data")):
-        if part == path or part.exists():
-            with part.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    """The SHA-256 of an ONNX file, and that of the weights that torch writes beside it when they are too large."""
+    weights = path.with_name(f"{path.name}.data")
+    return "-".join(file_hash(file) for file in (path, weights) if file == path or file.exists())
 
 
 class EngineCache:
@@ -78,7 +72,11 @@ class EngineCache:
         path = self.path(key)
         if (found := self._usable(path, key, use)) is not None:
             return found
-        with self._locked(path):
+        with ExitStack() as stack:
+            with suppress(OSError):  # where the folder takes no lock nothing can be shared either
+                stack.enter_context(
+                    locked(path, lambda: self._progress(f"another process builds {path.name}: waiting for it"))
+                )
             if (found := self._usable(path, key, use)) is not None:
                 return found
             data = build()
@@ -110,50 +108,9 @@ class EngineCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            write_atomically(path, content)
+            write_whole(path, content)
         except OSError as error:
             self._progress(f"{path} cannot be kept ({error.strerror}): the next start builds it again")
-
-    @contextmanager
-    def _locked(self, path: Path) -> Iterator[None]:
-        """Holds the lock of `path`; where the folder takes no lock, nothing can be shared and there is none."""
-        from filelock import FileLock, Timeout
-
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{path}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                self._progress(f"another process builds {path.name}: waiting for it")
-                lock.acquire()
-        except (OSError, NotImplementedError):
-            yield
-            return
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that others see all of it or none, even after a power cut; raises `OSError`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def unpacked(content: bytes, key: EngineKey | None) -> bytes | None:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from pymafx_live.core.errors import UsageError
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError
-from pymafx_live.pipeline.errors import UsageError
 
 RTX = "tensorrt_rtx"
 STANDARD = "tensorrt"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pymafx_live.core.errors import NetworkError
+from pymafx_live.core.files import short_hash
 from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
 from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, batch_buckets, build
 from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
@@ -16,7 +17,6 @@ from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.sizes import AnySizeRunner, Sizes
-from pymafx_live.pipeline.errors import NetworkError
 
 if TYPE_CHECKING:
     from pymafx_live.engines.runtime.tensorrt.memory import Memory
@@ -158,8 +158,7 @@ def _build(
     plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory, sizes)
     if flavour.rtx:
         return build(flavour, model, plan, options.progress).engine
-    place = hashlib.sha256(repr((flavour.version, gpu)).encode()).hexdigest()[:16]
-    name = f"{flavour.name}-{place}.timings"
+    name = f"{flavour.name}-{short_hash(flavour.version, gpu)}.timings"
     built = build(flavour, model, plan, options.progress, cache.read_part(name))
     cache.write_part(name, built.timings)
     return built.engine
@@ -177,4 +176,4 @@ def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target
 
 
 def _kernels_digest(key: EngineKey, gpu: Gpu) -> str:
-    return hashlib.sha256(f"{key.digest} {gpu.name} {gpu.driver}".encode()).hexdigest()[:16]
+    return short_hash(key.digest, gpu.name, gpu.driver)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.tensorrt.flavour import Flavour
 from pymafx_live.engines.runtime.tensorrt.messages import reason, shortened
-from pymafx_live.pipeline.errors import NetworkError
 
 
 @dataclass(slots=True)

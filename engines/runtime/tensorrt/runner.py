@@ -4,13 +4,13 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Array, Progress
 from pymafx_live.engines.runtime.tensorrt.arguments import batch_of
 from pymafx_live.engines.runtime.tensorrt.bucket import Bucket
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded
 from pymafx_live.engines.runtime.tensorrt.memory import Memory
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, shape_in
-from pymafx_live.pipeline.errors import NetworkError
 
 ALIGNMENT = 256
 

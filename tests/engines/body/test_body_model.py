@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, MIRROR, PARENTS
 from pymafx_live.engines.body.model import BodyModel, sparse_weights
 from pymafx_live.engines.body.skinning import MAIN_CHILD
-from pymafx_live.engines.skeleton import JOINT, JOINT_NAMES, MIRROR, PARENTS
 from scipy.spatial.transform import Rotation
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.skeleton import PARENTS
+from pymafx_live.core.types import Camera, FrameResult, Person, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.overlay import Overlay, colour_of
-from pymafx_live.engines.skeleton import PARENTS
-from pymafx_live.pipeline.errors import AssetError
-from pymafx_live.pipeline.types import Camera, FrameResult, Person, TrackState
 
 CAMERA = Camera(320, 240, 280.0, 280.0, 159.5, 119.5)
 BOX = np.array([2, 2, 24, 24], np.float32)  # in a corner, away from the body

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.body import render
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.pipeline.types import Camera
 
 CAMERA = Camera(64, 48, 60.0, 58.0, 31.5, 23.5)
 

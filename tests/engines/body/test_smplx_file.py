@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pymafx_live.core.errors import EXIT_ASSET, AssetError
+from pymafx_live.core.skeleton import JOINT_NAMES, PARENTS
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.smplx_file import load_smplx
-from pymafx_live.engines.skeleton import JOINT_NAMES, PARENTS
-from pymafx_live.pipeline.errors import EXIT_ASSET, AssetError
 from scipy.spatial.transform import Rotation
 
 

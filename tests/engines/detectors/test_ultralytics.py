@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.detectors.demo_weights import demo_weights
-from pymafx_live.pipeline.errors import AssetError, UsageError
 
 MEDIA = Path(__file__).resolve().parents[3].parent / "shared" / "media"
 INSTALLED = find_spec("ultralytics") is not None

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.detectors import create_detector, demo_weights
 from pymafx_live.engines.detectors.yolo_onnx import YoloOnnx
-from pymafx_live.pipeline.errors import AssetError, UsageError
 
 MEDIA = Path(__file__).resolve().parents[3].parent / "shared" / "media"
 Box = tuple[int, int, int, int]

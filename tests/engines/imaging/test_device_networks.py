@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymafx_live.bench.mannequin.scene import render_clip
+from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.networks import refine
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
-from pymafx_live.engines.mannequin.scene import render_clip
-from pymafx_live.engines.mannequin.truth import Truth
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")

@@ -5,11 +5,11 @@ from threading import Event, current_thread
 
 import numpy as np
 import pytest
+from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.engines.landmarks.ahead import LookingAhead, Workers
 from pymafx_live.engines.landmarks.networks import HandLandmarks, HandNetwork
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.regions import Regions, concatenate
-from pymafx_live.engines.mannequin.scene import render_clip
 
 
 class Watched:

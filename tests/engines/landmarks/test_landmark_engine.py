@@ -6,11 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pymafx_live.bench.mannequin.scene import render_clip
+from pymafx_live.bench.mannequin.truth import Truth
+from pymafx_live.core.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
-from pymafx_live.engines.mannequin.scene import render_clip
-from pymafx_live.engines.mannequin.truth import Truth
-from pymafx_live.pipeline.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Track, TrackState
 
 MEDIA = Path(__file__).resolve().parents[4] / "shared" / "media"
 FPS = 25.0
@@ -44,7 +44,7 @@ def play(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> list[P
 
 
 def test_a_rendered_person_is_estimated(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:
-    """The joints stand where they truly are: within what bench/mannequin.py reports, and a margin."""
+    """The joints stand where they truly are: within what bench/mannequin/__main__.py reports, and a margin."""
     errors, hands, projected = [], [], []
     for person, (_, truth) in zip(play(engine, clip), clip, strict=True):
         true, camera = truth.people[0], truth.camera

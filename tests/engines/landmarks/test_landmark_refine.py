@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from pymafx_live.bench.mannequin.scene import Truth, render_clip
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.evidence import Evidence, body_evidence
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.landmarks.refine import Refiner, trained, untrained
-from pymafx_live.engines.mannequin.scene import Truth, render_clip
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Camera
 
 PAIRS = rig.PAIRS[: rig.REFINED_PAIRS]
 

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from pymafx_live.bench.mannequin.scene import render_clip
+from pymafx_live.core.types import Frame, Origin, Track, TrackState
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 from pymafx_live.engines.landmarks.perception import Face, Gaze, Perception
 from pymafx_live.engines.landmarks.rest import FaceRest
-from pymafx_live.engines.mannequin.scene import render_clip
-from pymafx_live.pipeline.types import Frame, Origin, Track, TrackState
 
 BODY = np.zeros((39, 2), np.float32)
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymafx_live.engines.arrays import Reals
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.rotations import to_matrices, to_vectors
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.chain import Chain, Pose, axes, forward, landmark_jacobian, set_hinges
 from pymafx_live.engines.landmarks.rig import BODY_JOINTS, LEANS, PAIRS
 from pymafx_live.engines.landmarks.solver import Problem, Solver
-from pymafx_live.engines.landmarks.turns import to_matrices, to_vectors
-from pymafx_live.engines.skeleton import JOINT
 
 REST = BodyModel.embedded().rest_joints.astype(np.float64)
 BODY, LEAN = rig.build_body(REST, rig.calibrated_offsets())

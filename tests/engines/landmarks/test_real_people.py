@@ -9,6 +9,10 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.interfaces import Detector
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Frame, Origin, Person, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.engines.imaging import Pictures
@@ -16,12 +20,8 @@ from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.chain import BALL
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 from pymafx_live.engines.landmarks.parts import LIMBS, freedoms_by_part
-from pymafx_live.engines.skeleton import JOINT
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.errors import AssetError
-from pymafx_live.pipeline.interfaces import Detector
-from pymafx_live.pipeline.types import Frame, Origin, Person, Track, TrackState
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 LEGS = [JOINT[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle")]

@@ -17,10 +17,10 @@ pytest.importorskip("safetensors")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
+from pymafx_live.core.errors import AssetError, NetworkError, UsageError  # noqa: E402
 from pymafx_live.engines.pymafx import compiled, parity  # noqa: E402
 from pymafx_live.engines.pymafx.bundle_files import BUNDLE  # noqa: E402
 from pymafx_live.engines.runtime import open_runner  # noqa: E402
-from pymafx_live.pipeline.errors import AssetError, NetworkError, UsageError  # noqa: E402
 
 NAMES = ("hands", "face", "body")
 ALLOWED = {

@@ -12,9 +12,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from pymafx_live.core.errors import AssetError, UsageError  # noqa: E402
 from pymafx_live.engines.pymafx import Network, assets, bundle, sources  # noqa: E402
 from pymafx_live.engines.pymafx.checkpoint import learned_shapes, load_checkpoint  # noqa: E402
-from pymafx_live.pipeline.errors import AssetError, UsageError  # noqa: E402
 
 NEEDED = [f.path for f in assets.FILES if f.without == assets.NOTHING]
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pymafx_live.core.types import Camera
 from pymafx_live.engines.imaging import HostPicture
 from pymafx_live.engines.imaging.picture import at_level
 from pymafx_live.engines.pymafx import crops
 from pymafx_live.engines.pymafx.crops import SIZE, CropBoxes, boxes_around, crop_to_image, translations
-from pymafx_live.pipeline.types import Camera
 
 REFERENCE = np.load(Path(__file__).parent / "golden/preprocess.npz")
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pymafx_live.pipeline.types import PARTS, Camera, Frame, Origin, Person, Track, TrackState
+from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Person, Track, TrackState
 from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from pymafx_live.core.errors import AssetError  # noqa: E402
 from pymafx_live.engines.imaging import Pictures  # noqa: E402
 from pymafx_live.engines.pymafx.engine import PymafxEngine, PymafxOptions  # noqa: E402
 from pymafx_live.engines.pymafx.estimator import Estimator  # noqa: E402
@@ -21,7 +22,6 @@ from pymafx_live.engines.pymafx.memory import HOLD, MeanShape  # noqa: E402
 from pymafx_live.engines.pymafx.open import open_engine  # noqa: E402
 from pymafx_live.engines.pymafx.skeleton import Skeleton  # noqa: E402
 from pymafx_live.engines.pymafx.views import View  # noqa: E402
-from pymafx_live.pipeline.errors import AssetError  # noqa: E402
 
 CAMERA = Camera(640, 480, 600, 600, 319.5, 239.5)
 IMAGE = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)

@@ -6,21 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymafx_live.engines.mannequin.clip import demo_clip
-from pymafx_live.pipeline.types import SHAPES, Origin
+from pymafx_live.core.types import SHAPES, Origin
 
 pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from pymafx_live.configs.load import load
+from pymafx_live.core.wire import from_map
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Statistics
-from pymafx_live.pipeline.wire import from_map
 
 BUS = Path(__file__).resolve().parents[4] / "shared/media/bus.jpg"
 
 
-def live(tmp_path: Path, assets: Path, source: Path, frames: int, runtime: str = "auto", **engine: Any) -> list[Any]:
+def live(
+    tmp_path: Path, assets: Path, source: Path | str, frames: int, runtime: str = "auto", **engine: Any
+) -> list[Any]:
     lines, picture = tmp_path / "people.jsonl", tmp_path / "overlay.jpg"
     settings = load(
         None,
@@ -50,7 +51,7 @@ def check_people(results: list[Any]) -> None:
 
 @pytest.mark.parametrize(("parts", "runtime"), [("landmarks", "auto"), ("mesh", "torch")])
 def test_the_demo_clip(tmp_path: Path, assets_dir: Path, graphs: Any, parts: str, runtime: str) -> None:
-    results = live(tmp_path, assets_dir, demo_clip(), 4, runtime, parts=parts, hands_every=2)
+    results = live(tmp_path, assets_dir, "demo", 4, runtime, parts=parts, hands_every=2)
     check_people(results)
     assert [r.sequence for r in results] == [0, 1, 2, 3]
     assert np.diff([r.time for r in results]) == pytest.approx([0.04] * 3, abs=1e-6)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from pymafx_live.core.errors import AssetError
 from pymafx_live.engines.pymafx.unpickle import load_npy, load_npz, load_pickle
-from pymafx_live.pipeline.errors import AssetError
 
 A = np.arange(12.0).reshape(3, 4)
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymafx_live.bench.mannequin.scene import render_clip
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks.perception import Perception
-from pymafx_live.engines.mannequin.scene import render_clip
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, FACE_MARGIN, HAND_MARGIN, CropBoxes
 from pymafx_live.engines.pymafx.mesh_views import MeshViews, view_from_joints
 from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import FACE_68, KEYPOINTS_IN_BOX, LandmarkViews, View, body_boxes, part_boxes
-from pymafx_live.pipeline.errors import AssetError
-from pymafx_live.pipeline.types import Camera, Frame, Origin, Part, Person, Track, TrackState
 
 LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "jaw", "transl")
 

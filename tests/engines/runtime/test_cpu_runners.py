@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from pymafx_live.core.errors import NetworkError, UsageError
 from pymafx_live.engines.runtime import Runner, RunnerOptions, TensorSpec, open_runner
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
-from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 DATA = Path(__file__).resolve().parents[3] / "engines" / "data"
 SHAPES = {

@@ -3,8 +3,8 @@ from types import ModuleType
 
 import onnx
 import pytest
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
-from pymafx_live.pipeline.errors import NetworkError
 
 DATA = Path(__file__).resolve().parents[3] / "engines" / "data"
 

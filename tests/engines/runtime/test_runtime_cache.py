@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymafx_live.core.files import network_folder
 from pymafx_live.engines.runtime import RunnerOptions, open_runner
-from pymafx_live.engines.runtime.cache import network_folder
 
 HAND = Path(__file__).resolve().parents[3] / "engines" / "data" / "hand_recrop.onnx"
 

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 from pymafx_live.configs.schema import RunSettings
+from pymafx_live.core.errors import NetworkError, UsageError
 from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.detectors.yolo_onnx import YoloOnnx
 from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
@@ -23,7 +24,6 @@ from pymafx_live.engines.runtime import (
     selection,
 )
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
-from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 OPENVINO = find_spec("openvino") is not None
 needs_openvino = pytest.mark.skipif(not OPENVINO, reason="the extra `openvino` is not installed")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime import RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.torch_tensorrt import (
     TorchTensorRTRunner,
@@ -13,7 +14,6 @@ from pymafx_live.engines.runtime.torch_tensorrt import (
     compile_module,
     open_torch_tensorrt,
 )
-from pymafx_live.pipeline.errors import NetworkError
 
 torch = pytest.importorskip("torch")
 INPUTS = {"a": TensorSpec((None, 3), "float32"), "b": TensorSpec((None,), "bool")}

@@ -5,12 +5,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.engines.runtime import RunnerOptions
 from pymafx_live.engines.runtime.tensorrt import build_engine
 from pymafx_live.engines.runtime.tensorrt.builder import Plan, UnsizedError, batch_buckets, build
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, load
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger
-from pymafx_live.pipeline.errors import AssetError, NetworkError
 
 trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 is not installed")
 pytest.importorskip("onnx")

@@ -6,10 +6,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from pymafx_live.core.errors import NetworkError, UsageError
 from pymafx_live.engines.runtime.tensorrt import available, build_engine, gpu, open_tensorrt
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, find_flavour, load, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, checked_age, find_gpu
-from pymafx_live.pipeline.errors import NetworkError, UsageError
 
 RTX_4090 = Gpu("NVIDIA GeForce RTX 4090", (8, 9), "580", 24 << 30)
 H100 = Gpu("NVIDIA H100 80GB HBM3", (9, 0), "580", 80 << 30)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime import RunnerOptions
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu
-from pymafx_live.pipeline.errors import NetworkError
 
 torch = pytest.importorskip("torch")
 CARD = Gpu("NVIDIA GeForce RTX 4090", (8, 9), "580.65", 24 << 30)

@@ -1,0 +1,112 @@
+"""Files that several runs and processes share: the user's cache, hashes, locks, and files that appear whole or not."""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ABANDONED = 86400.0
+"""Seconds after which an unfinished temporary folder belongs to nobody any more."""
+
+logger = logging.getLogger(__name__)
+
+
+def user_cache() -> Path:
+    """`$XDG_CACHE_HOME/pymafx-live`, by default in `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymafx-live"
+
+
+def network_folder(root: Path | None, runtime: str, model: Path, *key: object) -> Path | None:
+    """The folder for what `runtime` makes of the file `model` under the circumstances `key`; made if it is not there.
+
+    `root` None is the user's cache. None is returned, and the log says so, where the folder cannot be written.
+    """
+    folder = (root or user_cache()) / runtime / f"{model.stem}-{short_hash(key, file_hash(model))}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        logger.warning("%s cannot be written (%s): networks are compiled anew at every start.", folder, error.strerror)
+        return None
+    return folder
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal. Raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short_hash(*key: object) -> str:
+    """Sixteen letters for a file's name, which differ where any `repr` of the key does."""
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def whole_files(folder: Path, *names: str) -> Iterator[Path]:
+    """Gives a temporary folder in which the caller writes the files `names`; all move to `folder` when it is done.
+
+    Each appears whole or not at all, even after a power cut, and the last of them only after the others: it says that
+    the set is complete. If the block raises, what was in `folder` before is still there. Raises `OSError`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(".part-*"):  # of a process that was killed
+        if time.time() - old.stat().st_mtime > _ABANDONED:
+            shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as temporary:
+        part = Path(temporary)
+        yield part
+        for name in names:
+            _sync(part / name)
+        if len(names) > 1:
+            (folder / names[-1]).unlink(missing_ok=True)
+        for name in names:
+            (part / name).replace(folder / name)
+    _sync(folder)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file so that others see all of it or none, even after a power cut. Raises `OSError`."""
+    with whole_files(path.parent, path.name) as part:
+        (part / path.name).write_bytes(content)
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds the lock `path`.lock, of which other processes know; `on_wait` is called if another one holds it.
+
+    The lock goes with the process, however that ends. Raises `OSError` where the folder takes no lock.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_wait()
+            lock.acquire()
+    except NotImplementedError as error:
+        raise OSError(0, "its file system has no locks") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk; Windows cannot do that for a folder."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,64 @@
+"""The five roles of the pipeline. Whoever has these methods can play: no base class, no registration at import."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Track
+
+
+class Source(Protocol):
+    """Yields frames until the source ends. `live` sources skip to the newest frame, others lose none."""
+
+    name: str
+    live: bool
+
+    def __iter__(self) -> Iterator[Frame]: ...
+    def __len__(self) -> int:
+        """How many frames are to come in all, 0 where nobody knows."""
+
+    def close(self) -> None: ...
+
+
+class Detector(Protocol):
+    """Finds people in one image."""
+
+    def detect(self, image: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """Boxes (N, 4) as x1, y1, x2, y2 in pixels of the (H, W, 3) BGR `image`, and scores (N,) in 0..1."""
+
+    def close(self) -> None: ...
+
+
+class Tracker(Protocol):
+    """Gives boxes an identity over time. `time` is in seconds and never runs backwards."""
+
+    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
+        """The tracks after detections (N, 4), (N,); a track that ends is in one last list as `ENDED`."""
+
+    def predict(self, time: float) -> list[Track]:
+        """The tracks at a frame on which the detector did not run."""
+
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        """Moves tracks that are TRACKED, by id, to boxes (4,) where the engine sees them: these are no detections."""
+
+    def reset(self) -> list[Track]:
+        """Ends all tracks, because the scene was cut, and returns them as `ENDED`."""
+
+
+class Engine(Protocol):
+    """Turns tracked boxes into SMPL-X parameters. Keeps what it needs of each track, and forgets ended ones."""
+
+    name: str
+    stages: Mapping[str, float]
+    """Seconds that each inner stage of the last `estimate` took."""
+
+    def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]: ...
+    def close(self) -> None: ...
+
+
+class Output(Protocol):
+    """Takes every result, in order. `write` must not block the loop, nor raise for a slow consumer."""
+
+    def write(self, result: FrameResult, frame: Frame) -> None: ...
+    def close(self) -> None: ...

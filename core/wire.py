@@ -1,0 +1,178 @@
+"""The message: a `FrameResult` as bytes and back, as docs/wire-protocol.md describes it field by field.
+
+A message is one ZeroMQ part: the topic `smplx/<source>`, a NUL byte, and a MessagePack map. The same map, as
+plain Python values, is a JSON line. Needs numpy and msgpack only.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+import numpy as np
+from pymafx_live.core.errors import LiveError
+from pymafx_live.core.types import SHAPES, Camera, Floats, FrameResult, Origin, Part, Person, TrackState
+
+VERSION = 1
+CLOCK = "unix"
+TOPIC = b"smplx/"
+
+
+class UnknownVersionError(LiveError):
+    """A message of another version of the protocol."""
+
+
+class MalformedMessageError(LiveError):
+    """Bytes that are not a message of this protocol."""
+
+
+def topic(source: str) -> bytes:
+    """What to subscribe to for one source: with the NUL byte, `cam1` does not match `cam10`."""
+    return TOPIC + source.encode() + b"\0"
+
+
+def encode(result: FrameResult) -> bytes:
+    """The message of a result. Parameters go as float 32, as they are held; times as float 64."""
+    content = to_map(result)
+    people = content.pop("people")
+    pack = msgpack.Packer().pack
+    fields = [pack(name) + pack(value) for name, value in content.items()]
+    fields.append(pack("people") + msgpack.packb(people, use_single_float=True))
+    header: bytes = msgpack.Packer().pack_map_header(len(fields))
+    return b"".join([topic(result.source), header, *fields])
+
+
+def decode(message: bytes) -> FrameResult:
+    """The result that a message holds.
+
+    Raises:
+        UnknownVersionError: the message is of another version.
+        MalformedMessageError: the bytes are not such a message.
+    """
+    head, separator, body = message.partition(b"\0")
+    if not separator or not head.startswith(TOPIC):
+        raise MalformedMessageError(
+            "a message does not begin with the topic smplx/<source>: is another program publishing there?"
+        )
+    try:
+        content = msgpack.unpackb(body)
+    except ValueError as error:
+        raise MalformedMessageError(
+            f"the message on {head.decode(errors='replace')} is not MessagePack: it is cut short or damaged"
+        ) from error
+    return from_map(content)
+
+
+def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
+    """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`."""
+    camera = result.camera
+    return {
+        "version": VERSION,
+        "source": result.source,
+        "sequence": result.sequence,
+        "run_id": result.run_id,
+        "clock": CLOCK,
+        "time": result.time,
+        "captured_at": result.captured_at,
+        "published_at": result.published_at,
+        "dropped": result.dropped,
+        "camera": {
+            "width": camera.width, "height": camera.height,
+            "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy,
+            "assumed": camera.assumed, "distortion": list(camera.distortion),
+        },
+        "stages": dict(result.stages),
+        "people": [_person_to_map(person, decimals) for person in result.people],
+    }  # fmt: skip
+
+
+def from_map(content: Any) -> FrameResult:
+    """The result of such a map; raises as `decode` does. Fields that it does not know are left aside."""
+    version = content.get("version") if isinstance(content, Mapping) else None
+    if version is None:
+        raise MalformedMessageError("a message has no version: it is not one of pymafx-live")
+    if version != VERSION:
+        raise UnknownVersionError(
+            f"a message is of version {version} and this program reads version {VERSION}: "
+            "use the same release of pymafx-live at both ends"
+        )
+    try:
+        return FrameResult(
+            source=_text(content["source"]),
+            sequence=int(content["sequence"]),
+            run_id=_text(content["run_id"]),
+            time=float(content["time"]),
+            captured_at=float(content["captured_at"]),
+            published_at=float(content["published_at"]),
+            camera=_camera(content["camera"]),
+            people=tuple(_person(person) for person in content["people"]),
+            stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
+            dropped=int(content["dropped"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise MalformedMessageError(
+            f"a message of version {VERSION} lacks a field or has one of another kind ({error}): "
+            "see docs/wire-protocol.md"
+        ) from error
+
+
+def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
+    def plain(values: Floats | np.float32) -> Any:
+        return (values if decimals is None else values.astype(np.float64).round(decimals)).tolist()
+
+    return {
+        "id": person.id,
+        "state": person.state.value,
+        "box": plain(person.box),
+        "score": plain(np.float32(person.score)),
+        "engine": person.engine,
+        **{name: plain(getattr(person, name)) for name in SHAPES},
+        "pelvis": plain(person.pelvis),
+        "parts": {
+            name: {"confidence": plain(np.float32(part.confidence)), "origin": part.origin.value}
+            for name, part in person.parts.items()
+        },
+        "extra": {name: plain(values) for name, values in person.extra.items()},
+    }
+
+
+def _person(content: Mapping[str, Any]) -> Person:
+    return Person(
+        id=int(content["id"]),
+        state=TrackState(content["state"]),
+        box=_floats(content["box"], 4),
+        score=float(content["score"]),
+        engine=_text(content["engine"]),
+        parts={
+            _text(name): Part(float(part["confidence"]), Origin(part["origin"]))
+            for name, part in content["parts"].items()
+        },
+        **{name: _floats(content[name], length) for name, length in SHAPES.items()},
+        pelvis=_floats(content["pelvis"], 3),
+        extra={_text(name): np.array(values, np.float32) for name, values in content["extra"].items()},
+    )
+
+
+def _camera(content: Mapping[str, Any]) -> Camera:
+    return Camera(
+        width=int(content["width"]),
+        height=int(content["height"]),
+        fx=float(content["fx"]),
+        fy=float(content["fy"]),
+        cx=float(content["cx"]),
+        cy=float(content["cy"]),
+        assumed=bool(content["assumed"]),
+        distortion=tuple(float(value) for value in content["distortion"]),
+    )
+
+
+def _floats(values: Any, length: int) -> Floats:
+    array = np.array(values, np.float32)
+    if array.shape != (length,):
+        raise ValueError(f"{length} numbers expected, not shape {array.shape}")
+    return array
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r}")
+    return value

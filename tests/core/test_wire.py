@@ -1,0 +1,167 @@
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pymafx_live.core.names import BLENDSHAPES, KEYPOINTS
+from pymafx_live.core.types import (
+    PARTS,
+    SHAPES,
+    Camera,
+    FrameResult,
+    Origin,
+    Part,
+    Person,
+    TrackState,
+)
+from pymafx_live.core.wire import MalformedMessageError, UnknownVersionError, decode, encode, from_map, to_map
+
+PAGE = Path(__file__).parents[2] / "docs" / "wire-protocol.md"
+
+NUMBER = st.floats(-1e6, 1e6)
+FLOAT32 = st.floats(-1e6, 1e6, width=32)
+TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
+
+
+def vector(*shape: int) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float32, shape, elements=FLOAT32)
+
+
+PERSON = st.builds(
+    Person,
+    id=st.integers(0, 2**53),
+    state=st.sampled_from(TrackState),
+    box=vector(4),
+    score=FLOAT32,
+    engine=TEXT,
+    parts=st.dictionaries(st.sampled_from(PARTS), st.builds(Part, FLOAT32, st.sampled_from(Origin))),
+    pelvis=vector(3),
+    extra=st.fixed_dictionaries(
+        {}, optional={"blendshapes": vector(52), "keypoints": vector(33, 3), "bones": vector(55)}
+    ),
+    **{name: vector(length) for name, length in SHAPES.items()},
+)
+CAMERA = st.builds(
+    Camera, st.integers(1, 9999), st.integers(1, 9999), NUMBER, NUMBER, NUMBER, NUMBER, st.booleans(),
+    st.lists(NUMBER, max_size=8).map(tuple),
+)  # fmt: skip
+RESULT = st.builds(
+    FrameResult,
+    source=TEXT, sequence=st.integers(0, 2**53), run_id=TEXT, time=NUMBER, captured_at=NUMBER,
+    published_at=NUMBER, camera=CAMERA, people=st.lists(PERSON, max_size=2).map(tuple),
+    stages=st.dictionaries(TEXT, NUMBER, max_size=4), dropped=st.integers(0, 2**53),
+)  # fmt: skip
+
+
+def assert_same(one: object, other: object) -> None:
+    """Field by field, bit for bit."""
+    for field in fields(one):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if field.name == "people":
+            assert len(a) == len(b)
+            for person, again in zip(a, b, strict=True):
+                assert_same(person, again)
+        elif field.name == "extra":
+            assert a.keys() == b.keys()
+            for name in a:
+                np.testing.assert_array_equal(a[name], b[name], strict=True)
+        elif isinstance(a, np.ndarray):
+            np.testing.assert_array_equal(a, b, strict=True)
+        else:
+            assert a == b, field.name
+
+
+@settings(deadline=None)
+@given(RESULT)
+def test_what_is_sent_arrives_bit_for_bit(result):
+    assert_same(result, decode(encode(result)))
+    assert_same(result, from_map(to_map(result)))
+
+
+@settings(deadline=None, max_examples=30)
+@given(RESULT, st.data())
+def test_a_message_that_is_cut_short_is_malformed(result, data):
+    message = encode(result)
+    end = data.draw(st.integers(0, len(message) - 1))
+    with pytest.raises(MalformedMessageError):
+        decode(message[:end])
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_can_raise_anything_else(body):
+    for message in (body, b"smplx/cam\0" + body):
+        with pytest.raises((MalformedMessageError, UnknownVersionError)):
+            decode(message)
+
+
+JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=3)
+
+
+@settings(deadline=None)
+@given(RESULT.filter(lambda result: result.people), st.data())
+def test_a_field_that_is_missing_or_of_another_kind_is_malformed(result, data):
+    content = to_map(result)
+    holder = data.draw(st.sampled_from([content, content["camera"], content["people"][0]]))
+    name = data.draw(st.sampled_from([name for name in holder if name not in ("version", "clock")]))
+    del holder[name]
+    with pytest.raises(MalformedMessageError, match=name):
+        from_map(content)
+    holder[name] = data.draw(JUNK)
+    try:
+        from_map(content)  # an integer for a number, say, is as good
+    except MalformedMessageError as error:
+        assert "\n" not in str(error)
+
+
+def test_another_version_has_its_own_error():
+    message = b"smplx/cam\0" + msgpack.packb({"version": 2})
+    with pytest.raises(UnknownVersionError, match="of version 2 and this program reads version 1: use the same"):
+        decode(message)
+
+
+def test_a_field_of_a_later_release_is_left_aside():
+    result = FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1))
+    head, body = encode(result).split(b"\0", 1)
+    content = msgpack.unpackb(body) | {"weather": "fine"}
+    assert_same(decode(head + b"\0" + msgpack.packb(content)), result)
+
+
+def test_the_documented_bytes_are_this_message():
+    """docs/wire-protocol.md holds a message byte for byte; it means what the page says and is made again."""
+    page = PAGE.read_text(encoding="utf-8")
+    dump = re.search(r"```hexdump\n(.*?)```", page, re.DOTALL).group(1)
+    message = bytes.fromhex("".join(line.split("  ")[1] for line in dump.splitlines()))
+    result = decode(message)
+    assert encode(result) == message
+    assert (result.source, result.sequence, result.dropped, result.run_id) == ("demo", 7, 2, "4f1c")
+    assert (result.time, result.captured_at, result.published_at) == (0.25, 1700000000.25, 1700000000.3125)
+    assert result.camera == Camera(640, 480, 554.25, 554.25, 319.5, 239.5, assumed=True)
+    assert result.stages == {"detect": 0.03125}
+    (person,) = result.people
+    assert (person.id, person.state, person.score, person.engine) == (3, TrackState.TRACKED, 0.875, "landmarks")
+    assert person.parts == {"torso": Part(0.75, Origin.MEASURED)}
+    assert person.global_orient.tolist() == [3.125, 0.0, 0.0]
+    assert person.transl.tolist() == [0.5, 0.25, 3.0]
+    assert person.extra["keypoints"].tolist() == [[320.0, 96.0, 1.0]]
+
+
+def test_every_field_is_documented():
+    page = PAGE.read_text(encoding="utf-8")
+    person = Person(1, TrackState.NEW, np.zeros(4, np.float32), 1.0, "e", {})
+    content = to_map(FrameResult("cam", 1, "run", 0, 1, 2, Camera(4, 3, 1, 1, 1, 1), (person,)))
+    names = {*content, *content["camera"], *content["people"][0], *PARTS}
+    names |= {state.value for state in TrackState} | {origin.value for origin in Origin}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_the_names_of_what_an_engine_adds_are_documented_in_order():
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert (len(BLENDSHAPES), len(KEYPOINTS)) == (52, 33)
+    for names in (BLENDSHAPES, KEYPOINTS):
+        assert ", ".join(f"{index} {name}" for index, name in enumerate(names)) in page
