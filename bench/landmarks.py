@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench import metrics
 from pymafx_live.bench.metrics import Mask, Values
-from pymafx_live.engines.skeleton import JOINT
-from pymafx_live.pipeline.types import Camera
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import Camera
 
 Landmarks = NDArray[np.float32]
 

@@ -15,13 +15,13 @@ from pymafx_live.bench.accuracy import Figures, Parts, estimated_joints
 from pymafx_live.bench.landmarks import Landmarks
 from pymafx_live.bench.matching import overlaps
 from pymafx_live.bench.reference import STILL_FPS, film
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.errors import UsageError
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.sources.images import names_images
 from pymafx_live.pipeline.sources.reader import Shot
-from pymafx_live.pipeline.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 
 Watch = Callable[[FrameResult, Landmarks, NDArray[np.uint8]], None]
 """Told of every frame's result, its landmarks (75, 3) and its image."""

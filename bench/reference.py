@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from pymafx_live.bench.landmarks import COUNT, Landmarks
-from pymafx_live.pipeline.errors import UsageError
+from pymafx_live.core.errors import UsageError
 from pymafx_live.pipeline.sources.files import FileReader
 from pymafx_live.pipeline.sources.images import ImagesReader, names_images
 from pymafx_live.pipeline.sources.reader import Shot

@@ -28,11 +28,11 @@ from pymafx_live.bench.reference import holistic_reference, is_media, load_refer
 from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.load import load
 from pymafx_live.configs.schema import number_or_word
+from pymafx_live.core.errors import LiveError, UsageError
+from pymafx_live.core.types import FrameResult
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.overlay import Overlay
-from pymafx_live.pipeline.errors import LiveError, UsageError
 from pymafx_live.pipeline.sources.images import names_images
-from pymafx_live.pipeline.types import FrameResult
 
 DATA = Path(__file__).resolve().parents[1] / "tests" / "data"
 REFERENCE = "reference.npz"

@@ -23,6 +23,8 @@ DELAY = 0.09
 """Seconds over which the work of such a detection is spread: its boxes are used on the first frame after them."""
 SETTLED = 0.2
 """Seconds for which all has to be certain before the detector may rest."""
+PATIENCE = 1.0
+"""Seconds after which somebody whom the engine does not see is no reason any more to detect on every frame."""
 CLOSE, NEARING = 0.4, 0.08
 """Overlap (IoU) of two people's boxes, and its change within `WINDOW`, above which who is who is decided on every
 frame."""
@@ -70,8 +72,8 @@ class Lookout:
     """Runs the detector at once where somebody must be found, and else now and then, beside the other networks.
 
     It runs on the very next frame while nobody is followed, while a track is new or lost, while the engine does not
-    see somebody whom it is to estimate, and while two people meet, part or hide each other; and until none of this
-    was so for `SETTLED` seconds. Then, every `INTERVAL` seconds, a frame is handed to a thread of low priority, which
+    see somebody whom it is to estimate (for `PATIENCE` at most: there are those of whom too little is in the picture),
+    and while two people meet, part or hide each other; and until none of this was so for `SETTLED` seconds. Then, every `INTERVAL` seconds, a frame is handed to a thread of low priority, which
     works where a core has nothing better to do. After `DELAY` its boxes are used, and waited for if need be, so that
     the results depend on the frames' times alone.
     """
@@ -83,6 +85,7 @@ class Lookout:
         self._at = self._before = self._doubt = -np.inf  # the last detection's time, the last frame's, the last doubt's
         self._urgent = True
         self._meetings = Meetings()
+        self._unseen: dict[int, float] = {}  # since when the engine has not seen somebody, by id
 
     def close(self) -> None:
         """Waits for what is under way: afterwards the detector is not used."""
@@ -105,7 +108,10 @@ class Lookout:
         if self._begun is not None and self._begun.frame is frame:
             self._begun.then = whereabouts
         alive = [track for track in tracks if track.state is not TrackState.ENDED]
-        if self._meetings.in_doubt(alive, frame.time) or doubtful(alive, people):
+        unseen = [p.id for p in people if p.state is not TrackState.ENDED and not carried(p)]
+        self._unseen = {key: self._unseen.get(key, frame.time) for key in unseen}
+        missing = any(frame.time - since < PATIENCE for since in self._unseen.values())
+        if missing or unsettled(alive) or self._meetings.in_doubt(alive, frame.time):
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED
 
@@ -167,11 +173,9 @@ def _overlaps(tracks: Sequence[Track]) -> dict[tuple[int, int], float]:
     }
 
 
-def doubtful(tracks: Sequence[Track], people: Sequence[Person]) -> bool:
-    """Whether nobody is followed of those who are alive, or somebody not with certainty."""
-    if not tracks or any(track.state is not TrackState.TRACKED for track in tracks):
-        return True
-    return any(not carried(person) for person in people if person.state is not TrackState.ENDED)
+def unsettled(tracks: Sequence[Track]) -> bool:
+    """Whether nobody is followed, or somebody not with certainty."""
+    return not tracks or any(track.state is not TrackState.TRACKED for track in tracks)
 
 
 def stand_back() -> None:

@@ -34,8 +34,8 @@ Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
 KEPT, DOUBT, SURELY = 0.2, 0.5, 1.2
 """A skeleton that agrees less than `KEPT` with its box is lost; below `DOUBT` another is sought, and taken where it
 agrees so many times as well."""
-LOST_EVERY, DOUBT_EVERY = 3, 15
-"""A search costs as much as ten bodies: frames from one to the next."""
+SELDOM = 15
+"""A search costs as much as ten bodies: at most so many frames lie between one and the next."""
 EDGE = 0.03
 """How near to the picture's edge knees are not believed, as a part of the region's side."""
 SURE_WRIST, LARGE_HAND = 0.85, 40
@@ -61,16 +61,29 @@ class Gaze:
     ratio: float = 0.0
     """The side of the body's region in spans of the upper body; 0 before there was one."""
     waited: int = 0
-    """For how many frames the body has been lost or doubted."""
+    pause: int = 0
+    """For how many frames a body that is lost or doubted has not been sought, and for how many it need not be."""
+    lost: bool = True
 
     def hand_due(self, side: str) -> bool:
         """Whether a hand that is not followed is to be sought in this frame: at first at once, then now and then."""
         return self.misses[side] < RETRY or self.misses[side] % RETRY == 0
 
     def due(self, lost: bool, doubted: bool) -> bool:
-        """Whether the body is to be sought in this frame: at once where it is lost, then in every few frames."""
-        self.waited = self.waited + 1 if lost or doubted else 0
-        return self.waited % (LOST_EVERY if lost else DOUBT_EVERY) == 1
+        """Whether the body is to be sought in this frame: at once, then ever less often where it is lost.
+
+        Somebody of whom too little is in the picture would slow down everybody else.
+        """
+        if lost != self.lost or not (lost or doubted):
+            self.waited = self.pause = 0
+        self.lost = lost
+        if not (lost or doubted):
+            return False
+        self.waited += 1
+        if self.waited <= self.pause:
+            return False
+        self.waited, self.pause = 0, min(self.pause + 2, SELDOM) if lost else SELDOM
+        return True
 
 
 @dataclass(frozen=True, slots=True)
