@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.core.files import whole_files
-from pymafx_live.engines.pymafx.parity import Difference
+from pymafx_live.engines.pymafx.graphs.parity import Difference
 from pymafx_live.engines.runtime import Runner, open_runner
 from pymafx_live.export.landmark_networks import DATA, ORIGINS
 from pymafx_live.export.onnx_rewrites import halve, take_bytes, widen_weights

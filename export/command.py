@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pymafx_live.core.errors import AssetError, UsageError
-from pymafx_live.engines.pymafx.compiled import PRECISIONS, graph_paths, known_precision, locked, need_export
-from pymafx_live.engines.pymafx.parity import Difference
+from pymafx_live.engines.pymafx.graphs.onnx_files import graph_paths, known_precision, locked, need_export
+from pymafx_live.engines.pymafx.graphs.parity import Difference
+from pymafx_live.engines.pymafx.spec import WEIGHTS
 from pymafx_live.engines.runtime import RUNTIMES, RunnerOptions
 from rich.console import Console
 
@@ -69,9 +70,9 @@ def _need_packages(order: Order) -> None:
 
 
 def _export_pymafx(order: Order, assets: Path, out: Path, precision: str) -> list[Path]:
-    from pymafx_live.engines.pymafx.assets import prepare
-    from pymafx_live.engines.pymafx.bundle_files import is_current
-    from pymafx_live.engines.pymafx.graph_files import write_graphs
+    from pymafx_live.engines.pymafx.files.assets import prepare
+    from pymafx_live.engines.pymafx.files.bundle import is_current
+    from pymafx_live.engines.pymafx.graphs.export import write_graphs
     from pymafx_live.export.gate import table
 
     if not assets.is_dir():
@@ -134,7 +135,7 @@ def _made_from(source: Path, path: Path) -> list[Path]:
     from pymafx_live.export.gate import said_by
 
     if path.is_dir():
-        return [file for p in sorted(set(PRECISIONS.values())) if (file := path / f"{source.stem}-{p}.onnx").is_file()]
+        return [file for p in WEIGHTS if (file := path / f"{source.stem}-{p}.onnx").is_file()]
     return [path] if source.name in json.loads(said_by(path).get("sources", "{}")) else []
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import onnx
 from pymafx_live.core.errors import AssetError, NetworkError, UsageError
-from pymafx_live.engines.pymafx.compiled import GRAPH_NAMES, graph_paths, known_precision
-from pymafx_live.engines.pymafx.parity import Difference
+from pymafx_live.engines.pymafx.graphs.onnx_files import graph_paths, known_precision
+from pymafx_live.engines.pymafx.graphs.parity import Difference
+from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from pymafx_live.export.byte_networks import check_bytes
 from rich.table import Table
@@ -35,8 +36,8 @@ def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions)
     Batches are no larger than `options.max_batch`. Raises `AssetError` for a path without graphs, `NetworkError` for
     one that the runtime cannot run or that has other names.
     """
-    from pymafx_live.engines.pymafx.graph_files import reference_runners
-    from pymafx_live.engines.pymafx.parity import check
+    from pymafx_live.engines.pymafx.graphs.export import reference_runners
+    from pymafx_live.engines.pymafx.graphs.parity import check
 
     paths = _graphs_at(path)
     precisions = {known_precision(said_by(file).get("precision", "fp32")) for file in paths.values()}
@@ -105,14 +106,12 @@ def _graphs_at(path: Path) -> dict[str, Path]:
     if path.is_dir():
         found = {name: file for name, file in graph_paths(path).items() if file.is_file()}
         if not found:
-            raise AssetError(
-                f"{path} holds none of {', '.join(f'{n}.onnx' for n in GRAPH_NAMES)}; export them into it."
-            )
+            raise AssetError(f"{path} holds none of {', '.join(f'{n}.onnx' for n in GRAPHS)}; export them into it.")
         return found
     name = said_by(path).get("graph", path.stem)
-    if name not in GRAPH_NAMES:
+    if name not in GRAPHS:
         raise UsageError(
-            f"{path} is not one of PyMAF-X's graphs ({', '.join(GRAPH_NAMES)}); "
+            f"{path} is not one of PyMAF-X's graphs ({', '.join(GRAPHS)}); "
             "for a detector give --detector with its original, for a landmark network --landmarks."
         )
     return {name: path}

@@ -124,7 +124,7 @@ def assets() -> None:
 def check_assets(folder: Path) -> None:
     """List every file of FOLDER: found, or what is wrong, where to get it, and what works without it."""
     from pymafx_live.core.errors import AssetError
-    from pymafx_live.engines.pymafx.assets import check
+    from pymafx_live.engines.pymafx.files.assets import check
 
     findings = check(folder)
     for finding in findings:
@@ -139,7 +139,7 @@ def check_assets(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def prepare_assets(folder: Path) -> None:
     """Convert FOLDER once into the bundle that later starts map into memory."""
-    from pymafx_live.engines.pymafx.assets import prepare
+    from pymafx_live.engines.pymafx.files.assets import prepare
 
     for warning in prepare(folder, lambda step: click.echo(step, err=True)):
         click.echo(f"warning: {warning}", err=True)
@@ -150,7 +150,7 @@ def prepare_assets(folder: Path) -> None:
 @click.option("--seed", default=0, show_default=True, help="of the random bodies and weights")
 def synthesize_assets(folder: Path, seed: int) -> None:
     """Write a licence-free stand-in set into a new FOLDER (1.5 GB): its people move at random."""
-    from pymafx_live.engines.pymafx.assets import synthesize
+    from pymafx_live.engines.pymafx.files.assets import synthesize
 
     synthesize(folder, seed)
     click.echo(f"written to {folder}", err=True)

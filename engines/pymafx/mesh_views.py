@@ -10,11 +10,11 @@ from time import perf_counter
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.core.types import Camera, Floats, Frame, Origin, Person, Track, TrackState
 from pymafx_live.engines.landmarks.gates import overlap
-from pymafx_live.engines.pymafx.skeleton import Skeleton
-from pymafx_live.engines.pymafx.views import SIDES, View, Views
+from pymafx_live.engines.pymafx.joints import Skeleton
+from pymafx_live.engines.pymafx.views import View, Views
 
 RELOOK = 10
 """Every so many frames the networks look at a person again: the mesh always has hands, the picture not."""

@@ -13,10 +13,7 @@ from typing import Any
 import numpy as np
 import pymafx_live.engines.pymafx as package
 import pytest
-from by_path import load
 from numpy.typing import NDArray
-
-HERE = Path(__file__).parent
 
 
 def smooth_crops(n: int, seed: int, size: int = 224) -> NDArray[np.float32]:
@@ -42,8 +39,10 @@ def make_crops() -> Callable[[int, int], Any]:
 
 @pytest.fixture(scope="session")
 def oracle() -> ModuleType:
-    """The plain transcription, loaded by its path: tests are no package."""
-    return load(HERE / "oracle.py")
+    """The plain transcription."""
+    from pymafx_live.bench import pymafx_plain
+
+    return pymafx_plain
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +50,9 @@ def assets_dir() -> Path:
     """A complete synthetic folder, named after the code that makes it; 1.5 GB, made once."""
     pytest.importorskip("torch")
     pytest.importorskip("safetensors")
-    from pymafx_live.engines.pymafx import assets
+    from pymafx_live.engines.pymafx.files import assets
 
-    code = Path(package.__file__).parent
+    code = Path(package.__file__).parent / "files"
     digest = hashlib.sha256()
     for path in sorted([*code.glob("synthetic_*.py"), code / "checkpoint.py"]):
         digest.update(path.read_bytes())
@@ -88,7 +87,7 @@ def own_assets(assets_dir: Path, tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def prepared_dir(assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The synthetic folder, prepared by the code under test."""
-    from pymafx_live.engines.pymafx import assets
+    from pymafx_live.engines.pymafx.files import assets
 
     folder = linked(assets_dir, tmp_path_factory.mktemp("prepared") / "assets")
     assert assets.prepare(folder) == []
@@ -98,16 +97,16 @@ def prepared_dir(assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def network(prepared_dir: Path) -> Any:
-    from pymafx_live.engines.pymafx import Network
+    from pymafx_live.engines.pymafx.files.prepare import load_network
 
-    return Network.from_assets(prepared_dir)
+    return load_network(prepared_dir)
 
 
 @pytest.fixture(scope="session")
 def learned(assets_dir: Path) -> dict[str, Any]:
     """The synthetic checkpoint's learned state."""
-    from pymafx_live.engines.pymafx.checkpoint import load_checkpoint
-    from pymafx_live.engines.pymafx.sources import CHECKPOINT
+    from pymafx_live.engines.pymafx.files.checkpoint import load_checkpoint
+    from pymafx_live.engines.pymafx.files.sources import CHECKPOINT
 
     return load_checkpoint(assets_dir / CHECKPOINT)[0]
 
@@ -115,7 +114,7 @@ def learned(assets_dir: Path) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def gentle(learned: dict[str, Any]) -> dict[str, Any]:
     """The same state with every last layer at a quarter, whose forearms stay within the wrists' limit."""
-    from pymafx_live.engines.pymafx.synthetic_weights import DECODER_SCALE
+    from pymafx_live.engines.pymafx.files.synthetic_weights import DECODER_SCALE
 
     return {k: v / 4 if k.split(".")[-2] in DECODER_SCALE else v for k, v in learned.items()}
 
@@ -128,7 +127,7 @@ def reference_pattern() -> NDArray[np.float32]:
 
 EXPORT = """
 import sys
-from pymafx_live.engines.pymafx.compiled import compiled_graphs
+from pymafx_live.engines.pymafx.graphs.onnx_files import compiled_graphs
 compiled_graphs(sys.argv[1], sys.argv[2], print)
 """
 
@@ -139,7 +138,7 @@ def exports(assets_dir: Path) -> dict[str, list[str]]:
     for needed in ("safetensors", "onnx", "onnxscript"):
         pytest.importorskip(needed)
     if not (assets_dir / "pymafx-live-bundle").exists():
-        from pymafx_live.engines.pymafx import assets
+        from pymafx_live.engines.pymafx.files import assets
 
         assets.prepare(assets_dir)
     asked = ("fp32", "fp32", "mixed")
@@ -157,14 +156,14 @@ def exports(assets_dir: Path) -> dict[str, list[str]]:
 @pytest.fixture(scope="session")
 def graphs(assets_dir: Path, exports: Any) -> dict[str, dict[str, Path]]:
     """The files by precision and name."""
-    from pymafx_live.engines.pymafx import compiled
+    from pymafx_live.engines.pymafx.graphs import onnx_files as compiled
 
     return {precision: compiled.compiled_graphs(assets_dir, precision) for precision in ("fp32", "mixed")}
 
 
 @pytest.fixture(scope="session")
 def reference(assets_dir: Path) -> Any:
-    from pymafx_live.engines.pymafx.graph_files import reference_runners
+    from pymafx_live.engines.pymafx.graphs.export import reference_runners
 
     return reference_runners(assets_dir)
 

@@ -78,7 +78,7 @@ def test_large_box_is_not_aliased() -> None:
 def test_input_is_normalised_rgb() -> None:
     """Cutting leaves the camera's bytes; the graphs make the network's input of them."""
     torch = pytest.importorskip("torch")
-    from pymafx_live.engines.pymafx.graphs import Normalise
+    from pymafx_live.engines.pymafx.graphs.modules import Normalise
 
     image = np.full((64, 64, 3), (10, 100, 200), np.uint8)
     box = CropBoxes(np.array([[32, 32]], np.float32), np.array([32], np.float32), np.ones(1, bool))

@@ -13,15 +13,18 @@ from scipy.spatial.transform import Rotation
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-from pymafx_live.core.errors import AssetError  # noqa: E402
-from pymafx_live.engines.imaging import Pictures  # noqa: E402
-from pymafx_live.engines.pymafx.engine import PymafxEngine, PymafxOptions  # noqa: E402
-from pymafx_live.engines.pymafx.estimator import Estimator  # noqa: E402
-from pymafx_live.engines.pymafx.graphs import torch_runners  # noqa: E402
-from pymafx_live.engines.pymafx.memory import HOLD, MeanShape  # noqa: E402
-from pymafx_live.engines.pymafx.open import open_engine  # noqa: E402
-from pymafx_live.engines.pymafx.skeleton import Skeleton  # noqa: E402
-from pymafx_live.engines.pymafx.views import View  # noqa: E402
+from pymafx_live.core.errors import AssetError
+from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.pymafx.engine import (
+    PymafxEngine,
+    PymafxOptions,
+    open_engine,
+)
+from pymafx_live.engines.pymafx.estimator import Estimator
+from pymafx_live.engines.pymafx.graphs.modules import torch_runners
+from pymafx_live.engines.pymafx.joints import Skeleton
+from pymafx_live.engines.pymafx.track import HOLD, MeanShape
+from pymafx_live.engines.pymafx.views import View
 
 CAMERA = Camera(640, 480, 600, 600, 319.5, 239.5)
 IMAGE = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
@@ -118,7 +121,7 @@ def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
     from pymafx_live.engines.imaging import HostPicture
     from pymafx_live.engines.pymafx.crops import FACE_MARGIN, HAND_MARGIN, SIZE, crop_to_image
     from pymafx_live.engines.pymafx.engine import full_poses
-    from pymafx_live.engines.pymafx.graphs import Normalise
+    from pymafx_live.engines.pymafx.graphs.modules import Normalise
     from pymafx_live.engines.pymafx.views import body_boxes, part_boxes
 
     engine, told, _ = make()
@@ -279,7 +282,7 @@ def test_the_mean_shape_is_a_mean() -> None:
 
 def test_the_skeleton_is_the_meshs(prepared_dir: Path, make: Any) -> None:
     """Joints of a published person are those of the whole SMPL-X file, posed by the PyTorch skinning."""
-    from pymafx_live.engines.pymafx.meshes import SmplxMesh
+    from support.meshes import SmplxMesh
 
     engine, told, _ = make()
     told.views = {1: view(100)}

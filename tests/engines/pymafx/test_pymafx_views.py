@@ -10,8 +10,8 @@ from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, T
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, FACE_MARGIN, HAND_MARGIN, CropBoxes
+from pymafx_live.engines.pymafx.joints import Skeleton
 from pymafx_live.engines.pymafx.mesh_views import MeshViews, view_from_joints
-from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import FACE_68, KEYPOINTS_IN_BOX, LandmarkViews, View, body_boxes, part_boxes
 
 LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "jaw", "transl")
