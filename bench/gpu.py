@@ -25,7 +25,8 @@ from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError, NetworkError
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.pymafx.graphs.onnx_files import compiled_graphs, known_precision
+from pymafx_live.engines.pymafx.graphs.onnx_files import known_precision
+from pymafx_live.engines.pymafx.graphs.open import graph_files
 from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
@@ -99,7 +100,7 @@ def _gpu(device: int) -> Gpu:
 def network_alone(options: argparse.Namespace, gpu: Gpu, precision: str, people: Sequence[int]) -> Rows:
     """Milliseconds of the three graphs for so many people, after the gate, and the floor of each."""
     say = Console(stderr=True).print
-    paths = compiled_graphs(options.assets, precision, say)
+    paths = graph_files(options.assets, precision, say)
     opening = RunnerOptions(max_batch=max(CROPS.values()) * max(people), device=options.device, progress=say)
     checked = check_pymafx(options.assets, paths["body"].parent, options.runtime, opening)
     Console().print(table(f"{precision} on {checked.runtime}, {gpu.name}", checked.differences))

@@ -1,20 +1,19 @@
 """What `pymafx-live export` does: makes graphs and byte-fed networks, checks them, builds engines of them."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.graphs.onnx_files import graph_paths, known_precision, locked, need_export
 from pymafx_live.engines.pymafx.graphs.parity import Difference
 from pymafx_live.engines.pymafx.spec import WEIGHTS
 from pymafx_live.engines.runtime import RUNTIMES, RunnerOptions
 from rich.console import Console
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Order:
     engine: bool = False
     target: str | None = None
     console: Console = field(default_factory=Console)
-    say: Say = lambda step: None
+    say: Progress = lambda step: None
 
 
 def export(order: Order) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.files import sources
 from pymafx_live.engines.pymafx.files.bodies import read_flame, read_mano, read_smplx
 
@@ -113,7 +114,7 @@ def _check_file(folder: Path, file: AssetFile) -> Finding:
     return Finding(file.path, State.FOUND, f"{file.what}: {path.stat().st_size / 1e6:.1f} MB, as expected.")
 
 
-def prepare(folder: Path | str, progress: Callable[[str], None] = lambda step: None) -> list[str]:
+def prepare(folder: Path | str, progress: Progress = lambda step: None) -> list[str]:
     """Converts the files once into the bundle that later starts map into memory.
 
     Returns warnings, one sentence each; `progress` is told each step. Raises `AssetError` for a file that is

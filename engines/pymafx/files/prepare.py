@@ -7,7 +7,7 @@ is copied at the start.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.files import whole_files
+from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.files.bodies import mesh_arrays
 from pymafx_live.engines.pymafx.files.bundle import BUNDLE, FORMAT, fingerprint, is_current, read_meta
 from pymafx_live.engines.pymafx.files.checkpoint import load_checkpoint
@@ -27,8 +28,6 @@ from pymafx_live.engines.pymafx.spec import WEIGHTS
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-
-Progress = Callable[[str], None]
 
 
 def prepare_bundle(folder: Path, progress: Progress = lambda step: None) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.files import whole_files
+from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.files.prepare import load_network
 from pymafx_live.engines.pymafx.graphs.modules import graph_modules, torch_runners
 from pymafx_live.engines.pymafx.graphs.onnx_export import export_graph, metadata
@@ -16,8 +17,6 @@ from pymafx_live.engines.pymafx.graphs.onnx_files import ABOUT, graph_paths, gra
 from pymafx_live.engines.pymafx.graphs.parity import Difference, check
 from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
 from pymafx_live.engines.runtime import Runner, open_runner
-
-Progress = Callable[[str], None]
 
 
 def write_graphs(

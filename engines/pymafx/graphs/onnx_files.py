@@ -1,4 +1,4 @@
-"""The network's graphs as ONNX files beside its bundle, exported on first use. Needs no torch once they are there.
+"""The network's graphs as ONNX files beside its bundle: which they are, and whether they still belong to it. No torch.
 
 `BUNDLE/graphs-PRECISION/` holds `hands.onnx`, `face.onnx`, `body.onnx` and `graphs.json`, which says what they were
 made from and how far they are from the network. They are made anew when a source of the bundle or the code that they
@@ -7,7 +7,7 @@ follow from is another.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,42 +15,12 @@ from typing import Any
 
 from pymafx_live.core import files
 from pymafx_live.core.errors import AssetError, UsageError
-from pymafx_live.engines.pymafx.files.assets import prepare
-from pymafx_live.engines.pymafx.files.bundle import BUNDLE, is_current, read_meta
+from pymafx_live.engines.pymafx.files.bundle import BUNDLE, read_meta
 from pymafx_live.engines.pymafx.spec import GRAPHS, PRECISIONS
-
-Progress = Callable[[str], None]
 
 ABOUT = "graphs.json"
 FOLLOWS_FROM = ("spec.py", "network/*.py", "graphs/modules.py", "graphs/onnx_export.py")
 """The files that decide what is in a graph."""
-
-
-def compiled_graphs(
-    folder: Path | str, precision: str = "fp32", progress: Progress = lambda step: None
-) -> dict[str, Path]:
-    """The ONNX files of the graphs by name, from the asset folder; exported first where needed, a minute or two.
-
-    Two processes may ask at once: one makes them, the other waits. Raises `AssetError` for assets that are missing
-    or a folder that cannot be written, `UsageError` for an unknown precision or where the extra `export` is missing,
-    and `NetworkError` where the export strays from the network by more than `parity.LIMITS`.
-    """
-    folder, precision = Path(folder), known_precision(precision)
-    if not folder.is_dir():
-        raise AssetError(f"{folder} is not a folder; give the one that holds the PyMAF-X files.")
-    if not is_current(folder):
-        prepare(folder, progress)
-    target, key = folder / BUNDLE / f"graphs-{precision}", graphs_key(folder, precision)
-    if found := current_graphs(target, key):
-        return found
-    need_export()
-    from pymafx_live.engines.pymafx.graphs.export import write_graphs
-
-    with locked(target):
-        if found := current_graphs(target, key):  # made by another process meanwhile
-            return found
-        write_graphs(folder, target, precision, progress)
-    return graph_paths(target)
 
 
 def known_precision(name: str) -> str:

@@ -1,13 +1,22 @@
-"""Brings the network's three graphs to a runtime."""
+"""Brings the network's three graphs to a runtime; they are exported on first use."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from pymafx_live.core.errors import NetworkError, UsageError
+from pymafx_live.core.errors import AssetError, NetworkError, UsageError
 from pymafx_live.core.files import short_hash, user_cache
-from pymafx_live.engines.pymafx.files.assets import need_torch
-from pymafx_live.engines.pymafx.graphs.onnx_files import compiled_graphs, graphs_key
+from pymafx_live.core.interfaces import Progress
+from pymafx_live.engines.pymafx.files.assets import need_torch, prepare
+from pymafx_live.engines.pymafx.files.bundle import BUNDLE, is_current
+from pymafx_live.engines.pymafx.graphs.onnx_files import (
+    current_graphs,
+    graph_paths,
+    graphs_key,
+    known_precision,
+    locked,
+    need_export,
+)
 from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
 
@@ -15,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_graphs(
-    folder: Path, runtime: str, precision: str, options: RunnerOptions, progress: Callable[[str], None]
+    folder: Path, runtime: str, precision: str, options: RunnerOptions, progress: Progress
 ) -> Mapping[str, Runner]:
     """A runner for each of `GRAPHS`, of the prepared files in `folder`.
 
@@ -27,13 +36,38 @@ def open_graphs(
     if runtime == "torch-tensorrt":
         return torch_tensorrt_graphs(folder, _precision(runtime, precision), options)
     try:
-        files = compiled_graphs(folder, _precision(runtime, precision), progress)
+        files = graph_files(folder, _precision(runtime, precision), progress)
     except UsageError as error:
         if runtime != "auto":
             raise
         logger.warning("%s Until then PyMAF-X runs in PyTorch.", error)
         return torch_graphs(folder, precision, options)
     return {name: open_runner(file, runtime, options) for name, file in files.items()}
+
+
+def graph_files(folder: Path, precision: str, progress: Progress) -> dict[str, Path]:
+    """The ONNX files of the graphs by name, from the asset folder; exported first where needed, a minute or two.
+
+    Two processes may ask at once: one makes them, the other waits. Raises `AssetError` for assets that are missing
+    or a folder that cannot be written, `UsageError` for an unknown precision or where the extra `export` is missing,
+    and `NetworkError` where the export strays from the network by more than `parity.LIMITS`.
+    """
+    precision = known_precision(precision)
+    if not folder.is_dir():
+        raise AssetError(f"{folder} is not a folder; give the one that holds the PyMAF-X files.")
+    if not is_current(folder):
+        prepare(folder, progress)
+    target, key = folder / BUNDLE / f"graphs-{precision}", graphs_key(folder, precision)
+    if found := current_graphs(target, key):
+        return found
+    need_export()
+    from pymafx_live.engines.pymafx.graphs.export import write_graphs
+
+    with locked(target):
+        if found := current_graphs(target, key):  # made by another process meanwhile
+            return found
+        write_graphs(folder, target, precision, progress)
+    return graph_paths(target)
 
 
 def torch_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mapping[str, Runner]:

@@ -3,7 +3,7 @@
 from threading import Lock
 from typing import Any
 
-from pymafx_live.engines.runtime.interface import Progress
+from pymafx_live.core.interfaces import Progress
 
 STEP = 10
 """Per cent between two messages of one phase."""

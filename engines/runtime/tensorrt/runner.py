@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pymafx_live.core.errors import NetworkError
-from pymafx_live.engines.runtime.interface import Array, Progress
+from pymafx_live.core.interfaces import Progress
+from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.tensorrt.arguments import batch_of
 from pymafx_live.engines.runtime.tensorrt.bucket import Bucket
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded

@@ -127,8 +127,9 @@ def reference_pattern() -> NDArray[np.float32]:
 
 EXPORT = """
 import sys
-from pymafx_live.engines.pymafx.graphs.onnx_files import compiled_graphs
-compiled_graphs(sys.argv[1], sys.argv[2], print)
+from pathlib import Path
+from pymafx_live.engines.pymafx.graphs.open import graph_files
+graph_files(Path(sys.argv[1]), sys.argv[2], print)
 """
 
 
@@ -156,9 +157,9 @@ def exports(assets_dir: Path) -> dict[str, list[str]]:
 @pytest.fixture(scope="session")
 def graphs(assets_dir: Path, exports: Any) -> dict[str, dict[str, Path]]:
     """The files by precision and name."""
-    from pymafx_live.engines.pymafx.graphs import onnx_files as compiled
+    from pymafx_live.engines.pymafx.graphs.open import graph_files
 
-    return {precision: compiled.compiled_graphs(assets_dir, precision) for precision in ("fp32", "mixed")}
+    return {precision: graph_files(assets_dir, precision, print) for precision in ("fp32", "mixed")}
 
 
 @pytest.fixture(scope="session")

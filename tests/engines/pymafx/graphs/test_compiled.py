@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymafx_live.engines.pymafx.graphs.open import graph_files
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -35,8 +36,9 @@ ALLOWED = {
 }  # fmt: skip
 EXPORT = """
 import sys
-from pymafx_live.engines.pymafx.graphs.onnx_files import compiled_graphs
-compiled_graphs(sys.argv[1], sys.argv[2], print)
+from pathlib import Path
+from pymafx_live.engines.pymafx.graphs.open import graph_files
+graph_files(Path(sys.argv[1]), sys.argv[2], print)
 """
 
 
@@ -209,9 +211,9 @@ def test_other_sources_code_or_files_make_the_cache_stale(graphs: Any, assets_di
 
 def test_bad_input_is_one_sentence(assets_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no precision 'int8': give one of fp32"):
-        compiled.compiled_graphs(assets_dir, "int8")
+        graph_files(assets_dir, "int8", print)
     with pytest.raises(AssetError, match="is not a folder"):
-        compiled.compiled_graphs(tmp_path / "nowhere")
+        graph_files(tmp_path / "nowhere", "fp32", print)
     (tmp_path / "file").write_text("")
     with pytest.raises(AssetError, match="cannot write"), compiled.locked(tmp_path / "file" / "graphs"):
         pass
