@@ -157,19 +157,17 @@ def synthesize_assets(folder: Path, seed: int) -> None:
 
 
 @main.command("export")
-@click.option("--assets", type=click.Path(path_type=Path), help="folder of the PyMAF-X files: export its network")
-@click.option("--detector", type=click.Path(path_type=Path), help="a YOLO's .onnx: export it fed with bytes")
-@click.option("--landmarks", is_flag=True, help="export the five landmark networks fed with bytes")
+@click.option("--assets", type=click.Path(path_type=Path), required=True, help="folder of the PyMAF-X files")
 @click.option("--out", type=click.Path(path_type=Path), help="folder to export into")
 @click.option("--check", type=click.Path(path_type=Path), help="compare this export with what it was made from")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, or mixed (fp16 is the same)")
 @click.option("--max-batch", default=8, show_default=True, type=click.IntRange(1, 64), help="of engines and checks")
 @click.option("--runtime", default="auto", show_default=True, help="that the check runs on")
-@click.option("--engine", is_flag=True, help="build TensorRT engines too")
+@click.option("--build-engines", is_flag=True, help="build TensorRT engines too")
 @click.option("--target", help="compute capability to build engines for, such as 8.9 (TensorRT-RTX; needs no GPU)")
 @click.option("--force", is_flag=True, help="write what strays from its original all the same")
 def export_networks(**flags: Any) -> None:
-    """Export networks to ONNX, each compared with its original first; see docs/runtimes.md."""
+    """Export PyMAF-X's network to ONNX, compared with the original first; see docs/runtimes.md."""
     from pymafx_live.export.command import Order, export
 
     export(Order(**flags, say=lambda step: click.echo(step, err=True)))

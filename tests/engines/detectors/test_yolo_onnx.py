@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from by_path import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,12 +14,10 @@ from onnx import TensorProto, helper
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.detectors import create_detector, demo_weights
 from pymafx_live.engines.detectors.yolo_onnx import YoloOnnx
+from support import colour_yolo as colours
 
 MEDIA = Path(__file__).resolve().parents[3].parent / "shared" / "media"
 Box = tuple[int, int, int, int]
-
-
-colours = load(Path(__file__).with_name("colour_yolo.py"))
 
 
 def picture(width: int, height: int, **boxes: Box) -> NDArray[np.uint8]:
