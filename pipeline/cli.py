@@ -50,9 +50,9 @@ class _Program(click.Group):
         except (click.Abort, KeyboardInterrupt):
             code = 130
         except LiveError as error:
-            code = _told(str(error), error.exit_code)
+            code = _end(str(error), error.exit_code)
         except Exception as error:
-            code = _told(
+            code = _end(
                 f"an error that should not happen ({type(error).__name__}: {error}): "
                 "please report it with the output of the same command and -v",
                 1,
@@ -60,7 +60,8 @@ class _Program(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(sentence: str, code: int) -> int:
+def _end(sentence: str, code: int) -> int:
+    """Prints the one sentence that a run ends with, and returns its exit code."""
     click.echo(f"pymafx-live: {sentence}", err=True)
     return code
 

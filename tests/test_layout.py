@@ -36,7 +36,7 @@ def test_only_the_runtimes_import_what_executes_networks() -> None:
 
 def test_the_data_types_import_nothing_but_numpy() -> None:
     names = {name.split(".")[0] for name in imports(ROOT / "core" / "types.py")}
-    assert names <= {"numpy", "collections", "dataclasses", "enum"}
+    assert names <= {"numpy", "collections", "dataclasses", "enum", "time", "typing"}
 
 
 @pytest.mark.parametrize("module", ["pymafx_live.pipeline.run", "pymafx_live.engines.landmarks.engine"])

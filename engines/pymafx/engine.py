@@ -10,8 +10,9 @@ from time import perf_counter
 import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.interfaces import log_progress
 from pymafx_live.core.skeleton import SIDES
-from pymafx_live.core.types import Frame, Person, Track, TrackState
+from pymafx_live.core.types import Frame, Person, Track, TrackState, pose_parameters
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.pymafx.crops import (
@@ -40,8 +41,8 @@ from pymafx_live.engines.pymafx.track import (
 )
 from pymafx_live.engines.pymafx.views import LandmarkViews, View, Views, body_boxes, part_boxes
 from pymafx_live.engines.runtime import RunnerOptions
+from pymafx_live.engines.runtime.heap import give_back_freed
 from pymafx_live.engines.runtime.interface import Array
-from pymafx_live.engines.runtime.memory import give_back_freed
 from scipy.spatial.transform import Rotation
 
 logger = logging.getLogger(__name__)
@@ -205,9 +206,7 @@ class PymafxEngine:
         person = Person(
             track.id, track.state, track.box, track.score, self.name,
             origins(track, view, memory, subject.measured, row["pred_vis_hands"]),
-            global_orient=pose[0], body_pose=pose[1:22].ravel(),
-            jaw_pose=pose[22], leye_pose=pose[23], reye_pose=pose[24],
-            left_hand_pose=pose[25:40].ravel(), right_hand_pose=pose[40:].ravel(),
+            **pose_parameters(pose),
             betas=betas,
             expression=np.zeros(50, np.float32) if face is None else face.expression,
             transl=place, pelvis=place + self._skeleton.rest(betas[None])[0, 0],
@@ -222,9 +221,7 @@ class PymafxEngine:
         if memory.person is None:
             return Person(track.id, track.state, track.box, track.score, self.name, held_origins({}, False))
         last = memory.person
-        pixels = ((track.box - last.box)[:2] + (track.box - last.box)[2:]) / 2
-        step = np.zeros(3, np.float32)
-        step[:2] = pixels / (frame.camera.fx, frame.camera.fy) * last.pelvis[2]
+        step = frame.camera.shift(last.box, track.box, last.pelvis[2])
         parts = held_origins(last.parts, frame.time - memory.measured <= HOLD)
         memory.person = replace(
             last, state=track.state, box=track.box, score=track.score, parts=parts,
@@ -262,22 +259,17 @@ def open_engine(
 
     Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
     """
-
-    def told(step: str) -> None:
-        """A first start takes long, and says what it is at."""
-        logger.warning("first start: %s", step)
-
     if not assets.is_dir():
         raise AssetError(f"{assets} is not a folder; give --assets the one that holds the PyMAF-X files.")
     if find_spec("safetensors") is None:
         raise UsageError("the engine pymafx needs safetensors; install the extra: pip install 'pymafx-live[torch]'.")
     if not is_current(assets):
-        for warning in prepare(assets, told):
+        for warning in prepare(assets, log_progress):
             logger.warning("%s", warning)
     skeleton, pictures = Skeleton.from_bundle(assets), pictures or Pictures()
     views = _views(parts, rtmlib_pose, skeleton, lambda: Perception(threads, runtime, pictures))
-    options = RunnerOptions(threads=threads, max_batch=max_batch, progress=told)
-    estimator = Estimator(open_graphs(assets, runtime, precision, options, told), max_batch)
+    options = RunnerOptions(threads=threads, max_batch=max_batch, progress=log_progress)
+    estimator = Estimator(open_graphs(assets, runtime, precision, options, log_progress), max_batch)
     give_back_freed()
     return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape), pictures)
 

@@ -10,9 +10,9 @@ from time import perf_counter
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
+from pymafx_live.core.boxes import iou
 from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.core.types import Camera, Floats, Frame, Origin, Person, Track, TrackState
-from pymafx_live.engines.landmarks.gates import overlap
 from pymafx_live.engines.pymafx.joints import Skeleton
 from pymafx_live.engines.pymafx.views import View, Views
 
@@ -100,7 +100,7 @@ class MeshViews:
             return False  # the network itself does not believe in a hand there
         shown = view.body[view.body[:, 2] > 0, :2]
         mesh = np.concatenate([shown.min(0), shown.max(0)])
-        return bool(overlap(mesh[None], track.box[None])[0] >= OVERLAP)
+        return bool(iou(mesh, track.box) >= OVERLAP)
 
     def _project(self, camera: Camera, tracks: Sequence[Track]) -> list[View]:
         """The last estimates, where the tracks' boxes have moved to since."""

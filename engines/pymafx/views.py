@@ -88,8 +88,8 @@ class LandmarkViews:
         """The networks' own landmarks lead them on."""
 
     def close(self) -> None:
-        """Frees the networks."""
-        del self._perception
+        """Closes the networks."""
+        self._perception.close()
 
 
 def view_of(sight: Sight) -> View:

@@ -19,6 +19,7 @@ from pymafx_live.engines.pymafx.graphs.onnx_files import (
 )
 from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
+from pymafx_live.engines.runtime.selection import ON_TENSOR_CORES
 
 logger = logging.getLogger(__name__)
 
@@ -107,4 +108,4 @@ def _precision(runtime: str, precision: str) -> str:
     if precision != "auto":
         return precision
     chosen = choose().runtime if runtime == "auto" else runtime
-    return "mixed" if "tensorrt" in chosen else "fp32"
+    return "mixed" if chosen in ON_TENSOR_CORES else "fp32"

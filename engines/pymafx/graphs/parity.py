@@ -150,12 +150,12 @@ def check_names(name: str, runner: Runner, reference: Runner) -> None:
     for what, has, needs in (("takes", runner.inputs, reference.inputs), ("gives", runner.outputs, reference.outputs)):
         if dict(has) != dict(needs):
             raise NetworkError(
-                f"this is not PyMAF-X's graph {name}: it {what} {_told(has)} where {_told(needs)} is expected; "
+                f"this is not PyMAF-X's graph {name}: it {what} {_signature(has)}, not {_signature(needs)}; "
                 "export it again with `pymafx-live export`."
             )
 
 
-def _told(tensors: Mapping[str, Any]) -> str:
+def _signature(tensors: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name} {spec.dtype}[{', '.join('batch' if n is None else str(n) for n in spec.shape)}]"
         for name, spec in tensors.items()

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
-from pymafx_live.core.errors import AssetError
-from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, TrackState
+from pymafx_live.core.errors import AssetError, NetworkError
+from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, FACE_MARGIN, HAND_MARGIN, CropBoxes
@@ -59,10 +59,14 @@ def scene() -> tuple[Frame, Track, Person, View]:
     pose = true.pose.reshape(55, 3)
     person = Person(
         1, TrackState.TRACKED, true.box, 0.9, "truth", {"transl": Part(1.0, Origin.MEASURED)},
-        global_orient=pose[0], body_pose=pose[1:22].ravel(), left_hand_pose=pose[25:40].ravel(),
-        right_hand_pose=pose[40:].ravel(), transl=true.transl,
+        **pose_parameters(pose),
+        transl=true.transl,
     )  # fmt: skip
-    found = LandmarkViews(Perception()).look(frame, [track])[0]
+    views = LandmarkViews(Perception())
+    found = views.look(frame, [track])[0]
+    views.close()
+    with pytest.raises(NetworkError, match="cannot run"):
+        views.look(frame, [track])
     assert found is not None and set(found.hands) == {"left", "right"} and found.face is not None
     return frame, track, person, found
 
