@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.types import Floats, FrameResult, Person, TrackState
+from pymafx_live.engines.body.licensed import load_smplx
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import draw
-from pymafx_live.engines.body.smplx_file import load_smplx
 
 OPACITY = 0.85
 FAINT = 0.35

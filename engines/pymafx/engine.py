@@ -13,6 +13,7 @@ from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.interfaces import log_progress
 from pymafx_live.core.skeleton import SIDES
 from pymafx_live.core.types import Frame, Person, Track, TrackState, pose_parameters
+from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.pymafx.crops import (
@@ -27,7 +28,7 @@ from pymafx_live.engines.pymafx.estimator import REST_FACE, Estimator, Found
 from pymafx_live.engines.pymafx.files.assets import prepare
 from pymafx_live.engines.pymafx.files.bundle import is_current
 from pymafx_live.engines.pymafx.graphs.open import open_graphs
-from pymafx_live.engines.pymafx.joints import Skeleton
+from pymafx_live.engines.pymafx.joints import read_skeleton
 from pymafx_live.engines.pymafx.mesh_views import MeshViews
 from pymafx_live.engines.pymafx.spec import HIDDEN, SIZE, UNDECIDED
 from pymafx_live.engines.pymafx.track import (
@@ -266,7 +267,7 @@ def open_engine(
     if not is_current(assets):
         for warning in prepare(assets, log_progress):
             logger.warning("%s", warning)
-    skeleton, pictures = Skeleton.from_bundle(assets), pictures or Pictures()
+    skeleton, pictures = read_skeleton(assets), pictures or Pictures()
     views = _views(parts, rtmlib_pose, skeleton, lambda: Perception(threads, runtime, pictures))
     options = RunnerOptions(threads=threads, max_batch=max_batch, progress=log_progress)
     estimator = Estimator(open_graphs(assets, runtime, precision, options, log_progress), max_batch)

@@ -13,7 +13,8 @@ from pymafx_live.core.arrays import Reals
 from pymafx_live.core.boxes import iou
 from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.core.types import Camera, Floats, Frame, Origin, Person, Track, TrackState
-from pymafx_live.engines.pymafx.joints import Skeleton
+from pymafx_live.engines.body.model import Skeleton
+from pymafx_live.engines.pymafx.joints import joints_of
 from pymafx_live.engines.pymafx.views import View, Views
 
 RELOOK = 10
@@ -108,7 +109,7 @@ class MeshViews:
             return []
         lasts = list(self._last.values())
         boxes = {t.id: t.box for t in tracks}
-        joints, rotations = self._skeleton.pose([last.person for last in lasts])
+        joints, rotations = joints_of(self._skeleton, [last.person for last in lasts])
         return [
             view_from_joints(camera, joints[k], rotations[k], last.view, last.person.box, boxes[id_])
             for k, (id_, last) in enumerate(self._last.items())

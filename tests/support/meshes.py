@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pymafx_live.engines.pymafx.files.bodies import BodyModel, read_smplx, skin_arrays
+from pymafx_live.engines.body.licensed import ModelFile, read_smplx
+from pymafx_live.engines.pymafx.files.meshes import skin_arrays
 from pymafx_live.engines.pymafx.files.sources import SMPLX
 from pymafx_live.engines.pymafx.network.skinning import Skin, SkinSizes
 from torch import Tensor
 
 
-def full_skin(model: BodyModel) -> Skin:
+def full_skin(model: ModelFile) -> Skin:
     """All the vertices of a body model, in float32."""
     arrays = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in skin_arrays(model).items()}
     vertices, joints = model.weights.shape
@@ -33,7 +34,7 @@ class SmplxMesh:
     @classmethod
     def from_assets(cls, folder: Path | str) -> SmplxMesh:
         """Reads the SMPL-X file of the folder. Raises `AssetError`."""
-        return cls(full_skin(read_smplx(Path(folder) / SMPLX).model))
+        return cls(full_skin(read_smplx(Path(folder) / SMPLX)))
 
     def __call__(self, result: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Vertices (B, 10475, 3) and joints (B, 55, 3) in metres, the pelvis near the origin."""

@@ -14,7 +14,7 @@ from typing import Any
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.files import sources
-from pymafx_live.engines.pymafx.files.bodies import read_flame, read_mano, read_smplx
+from pymafx_live.engines.pymafx.files.sources import read_model
 
 AUTHORS = "the PyMAF-X release of its authors (see the README of HongwenZhang/PyMAF-X)"
 SMPLX_PAGE = "smpl-x.is.tue.mpg.de, after registration"
@@ -73,9 +73,9 @@ def _read_checkpoint(path: Path) -> object:
 
 FILES = (
     AssetFile(sources.CHECKPOINT, "the network's weights", AUTHORS, NOTHING, _read_checkpoint),
-    AssetFile(sources.SMPLX, "the SMPL-X 2020 body, neutral", SMPLX_PAGE, NOTHING, read_smplx),
-    AssetFile(sources.MANO, "the MANO right hand", "mano.is.tue.mpg.de, after registration", NOTHING, read_mano),
-    AssetFile(sources.FLAME, "the FLAME 2020 head", "flame.is.tue.mpg.de, after registration", NOTHING, read_flame),
+    AssetFile(sources.SMPLX, "the SMPL-X 2020 body, neutral", SMPLX_PAGE, NOTHING, read_model),
+    AssetFile(sources.MANO, "the MANO right hand", "mano.is.tue.mpg.de, after registration", NOTHING, read_model),
+    AssetFile(sources.FLAME, "the FLAME 2020 head", "flame.is.tue.mpg.de, after registration", NOTHING, read_model),
     AssetFile(sources.SMPLX_TO_SMPL, "SMPL-X to SMPL", SMPLX_PAGE, NOTHING, sources.read_smplx_to_smpl),
     AssetFile(sources.SMPL_DOWN, "the body's mesh samples", AUTHORS, COPIED, sources.read_smpl_down),
     AssetFile(sources.MANO_DOWN, "the hand's mesh samples", AUTHORS, COPIED, sources.read_mano_down),

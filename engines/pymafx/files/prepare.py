@@ -17,10 +17,10 @@ import torch
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.interfaces import Progress
-from pymafx_live.engines.pymafx.files.bodies import mesh_arrays
 from pymafx_live.engines.pymafx.files.bundle import BUNDLE, FORMAT, fingerprint, is_current, read_meta
 from pymafx_live.engines.pymafx.files.checkpoint import load_checkpoint
 from pymafx_live.engines.pymafx.files.compose import composed_state, mesh_points
+from pymafx_live.engines.pymafx.files.meshes import mesh_arrays
 from pymafx_live.engines.pymafx.files.sources import CHECKPOINT, READ, Sources, read_sources
 from pymafx_live.engines.pymafx.network.model import Network, NetworkSizes
 from pymafx_live.engines.pymafx.network.skinning import MeshSizes, SkinSizes
@@ -59,7 +59,7 @@ def compose(sources: Sources, learned: Mapping[str, Tensor]) -> tuple[NetworkSiz
     state = composed_state(learned, {k: torch.from_numpy(v) for k, v in sources.starts.items()})
     hands = np.concatenate([sources.mean_left, sources.mean_right])
     meshes = {
-        "body": {**mesh_arrays(sources.smplx.model, sources.body_points, constant=hands), "hands": hands},
+        "body": {**mesh_arrays(sources.smplx, sources.body_points, constant=hands), "hands": hands},
         "hand": mesh_arrays(sources.mano, sources.hand_points),
         "face": mesh_arrays(sources.flame, sources.face_points),
     }

@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pymafx_live.core.errors import AssetError
-from pymafx_live.engines.pymafx.files.bodies import BodyModel, SmplxFile, read_flame, read_mano, read_smplx
-from pymafx_live.engines.pymafx.files.unpickle import damage_named, load_npy, load_npz, load_pickle
+from pymafx_live.engines.body.licensed import ModelFile, read_flame, read_mano, read_smplx
+from pymafx_live.engines.body.unpickle import damage_named, load_npy, load_npz, load_pickle
 from scipy.spatial.transform import Rotation
 
 Doubles = NDArray[np.float64]
@@ -42,9 +42,9 @@ class Sources:
     `mean_right` (15, 3, 3) are SMPL-X's mean hands; `warnings` are sentences.
     """
 
-    smplx: SmplxFile
-    mano: BodyModel
-    flame: BodyModel
+    smplx: ModelFile
+    mano: ModelFile
+    flame: ModelFile
     body_points: sp.csr_matrix
     hand_points: sp.csr_matrix
     face_points: sp.csr_matrix
@@ -72,8 +72,9 @@ def read_sources(folder: Path, copies: Copies) -> Sources:
                 )
         return {**outside, **inside}
 
-    smplx = read_smplx(folder / SMPLX)
-    mean_left, mean_right = (Rotation.from_rotvec(v).as_matrix() for v in (smplx.mean_left, smplx.mean_right))
+    smplx, mano, flame = (read_model(folder / name) for name in (SMPLX, MANO, FLAME))
+    assert smplx.mean_hands is not None
+    mean_left, mean_right = (Rotation.from_rotvec(v).as_matrix() for v in smplx.mean_hands)
     down = either(SMPL_DOWN, read_smpl_down, {"D": "mesh_sampler.Dmap"})["D"]
     to_smpl = read_smplx_to_smpl(folder / SMPLX_TO_SMPL)
     hand = either(MANO_DOWN, read_mano_down, {"D": "mano_sampler.Dmap"})["D"]
@@ -81,8 +82,8 @@ def read_sources(folder: Path, copies: Copies) -> Sources:
     mean = either(MEAN, read_mean, {k: f"regressor.0.init_{k}" for k in ("pose", "shape", "cam")})
     return Sources(
         smplx=smplx,
-        mano=read_mano(folder / MANO),
-        flame=read_flame(folder / FLAME),
+        mano=mano,
+        flame=flame,
         body_points=sp.csr_matrix(sp.csr_matrix(down) @ to_smpl),
         hand_points=sp.csr_matrix(hand),
         face_points=sp.csr_matrix((np.ones(len(face)), (np.arange(len(face)), face)), shape=(len(face), 5023)),
@@ -91,6 +92,25 @@ def read_sources(folder: Path, copies: Copies) -> Sources:
         starts=_starts(mean, mean_right),
         warnings=warnings,
     )
+
+
+MODELS: Mapping[str, tuple[Callable[[Path], ModelFile], int]] = {
+    SMPLX: (read_smplx, 10475),
+    MANO: (read_mano, 778),
+    FLAME: (read_flame, 5023),
+}
+"""How each model is read, and its vertices, which the other files number."""
+
+
+def read_model(path: Path) -> ModelFile:
+    """The model of that file name. Raises `AssetError` where it has other vertices than the published one."""
+    read, vertices = next(entry for name, entry in MODELS.items() if Path(name).name == path.name)
+    model = read(path)
+    if len(model.template) != vertices:
+        raise AssetError(
+            f"{path} is another model: its `v_template` has {len(model.template)} vertices, not {vertices}."
+        )
+    return model
 
 
 def _starts(mean: Mapping[str, Doubles], mean_hand: Doubles) -> dict[str, Doubles]:

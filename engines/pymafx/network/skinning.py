@@ -23,7 +23,7 @@ class SkinSizes:
 
 
 class Skin(nn.Module):
-    """Vertices and joints of a posed body. Its arrays are made in `bodies.skin_arrays`."""
+    """Vertices and joints of a posed body. Its arrays are made in `files.meshes`."""
 
     template: Tensor
     directions: Tensor

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Person, Track, TrackState
+from pymafx_live.engines.pymafx.joints import joints_of, read_skeleton
 from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip("torch")
@@ -22,7 +23,6 @@ from pymafx_live.engines.pymafx.engine import (
 )
 from pymafx_live.engines.pymafx.estimator import Estimator
 from pymafx_live.engines.pymafx.graphs.modules import torch_runners
-from pymafx_live.engines.pymafx.joints import Skeleton
 from pymafx_live.engines.pymafx.track import HOLD, MeanShape
 from pymafx_live.engines.pymafx.views import View
 
@@ -94,7 +94,7 @@ def make(runners: dict[str, Counted], prepared_dir: Path) -> Callable[..., Made]
     def made(max_batch: int = 8, pictures: Pictures | None = None, **options: int) -> Made:
         told = Told()
         estimator = Estimator(runners, max_batch)
-        skeleton = Skeleton.from_bundle(prepared_dir)
+        skeleton = read_skeleton(prepared_dir)
         engine = PymafxEngine(estimator, told, skeleton, PymafxOptions(**options), pictures)
         for runner in runners.values():
             runner.rows.clear()
@@ -287,7 +287,7 @@ def test_the_skeleton_is_the_meshs(prepared_dir: Path, make: Any) -> None:
     engine, told, _ = make()
     told.views = {1: view(100)}
     person = engine.estimate(frame(0), [track(1, 100)])[0]
-    joints, _ = Skeleton.from_bundle(prepared_dir).pose([person])
+    joints, _ = joints_of(read_skeleton(prepared_dir), [person])
     mesh = SmplxMesh.from_assets(prepared_dir)
     R = torch.from_numpy(Rotation.from_rotvec(person.full_pose).as_matrix()).float()[None]
     _, expected = mesh.skin(R, torch.from_numpy(person.betas)[None])

@@ -7,10 +7,9 @@ import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, TrackState, pose_parameters
-from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.body.model import BodyModel, Skeleton
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, FACE_MARGIN, HAND_MARGIN, CropBoxes
-from pymafx_live.engines.pymafx.joints import Skeleton
 from pymafx_live.engines.pymafx.mesh_views import MeshViews, view_from_joints
 from pymafx_live.engines.pymafx.views import FACE_68, KEYPOINTS_IN_BOX, LandmarkViews, View, body_boxes, part_boxes
 
@@ -134,7 +133,7 @@ class CountedViews:
 def test_networks_look_only_where_the_mesh_is_not_believed(scene: tuple[Frame, Track, Person, View]) -> None:
     frame, track, person, seen = scene
     body = BodyModel.embedded()
-    skeleton = Skeleton(body.rest_joints, np.zeros((10, 55, 3), np.float32))
+    skeleton = Skeleton(rest_joints=body.rest_joints, joint_shape_dirs=np.zeros((10, 55, 3), np.float32))
     believed = {f"{side}_hand": Part(0.9, Origin.MEASURED) for side in ("left", "right")}
     sure = Person(**{**{f: getattr(person, f) for f in Person.__slots__}, "parts": {**person.parts, **believed}})
     unsure = Person(**{**{f: getattr(sure, f) for f in Person.__slots__},

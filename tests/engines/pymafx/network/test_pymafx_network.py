@@ -95,8 +95,9 @@ def test_reduced_skin_is_the_smplx_packages_body(assets_dir: Path) -> None:
     """Our skinning of the file, all of it and just some vertices, against the package that users know."""
     smplx = pytest.importorskip("smplx")
     import scipy.sparse as sp
+    from pymafx_live.engines.body.licensed import read_smplx
     from pymafx_live.engines.pymafx.files import sources
-    from pymafx_live.engines.pymafx.files.bodies import mesh_arrays, read_smplx
+    from pymafx_live.engines.pymafx.files.meshes import mesh_arrays
     from pymafx_live.engines.pymafx.files.prepare import _mesh_sizes
     from pymafx_live.engines.pymafx.network.skinning import FeedbackMesh
     from scipy.spatial.transform import Rotation
@@ -112,7 +113,7 @@ def test_reduced_skin_is_the_smplx_packages_body(assets_dir: Path) -> None:
         leye_pose=t[:, 23], reye_pose=t[:, 24], left_hand_pose=t[:, 25:40].flatten(1),
         right_hand_pose=t[:, 40:].flatten(1), expression=torch.zeros(2, 10),
     )  # fmt: skip
-    model = read_smplx(path).model
+    model = read_smplx(path)
     R = torch.from_numpy(Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(2, 55, 3, 3).astype(np.float32))
     vertices, joints = full_skin(model)(R, torch.from_numpy(betas))
     close(vertices, expected.vertices)

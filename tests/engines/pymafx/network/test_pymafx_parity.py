@@ -124,17 +124,18 @@ def test_final_mesh_is_the_original(network: Any, assets_dir: Path, make_crops: 
 
 
 def test_part_meshes_are_the_original(assets_dir: Path) -> None:
-    from pymafx_live.engines.pymafx.files import bodies, sources
+    from pymafx_live.engines.body import licensed
+    from pymafx_live.engines.pymafx.files import sources
     from pymafx_live.engines.pymafx.network.rotations import matrices_from_6d
     from support.meshes import full_skin
 
     golden = {k: torch.from_numpy(v) for k, v in np.load(PREDICTED).items() if k.startswith("iter3/")}
-    mano = full_skin(bodies.read_mano(assets_dir / sources.MANO))
+    mano = full_skin(licensed.read_mano(assets_dir / sources.MANO))
     result = {}
     for side, pose in (("lh", "lhand"), ("rh", "rhand")):
         six = torch.cat([golden[f"iter3/pred_orient_{side}"], golden[f"iter3/pred_{pose}"]], 1)
         result[f"iter3/verts_{side}_mano"], _ = mano(matrices_from_6d(six), golden[f"iter3/pred_shape_{side}"])
-    flame = full_skin(bodies.read_flame(assets_dir / sources.FLAME))
+    flame = full_skin(licensed.read_flame(assets_dir / sources.FLAME))
     R = matrices_from_6d(torch.cat([golden["iter3/pred_orient_fa"], golden["iter3/pred_face"]], 1))
     R = torch.cat([R[:, :1], torch.eye(3).expand(len(R), 1, 3, 3), R[:, 1:]], 1)
     betas = torch.cat([golden["iter3/pred_shape_fa"], golden["iter3/pred_exp"]], 1)

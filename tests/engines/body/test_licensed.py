@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from pymafx_live.core.errors import EXIT_ASSET, AssetError
 from pymafx_live.core.skeleton import JOINT_NAMES, PARENTS
+from pymafx_live.engines.body.licensed import load_smplx
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.body.smplx_file import load_smplx
 from scipy.spatial.transform import Rotation
 
 
@@ -123,8 +123,9 @@ def _without(key: str) -> dict[str, NDArray[Any]]:
     [
         (_without("posedirs"), "posedirs"),
         (_without("kintree_table"), "kintree_table"),
+        ({**smplx_arrays(20), "kintree_table": np.zeros((2, 55))}, "another tree"),
         ({**smplx_arrays(20), "weights": np.zeros((600, 24))}, "weights"),
-        ({**smplx_arrays(20), "f": np.full((5, 3), 99999)}, "f differ"),
+        ({**smplx_arrays(20), "f": np.full((5, 3), 99999)}, "`f`"),
     ],
 )
 def test_another_body_is_refused_by_name(tmp_path: Path, arrays: dict[str, NDArray[Any]], word: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from pymafx_live.core.errors import AssetError
-from pymafx_live.engines.pymafx.files.unpickle import load_npy, load_npz, load_pickle
+from pymafx_live.engines.body.unpickle import load_npy, load_npz, load_pickle
 
 A = np.arange(12.0).reshape(3, 4)
 
