@@ -23,6 +23,7 @@ test: install
 check: install types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 # mypy finds sub-packages by their folders' names, so it is shown the package as it is installed.
 types: install

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pymafx_live.engines.pymafx.graphs import torch_runners
-from pymafx_live.engines.pymafx.network import Network
+from pymafx_live.engines.pymafx.files.prepare import load_network
+from pymafx_live.engines.pymafx.graphs.modules import torch_runners
 from pymafx_live.engines.runtime.torch_module import TorchRunner
 from torch.utils.flop_counter import FlopCounterMode
 
 
 def eager_runners(assets: Path, threads: int) -> dict[str, TorchRunner]:
     """A runner for each of the graphs on so many threads; raises `AssetError` for a folder that cannot be used."""
-    return torch_runners(Network.from_assets(assets), threads=threads)
+    return torch_runners(load_network(assets), threads=threads)
 
 
 def giga_operations(module: torch.nn.Module, given: Mapping[str, Any]) -> float:

@@ -25,7 +25,9 @@ from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError, NetworkError
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.pymafx.compiled import compiled_graphs, known_precision
+from pymafx_live.engines.pymafx.graphs.onnx_files import known_precision
+from pymafx_live.engines.pymafx.graphs.open import graph_files
+from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.export.gate import check_pymafx, demand, table
@@ -98,7 +100,7 @@ def _gpu(device: int) -> Gpu:
 def network_alone(options: argparse.Namespace, gpu: Gpu, precision: str, people: Sequence[int]) -> Rows:
     """Milliseconds of the three graphs for so many people, after the gate, and the floor of each."""
     say = Console(stderr=True).print
-    paths = compiled_graphs(options.assets, precision, say)
+    paths = graph_files(options.assets, precision, say)
     opening = RunnerOptions(max_batch=max(CROPS.values()) * max(people), device=options.device, progress=say)
     checked = check_pymafx(options.assets, paths["body"].parent, options.runtime, opening)
     Console().print(table(f"{precision} on {checked.runtime}, {gpu.name}", checked.differences))
@@ -133,7 +135,7 @@ def time_network(runners: Mapping[str, Runner], people: int, repeats: int) -> li
     seconds = []
     for _ in range(WARM_UP + repeats):
         began = time.perf_counter()
-        for name in ("hands", "face", "body"):
+        for name in GRAPHS:
             runners[name].run(batches[name])
         if on_gpu:
             torch.cuda.current_stream(device).synchronize()

@@ -59,7 +59,7 @@ class Player:
                 self._output.write(result, frame)
                 now = time.perf_counter()
                 intervals.append(now - before)
-                ages.append(time.time() - result.captured_at)
+                ages.append(frame.age)
                 before = now
                 for name, share in _measured(result).items():
                     found[name] += share / len(images)

@@ -28,8 +28,8 @@ from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.runtime import Runner, RunnerOptions, selection
-from pymafx_live.engines.runtime.interface import DEFAULTS
+from pymafx_live.engines.runtime import Runner
+from pymafx_live.engines.runtime.selection import wrapping
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
@@ -81,24 +81,14 @@ def write_crowd(path: Path, people: int, frames: int, repeat: int, size: tuple[i
 
 
 class NetworkClock:
-    """Counts the seconds spent inside networks, by standing before the runners that are opened meanwhile."""
+    """Counts the seconds spent inside networks that are opened through it."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Runners that are opened while it is open are counted as long as they run."""
-        original = selection.open_on
-
-        def opened(model: Path, runtime: str, options: RunnerOptions = DEFAULTS) -> Runner:
-            return TimedRunner(original(model, runtime, options), self)
-
-        selection.open_on = opened
-        try:
-            yield
-        finally:
-            selection.open_on = original
+    def __call__(self, runner: Runner) -> "TimedRunner":
+        """The runner, counted."""
+        return TimedRunner(runner, self)
 
     def take(self) -> float:
         """The seconds since it was last asked."""
@@ -159,7 +149,7 @@ def measure(
     source_settings = SourceSettings(uri=str(clip), realtime=realtime)
     pictures = Pictures()
     with (
-        clock.running(),
+        wrapping(clock),
         closing(parts.make_detector(settings, pictures)) as detector,
         closing(parts.make_engine(settings, pictures)) as engine,
         closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,

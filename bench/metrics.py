@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
+from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND, SIDES
 from pymafx_live.core.types import Camera
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-SIDES = ("left", "right")
 
 BODY = slice(0, 22)
 SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]

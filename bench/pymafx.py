@@ -6,7 +6,6 @@ Both run on the same weights and images, by turns in one process, so that a busy
 that of processes which do nothing else. Without `--assets` a synthetic folder is made in a temporary place.
 """
 
-import importlib.util
 import json
 import statistics
 import subprocess
@@ -20,14 +19,14 @@ from typing import Any
 
 import click
 import torch
+from pymafx_live.bench import pymafx_plain
 from pymafx_live.bench.report import Rows, numbers, print_table, write_json
 from pymafx_live.core.errors import LiveError, UsageError
-from pymafx_live.engines.pymafx import assets, sources
-from pymafx_live.engines.pymafx.bundle import load_network
-from pymafx_live.engines.pymafx.checkpoint import load_checkpoint
-from pymafx_live.engines.pymafx.network import Network
+from pymafx_live.engines.pymafx.files import assets, sources
+from pymafx_live.engines.pymafx.files.checkpoint import load_checkpoint
+from pymafx_live.engines.pymafx.files.prepare import load_network
+from pymafx_live.engines.pymafx.network.model import Network
 
-ORACLE = Path(__file__).parents[1] / "tests/engines/pymafx/oracle.py"
 COLUMNS = {
     "body": "body encoder", "hands": "hand encoder", "face": "face encoder", "iterations": "iterations",
     "whole": "whole", "held": "hands and face held",
@@ -78,12 +77,13 @@ def peak_memory(folder: Path, what: str) -> float:
     """MB that a process of its own holds at most while it prepares the folder, or runs the network for four people."""
     code = (
         "import json, resource, sys, torch\n"
-        "from pymafx_live.engines.pymafx import Network, assets\n"
+        "from pathlib import Path\n"
+        "from pymafx_live.engines.pymafx.files import assets, prepare\n"
         "folder, what = sys.argv[1:]\n"
         "if what == 'prepare':\n"
         "    assets.prepare(folder)\n"
         "else:\n"
-        "    network = Network.from_assets(folder)\n"
+        "    network = prepare.load_network(Path(folder))\n"
         "    with torch.inference_mode():\n"
         "        for _ in range(2): network(*torch.zeros(4, 4, 3, 224, 224))\n"
         "print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
@@ -128,7 +128,7 @@ def run_network(network: Network, crops: tuple[torch.Tensor, ...]) -> Iterator[t
     yield "held", of_encoder + of_body
 
 
-def run_plain(plain: Any, crops: tuple[torch.Tensor, ...]) -> Iterator[tuple[str, float]]:
+def run_plain(plain: pymafx_plain.Oracle, crops: tuple[torch.Tensor, ...]) -> Iterator[tuple[str, float]]:
     """The same of the transcription, which makes the meshes that feed back, but no keypoints."""
     maps, seconds = timed(lambda: plain.encode(*crops))
     yield "plain_encoders", seconds
@@ -142,15 +142,10 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return done, perf_counter() - start
 
 
-def load_plain(folder: Path) -> Any:
-    """The transcription, from the tests of a checkout; raises `UsageError` where there is none."""
-    spec = importlib.util.spec_from_file_location("pymafx_oracle", ORACLE)
-    if spec is None or spec.loader is None or not ORACLE.exists():
-        raise UsageError(f"{ORACLE} is missing: run this benchmark from a checkout, where the tests are.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def load_plain(folder: Path) -> pymafx_plain.Oracle:
+    """The transcription with the folder's weights."""
     learned, _ = load_checkpoint(folder / sources.CHECKPOINT)
-    return module.Oracle(learned, folder)
+    return pymafx_plain.Oracle(learned, folder)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def pymafx(runtimes: list[str], folder: Path, assets: Path, batch: int, options:
     if find_spec("torch") is None:
         raise UsageError("eager PyTorch is missing; install the extra: pip install 'pymafx-live[torch]'.")
     from pymafx_live.bench.eager import eager_runners, giga_operations
-    from pymafx_live.engines.pymafx.graphs import GRAPHS
+    from pymafx_live.engines.pymafx.spec import GRAPHS
 
     rows: dict[str, Figures] = {}
     whole: dict[str, NDArray[Any]] = {}

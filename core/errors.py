@@ -6,6 +6,11 @@ EXIT_ASSET = 3
 EXIT_SOURCE = 4
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of another library's error without its full stop, to stand inside of a sentence."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
 class LiveError(Exception):
     """A fault that the user can mend: the message says what, why and what to do, on one line."""
 

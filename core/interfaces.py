@@ -1,11 +1,23 @@
 """The five roles of the pipeline. Whoever has these methods can play: no base class, no registration at import."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Track
+
+Progress = Callable[[str], None]
+"""Is told each step of what takes long, as half a sentence."""
+
+
+def log_progress(step: str) -> None:
+    """Tells the log `PROGRESS`, which the terminal shows, and which is no warning."""
+    logging.getLogger(PROGRESS).info(step)
+
+
+PROGRESS = "pymafx_live.progress"
 
 
 class Source(Protocol):

@@ -18,6 +18,8 @@ PARENTS: tuple[int, ...] = (
     21, 40, 41, 21, 43, 44, 21, 46, 47, 21, 49, 50, 21, 52, 53,
 )  # fmt: skip
 
+SIDES = ("left", "right")
+"""The person's own, and the order of two wherever they stand in one array."""
 JOINT: dict[str, int] = {name: index for index, name in enumerate(JOINT_NAMES)}
 LEFT_HAND = slice(25, 40)
 RIGHT_HAND = slice(40, 55)

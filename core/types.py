@@ -6,8 +6,10 @@ nothing else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from time import monotonic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,17 @@ SHAPES: Mapping[str, int] = {
     "transl": 3,
 }
 """The SMPL-X parameters of a person and their lengths."""
+
+POSE: Mapping[str, slice] = {
+    "global_orient": slice(0, 1),
+    "body_pose": slice(1, 22),
+    "jaw_pose": slice(22, 23),
+    "leye_pose": slice(23, 24),
+    "reye_pose": slice(24, 25),
+    "left_hand_pose": slice(25, 40),
+    "right_hand_pose": slice(40, 55),
+}
+"""The parameters that are rotations, and which of SMPL-X's 55 joints each holds, in their order."""
 
 PARTS: Sequence[str] = (
     "torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand",
@@ -77,13 +90,29 @@ class Camera:
         """The intrinsic matrix K, shape (3, 3)."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
 
+    def resized(self, width: int, height: int) -> "Camera":
+        """The intrinsics of the same picture, scaled to another size."""
+        if (width, height) == (self.width, self.height):
+            return self
+        sx, sy = width / self.width, height / self.height
+        # (0, 0) is the centre of the first pixel, so pixel edges scale and centres follow.
+        cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
+        return replace(self, width=width, height=height, fx=self.fx * sx, fy=self.fy * sy, cx=cx, cy=cy)
+
+    def shift(self, before: NDArray[Any], now: NDArray[Any], depth: float) -> Floats:
+        """How far (3,) in metres what is `depth` metres away has moved, whose box (4,) was `before` and is `now`."""
+        moved = now - before
+        x, y = (moved[:2] + moved[2:]) / 2
+        return np.array([x / self.fx * depth, y / self.fy * depth, 0], np.float32)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One image of one source.
 
     `image` is (H, W, 3) uint8 BGR. `time` is in seconds on the source's own clock (a file's presentation
-    time, a live frame's arrival), `captured_at` in Unix seconds when the frame reached this process.
+    time, a live frame's arrival), `captured_at` in Unix seconds when the frame reached this process, and `arrived`
+    the same in seconds of `time.monotonic`, as the clock of the day may be set meanwhile.
     `dropped` counts the frames that were lost before this one since the run began. `cut` says that the
     frame does not continue the one before (another photo, another size): nothing may be carried over.
     """
@@ -96,6 +125,12 @@ class Frame:
     camera: Camera
     dropped: int = 0
     cut: bool = False
+    arrived: float = field(default_factory=monotonic)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the frame reached this process."""
+        return monotonic() - self.arrived
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,10 +150,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """How far a part's numbers can be trusted: confidence in 0..1, and their origin."""
+    """How far a part's numbers can be trusted: confidence in 0..1, and their origin.
+
+    An origin that a later release sends stays the text that it is.
+    """
 
     confidence: float
-    origin: Origin
+    origin: Origin | str
 
 
 def _zeros(name: str) -> Floats:
@@ -134,7 +172,8 @@ class Person:
     """
 
     id: int
-    state: TrackState
+    state: TrackState | str
+    """What a later release sends stays the text that it is."""
     box: Floats
     score: float
     engine: str
@@ -158,14 +197,17 @@ class Person:
     @property
     def full_pose(self) -> Floats:
         """All 55 rotations in SMPL-X's joint order, shape (55, 3)."""
-        parts = (self.global_orient, self.body_pose, self.jaw_pose, self.leye_pose, self.reye_pose,
-                 self.left_hand_pose, self.right_hand_pose)  # fmt: skip
-        return np.concatenate(parts).reshape(55, 3)
+        return np.concatenate([getattr(self, name) for name in POSE]).reshape(55, 3)
+
+
+def pose_parameters(pose: Floats) -> dict[str, Any]:
+    """The parameters of a `Person` that 55 rotations (55, 3) are: what `Person.full_pose` is made of."""
+    return {name: pose[joints].ravel() for name, joints in POSE.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameResult:
-    """All that is known of one frame. `published_at` is in Unix seconds, `stages` maps a stage to seconds.
+    """All that is known of one frame. `published_at` is `captured_at` and the age; `stages` maps a stage to seconds.
 
     An empty `people` means that nobody is there; no result at all means that nobody looked.
     """

@@ -5,13 +5,15 @@ plain Python values, is a JSON line. Needs numpy and msgpack only.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import msgpack
 import numpy as np
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.types import SHAPES, Camera, Floats, FrameResult, Origin, Part, Person, TrackState
 
+Kind = TypeVar("Kind", bound=StrEnum)
 VERSION = 1
 CLOCK = "unix"
 TOPIC = b"smplx/"
@@ -121,14 +123,14 @@ def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
 
     return {
         "id": person.id,
-        "state": person.state.value,
+        "state": str(person.state),
         "box": plain(person.box),
         "score": plain(np.float32(person.score)),
         "engine": person.engine,
         **{name: plain(getattr(person, name)) for name in SHAPES},
         "pelvis": plain(person.pelvis),
         "parts": {
-            name: {"confidence": plain(np.float32(part.confidence)), "origin": part.origin.value}
+            name: {"confidence": plain(np.float32(part.confidence)), "origin": str(part.origin)}
             for name, part in person.parts.items()
         },
         "extra": {name: plain(values) for name, values in person.extra.items()},
@@ -138,12 +140,12 @@ def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
 def _person(content: Mapping[str, Any]) -> Person:
     return Person(
         id=int(content["id"]),
-        state=TrackState(content["state"]),
+        state=_known(TrackState, content["state"]),
         box=_floats(content["box"], 4),
         score=float(content["score"]),
         engine=_text(content["engine"]),
         parts={
-            _text(name): Part(float(part["confidence"]), Origin(part["origin"]))
+            _text(name): Part(float(part["confidence"]), _known(Origin, part["origin"]))
             for name, part in content["parts"].items()
         },
         **{name: _floats(content[name], length) for name, length in SHAPES.items()},
@@ -170,6 +172,12 @@ def _floats(values: Any, length: int) -> Floats:
     if array.shape != (length,):
         raise ValueError(f"{length} numbers expected, not shape {array.shape}")
     return array
+
+
+def _known(kind: type[Kind], value: Any) -> Kind | str:
+    """A member of the enumeration, or the text itself: a later release may know more members."""
+    text = _text(value)
+    return kind(text) if text in kind.__members__.values() else text
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,6 @@
 """The parity gate: whatever was exported is held against what it was made from, here or on the user's machine.
 
-The network's own graphs are compared by what they mean (`engines.pymafx.parity`: degrees, camera, shape, expression),
-detectors and landmark networks by their outputs (`byte_networks`).
+Graphs are compared by what they mean (`engines.pymafx.graphs.parity`): degrees, camera, shape, expression.
 """
 
 from collections.abc import Iterable
@@ -10,10 +9,10 @@ from pathlib import Path
 
 import onnx
 from pymafx_live.core.errors import AssetError, NetworkError, UsageError
-from pymafx_live.engines.pymafx.compiled import GRAPH_NAMES, graph_paths, known_precision
-from pymafx_live.engines.pymafx.parity import Difference
+from pymafx_live.engines.pymafx.graphs.onnx_files import graph_paths, known_precision, need_export
+from pymafx_live.engines.pymafx.graphs.parity import Difference
+from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
-from pymafx_live.export.byte_networks import check_bytes
 from rich.table import Table
 
 COUNTS = (3, 1, 2, 8)
@@ -35,10 +34,11 @@ def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions)
     Batches are no larger than `options.max_batch`. Raises `AssetError` for a path without graphs, `NetworkError` for
     one that the runtime cannot run or that has other names.
     """
-    from pymafx_live.engines.pymafx.graph_files import reference_runners
-    from pymafx_live.engines.pymafx.parity import check
+    from pymafx_live.engines.pymafx.graphs.export import reference_runners
+    from pymafx_live.engines.pymafx.graphs.parity import check
 
     paths = _graphs_at(path)
+    need_export()
     precisions = {known_precision(said_by(file).get("precision", "fp32")) for file in paths.values()}
     precision = "mixed" if "mixed" in precisions else "fp32"
     reference = reference_runners(assets)
@@ -53,17 +53,6 @@ def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions)
     finally:
         for runner in runners.values():
             runner.close()
-
-
-def check_network(original: Path, made: Path, runtime: str, options: RunnerOptions) -> Checked:
-    """Runs a byte-fed network on a runtime, against its original on ONNX Runtime; see `check_bytes`."""
-    precision = said_by(made).get("precision", "fp32")
-    runner = open_runner(made, runtime, options)
-    try:
-        differences = check_bytes(original, runner, known_precision(precision))
-        return Checked(made, f"{runner.runtime} on {runner.device}", differences)
-    finally:
-        runner.close()
 
 
 def said_by(path: Path) -> dict[str, str]:
@@ -105,14 +94,9 @@ def _graphs_at(path: Path) -> dict[str, Path]:
     if path.is_dir():
         found = {name: file for name, file in graph_paths(path).items() if file.is_file()}
         if not found:
-            raise AssetError(
-                f"{path} holds none of {', '.join(f'{n}.onnx' for n in GRAPH_NAMES)}; export them into it."
-            )
+            raise AssetError(f"{path} holds none of {', '.join(f'{n}.onnx' for n in GRAPHS)}; export them into it.")
         return found
     name = said_by(path).get("graph", path.stem)
-    if name not in GRAPH_NAMES:
-        raise UsageError(
-            f"{path} is not one of PyMAF-X's graphs ({', '.join(GRAPH_NAMES)}); "
-            "for a detector give --detector with its original, for a landmark network --landmarks."
-        )
+    if name not in GRAPHS:
+        raise UsageError(f"{path} is not one of PyMAF-X's graphs ({', '.join(GRAPHS)}): give one, or their folder.")
     return {name: path}

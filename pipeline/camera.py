@@ -4,7 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class Lens:
     fov: float | None = None
     focal: float | None = None
     calibrated: Camera | None = None
-    _told: set[tuple[int, int]] = field(default_factory=set)
+    _warned: set[tuple[int, int]] = field(default_factory=set)
 
     def camera(self, width: int, height: int) -> Camera:
         """The intrinsics for frames of `width` x `height` pixels."""
@@ -43,19 +43,16 @@ class Lens:
         )  # fmt: skip
 
     def _scaled(self, at: Camera, width: int, height: int) -> Camera:
-        sx, sy = width / at.width, height / at.height
         # Another aspect ratio was cropped or squeezed, and nobody can tell which: the result is a guess.
-        guessed = abs(sx / sy - 1) > 0.01
-        if guessed and (width, height) not in self._told:
-            self._told.add((width, height))
+        guessed = abs(width / at.width / (height / at.height) - 1) > 0.01
+        if guessed and (width, height) not in self._warned:
+            self._warned.add((width, height))
             logger.warning(
                 "the calibration is for %d x %d and the frames are %d x %d, another aspect ratio: "
                 "the intrinsics are a guess; calibrate at the size you run at",
                 at.width, at.height, width, height,
             )  # fmt: skip
-        # (0, 0) is the centre of the first pixel, so pixel edges scale and centres follow.
-        cx, cy = (at.cx + 0.5) * sx - 0.5, (at.cy + 0.5) * sy - 0.5
-        return Camera(width, height, at.fx * sx, at.fy * sy, cx, cy, guessed, at.distortion)
+        return replace(at.resized(width, height), assumed=guessed)
 
 
 def read_calibration(file: Path) -> Camera:

@@ -50,9 +50,9 @@ class _Program(click.Group):
         except (click.Abort, KeyboardInterrupt):
             code = 130
         except LiveError as error:
-            code = _told(str(error), error.exit_code)
+            code = _end(str(error), error.exit_code)
         except Exception as error:
-            code = _told(
+            code = _end(
                 f"an error that should not happen ({type(error).__name__}: {error}): "
                 "please report it with the output of the same command and -v",
                 1,
@@ -60,7 +60,8 @@ class _Program(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(sentence: str, code: int) -> int:
+def _end(sentence: str, code: int) -> int:
+    """Prints the one sentence that a run ends with, and returns its exit code."""
     click.echo(f"pymafx-live: {sentence}", err=True)
     return code
 
@@ -124,7 +125,7 @@ def assets() -> None:
 def check_assets(folder: Path) -> None:
     """List every file of FOLDER: found, or what is wrong, where to get it, and what works without it."""
     from pymafx_live.core.errors import AssetError
-    from pymafx_live.engines.pymafx.assets import check
+    from pymafx_live.engines.pymafx.files.assets import check
 
     findings = check(folder)
     for finding in findings:
@@ -139,7 +140,7 @@ def check_assets(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def prepare_assets(folder: Path) -> None:
     """Convert FOLDER once into the bundle that later starts map into memory."""
-    from pymafx_live.engines.pymafx.assets import prepare
+    from pymafx_live.engines.pymafx.files.assets import prepare
 
     for warning in prepare(folder, lambda step: click.echo(step, err=True)):
         click.echo(f"warning: {warning}", err=True)
@@ -150,26 +151,24 @@ def prepare_assets(folder: Path) -> None:
 @click.option("--seed", default=0, show_default=True, help="of the random bodies and weights")
 def synthesize_assets(folder: Path, seed: int) -> None:
     """Write a licence-free stand-in set into a new FOLDER (1.5 GB): its people move at random."""
-    from pymafx_live.engines.pymafx.assets import synthesize
+    from pymafx_live.engines.pymafx.files.assets import synthesize
 
     synthesize(folder, seed)
     click.echo(f"written to {folder}", err=True)
 
 
 @main.command("export")
-@click.option("--assets", type=click.Path(path_type=Path), help="folder of the PyMAF-X files: export its network")
-@click.option("--detector", type=click.Path(path_type=Path), help="a YOLO's .onnx: export it fed with bytes")
-@click.option("--landmarks", is_flag=True, help="export the five landmark networks fed with bytes")
+@click.option("--assets", type=click.Path(path_type=Path), required=True, help="folder of the PyMAF-X files")
 @click.option("--out", type=click.Path(path_type=Path), help="folder to export into")
 @click.option("--check", type=click.Path(path_type=Path), help="compare this export with what it was made from")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, or mixed (fp16 is the same)")
 @click.option("--max-batch", default=8, show_default=True, type=click.IntRange(1, 64), help="of engines and checks")
 @click.option("--runtime", default="auto", show_default=True, help="that the check runs on")
-@click.option("--engine", is_flag=True, help="build TensorRT engines too")
+@click.option("--build-engines", is_flag=True, help="build TensorRT engines too")
 @click.option("--target", help="compute capability to build engines for, such as 8.9 (TensorRT-RTX; needs no GPU)")
 @click.option("--force", is_flag=True, help="write what strays from its original all the same")
 def export_networks(**flags: Any) -> None:
-    """Export networks to ONNX, each compared with its original first; see docs/runtimes.md."""
+    """Export PyMAF-X's network to ONNX, compared with the original first; see docs/runtimes.md."""
     from pymafx_live.export.command import Order, export
 
     export(Order(**flags, say=lambda step: click.echo(step, err=True)))

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pymafx_live.core.boxes import iou
 from pymafx_live.core.types import Floats, Origin, Person, Track, TrackState
-from pymafx_live.trackers.association import iou, match
+from pymafx_live.trackers.association import match
 
 SEEN = 0.5
 """Visibility from which a keypoint counts."""
@@ -59,7 +60,7 @@ class Following:
         known = [key for key in then if key in now]
         if not known or not len(boxes):
             return boxes, scores
-        overlaps = iou(boxes, np.stack([then[key].box for key in known]))
+        overlaps = iou(boxes[:, None], np.stack([then[key].box for key in known]))
         for i, j in zip(*match(overlaps, SAME, np.arange(len(boxes)), np.arange(len(known))), strict=True):
             key, box = known[j], found[0][i]
             before, last = then[key].keypoints, self.whereabouts[key].keypoints

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
+from pymafx_live.core.boxes import iou
 from pymafx_live.core.interfaces import Detector
 from pymafx_live.core.types import Frame, Person, Track, TrackState
 from pymafx_live.pipeline.following import Found, Whereabouts, carried
-from pymafx_live.trackers.association import iou
 
 NEWCOMERS = 0.4
 """Seconds after which a newcomer has to be there at the latest."""
@@ -165,7 +165,7 @@ def _overlaps(tracks: Sequence[Track]) -> dict[tuple[int, int], float]:
     if len(tracks) < 2:
         return {}
     boxes = np.stack([track.box for track in tracks])
-    overlaps = iou(boxes, boxes)
+    overlaps = iou(boxes[:, None], boxes)
     rows, columns = np.nonzero(np.triu(overlaps, 1))
     return {
         (tracks[i].id, tracks[j].id): float(overlaps[i, j])

@@ -76,7 +76,7 @@ def _results(
                 run_id=run_id,
                 time=frame.time,
                 captured_at=frame.captured_at,
-                published_at=time.time(),
+                published_at=frame.captured_at + frame.age,
                 camera=frame.camera,
                 people=people,
                 stages=stages,

@@ -43,7 +43,7 @@ def make_engine(settings: Settings, pictures: Pictures | None = None) -> Engine:
         from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
 
         return LandmarkEngine(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime), pictures)
-    from pymafx_live.engines.pymafx.open import open_engine
+    from pymafx_live.engines.pymafx.engine import open_engine
 
     engine = settings.engine
     return open_engine(
@@ -65,7 +65,7 @@ def drawn_body(settings: Settings) -> str:
     """The SMPL-X file to draw: the one that is given, or that of PyMAF-X's own folder; empty: the embedded body."""
     if settings.output.smplx_file or settings.engine.name != "pymafx":
         return settings.output.smplx_file
-    from pymafx_live.engines.pymafx.sources import SMPLX
+    from pymafx_live.engines.pymafx.files.sources import SMPLX
 
     file = Path(settings.engine.assets) / SMPLX
     return str(file) if file.exists() else ""

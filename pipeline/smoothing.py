@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.types import Frame, Person, TrackState
+from pymafx_live.core.types import Frame, Person, TrackState, pose_parameters
 
 POSE_CUTOFF, POSE_SLOPE = 2.0, 8.0
 """Hz for a still joint, and Hz more for each radian per second."""
@@ -87,15 +87,5 @@ def _share(cutoff: ArrayLike, dt: float) -> Reals:
 
 def _rebuilt(person: Person, pose: NDArray[np.float32], pelvis: NDArray[np.float32]) -> Person:
     """The person with another pose (55, 3) and pelvis (3,); `transl` moves as the pelvis does."""
-    return replace(
-        person,
-        global_orient=pose[0],
-        body_pose=pose[1:22].ravel(),
-        jaw_pose=pose[22],
-        leye_pose=pose[23],
-        reye_pose=pose[24],
-        left_hand_pose=pose[25:40].ravel(),
-        right_hand_pose=pose[40:].ravel(),
-        transl=person.transl + (pelvis - person.pelvis),
-        pelvis=pelvis,
-    )
+    transl = person.transl + (pelvis - person.pelvis)
+    return replace(person, **pose_parameters(pose), transl=transl, pelvis=pelvis)

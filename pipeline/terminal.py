@@ -4,6 +4,7 @@ import logging
 import time
 
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.interfaces import PROGRESS
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.engines.runtime import choose
 from pymafx_live.pipeline.run import run
@@ -98,8 +99,11 @@ def _row(name: str, durations: Durations) -> list[str]:
 
 
 def _log_to(console: Console, level: int) -> None:
-    """Sends our own log lines above the progress bar."""
+    """Sends our own log lines of that level above the progress bar, and what a long start is at, in any case."""
+    logging.getLogger(PROGRESS).setLevel(logging.INFO)
     logger = logging.getLogger("pymafx_live")
-    logger.handlers = [RichHandler(level, console, show_time=False, show_level=False, show_path=False, markup=False)]
+    logger.handlers = [
+        RichHandler(logging.NOTSET, console, show_time=False, show_level=False, show_path=False, markup=False)
+    ]
     logger.setLevel(level)
     logger.propagate = False

@@ -1,4 +1,4 @@
-"""The architecture as rules: who may import whom, what importing may cost, and what must not be committed."""
+"""The architecture as rules: what importing may cost, and what must not be committed (`make check` has the arrows)."""
 
 import ast
 import re
@@ -10,15 +10,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "pipeline", "engines", "trackers", "export", "configs", "bench")
-ALLOWED = {
-    "core": {"core"},
-    "configs": {"core", "configs"},
-    "trackers": {"core", "configs", "trackers"},
-    "engines": {"core", "configs", "engines"},
-    "export": {"core", "engines", "export"},
-    "pipeline": {"core", "configs", "trackers", "engines", "export", "pipeline"},
-    "bench": set(FOLDERS),
-}
 HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "ultralytics", "smplx", "trackers", "supervision", "openvino"}
 RUNTIME_LIBRARIES = {"onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "torch_tensorrt", "torch_tensorrt_rtx"}
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -35,14 +26,6 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_imports_follow_the_architecture(path: Path) -> None:
-    folder = path.relative_to(ROOT).parts[0]
-    for module in imports(path):
-        if module.startswith("pymafx_live."):
-            assert module.split(".")[1] in ALLOWED[folder], f"{folder}/ must not import {module}"
-
-
 def test_only_the_runtimes_import_what_executes_networks() -> None:
     runtimes = ROOT / "engines" / "runtime"
     for path in FILES:
@@ -53,7 +36,7 @@ def test_only_the_runtimes_import_what_executes_networks() -> None:
 
 def test_the_data_types_import_nothing_but_numpy() -> None:
     names = {name.split(".")[0] for name in imports(ROOT / "core" / "types.py")}
-    assert names <= {"numpy", "collections", "dataclasses", "enum"}
+    assert names <= {"numpy", "collections", "dataclasses", "enum", "time", "typing"}
 
 
 @pytest.mark.parametrize("module", ["pymafx_live.pipeline.run", "pymafx_live.engines.landmarks.engine"])

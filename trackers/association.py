@@ -2,12 +2,12 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.boxes import iou
 from pymafx_live.core.types import Floats
 from scipy.optimize import linear_sum_assignment
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
-TINY = np.float32(1e-9)
 
 
 def expanded_iou(tracks: Floats, margins: Floats, boxes: Floats) -> Floats:
@@ -17,24 +17,8 @@ def expanded_iou(tracks: Floats, margins: Floats, boxes: Floats) -> Floats:
     could not be foretold better may lie further away. Yang et al., Hard to Track Objects with Irregular Motions
     and Similar Appearances? Make It Easier by Buffering the Matching Space, WACV 2023, arXiv 2211.14317.
     """
-    margin = margins[:, None]
-    low_t, high_t = tracks[:, None, :2] - margin, tracks[:, None, 2:] + margin
-    low_b, high_b = boxes[None, :, :2] - margin, boxes[None, :, 2:] + margin
-    overlap = _area(np.maximum(low_t, low_b), np.minimum(high_t, high_b))
-    iou: Floats = overlap / np.maximum(_area(low_t, high_t) + _area(low_b, high_b) - overlap, TINY)
-    return iou
-
-
-def iou(a: Floats, b: Floats) -> Floats:
-    """Intersection over union of boxes (N, 4) with boxes (M, 4), x1, y1, x2, y2, as (N, M)."""
-    return expanded_iou(a, np.zeros((len(a), 2), np.float32), b)
-
-
-def _area(low: Floats, high: Floats) -> Floats:
-    """The area between corners (..., 2), 0 where they are crossed."""
-    sides = np.maximum(high - low, 0)
-    area: Floats = sides[..., 0] * sides[..., 1]
-    return area
+    margin = np.concatenate([-margins, margins], 1)[:, None]
+    return np.asarray(iou(tracks[:, None] + margin, boxes + margin), np.float32)
 
 
 def match(similarity: Floats, least: float, rows: Rows, columns: Rows) -> tuple[Rows, Rows]:

@@ -14,8 +14,7 @@ from pymafx_live.bench.mannequin.anatomy import Figure
 from pymafx_live.bench.mannequin.build import Build, Cast
 from pymafx_live.bench.mannequin.props import Block
 from pymafx_live.bench.mannequin.signals import Signal, cyclic, wander
-
-SIDES = ("left", "right")
+from pymafx_live.core.skeleton import SIDES
 
 HIP = ((0.0, 28), (0.15, 22), (0.30, 8), (0.50, -9), (0.60, -4), (0.75, 22), (0.87, 31))
 KNEE = ((0.0, 5), (0.14, 17), (0.40, 6), (0.50, 11), (0.61, 37), (0.72, 60), (0.86, 28), (0.96, 5))

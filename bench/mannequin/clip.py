@@ -23,9 +23,6 @@ DEMO_SEED, DEMO_FRAMES, DEMO_FPS, DEMO_FOV = 5, 250, 25.0, 60.0
 FIELDS = ("pose", "transl", "betas", "bones", "joints", "box", "seen")
 """What `TruePerson` holds as arrays."""
 
-Progress = Callable[[int, int], None]
-"""Told (frames done, frames in all)."""
-
 
 def demo_scenes() -> Iterator[tuple[NDArray[np.uint8], Truth]]:
     """What `--source demo` shows: ten seconds of 1280 x 720 at 25 fps."""
@@ -41,11 +38,12 @@ def cached_clip(
     background: str = "room",
     proportions: bool = False,
     fov: float | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """The video file of `scene.render_clip` with these arguments, rendered unless the cache has it.
 
-    `truth_path` names the file of its truth. Both appear whole or not at all, whoever else makes them too.
+    `progress` is told the frames that are done and how many there are. `truth_path` names the file of its truth.
+    Both appear whole or not at all, whoever else makes them too.
     """
     look = "" if background == "room" else f"-{Path(background).stem}"
     build = "-proportions" if proportions else ""
@@ -71,7 +69,7 @@ def truth_path(video: Path) -> Path:
 
 
 def _counted(
-    scenes: Iterable[tuple[NDArray[np.uint8], Truth]], frames: int, progress: Progress | None
+    scenes: Iterable[tuple[NDArray[np.uint8], Truth]], frames: int, progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[NDArray[np.uint8], Truth]]:
     for done, scene in enumerate(scenes, 1):
         yield scene

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pymafx_live.bench.mannequin.acting import SIDES, Act, Performance, View, fingers, gait, gesture, relax
+from pymafx_live.bench.mannequin.acting import Act, Performance, View, fingers, gait, gesture, relax
 from pymafx_live.bench.mannequin.anatomy import Figure
 from pymafx_live.bench.mannequin.build import Cast, Skeleton
 from pymafx_live.bench.mannequin.contact import ARM, TRUNK, skin
@@ -14,7 +14,7 @@ from pymafx_live.bench.mannequin.player import CLOTHES, table
 from pymafx_live.bench.mannequin.props import CLOTH, PAINT, WOOD, Block
 from pymafx_live.bench.mannequin.signals import Signal, step, through, wander
 from pymafx_live.bench.mannequin.stage import plant
-from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.skeleton import JOINT, SIDES
 
 Vectors = NDArray[np.float64]
 

@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench.mannequin.build import Skeleton
-from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.core.types import Floats
 from pymafx_live.engines.body.render import normals
 from scipy.spatial import cKDTree
 
 Vectors = NDArray[np.float64]
 
-SIDES = ("left", "right")
 
 TRUNK = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3")]
 HEAD = [JOINT[name] for name in ("neck", "head", "jaw", "left_eye", "right_eye")]

@@ -2,12 +2,13 @@
 
 import numpy as np
 from numpy.random import Generator
-from pymafx_live.bench.mannequin.acting import SIDES, Act, fingers, gesture
+from pymafx_live.bench.mannequin.acting import Act, fingers, gesture
 from pymafx_live.bench.mannequin.build import Cast
 from pymafx_live.bench.mannequin.limbs import Grip
 from pymafx_live.bench.mannequin.player import Player, Sitter, desk_camera, furnish, sit, stand, webcam
 from pymafx_live.bench.mannequin.props import KEYS, Block
 from pymafx_live.bench.mannequin.signals import Signal, stations, through, wander
+from pymafx_live.core.skeleton import SIDES
 
 OUT = {"left": np.array([1.0, 1.0, 1.0]), "right": np.array([-1.0, 1.0, 1.0])}
 """What turns a direction that is written for the left side into one for either side."""

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.random import Generator
 from pymafx_live.bench.mannequin import company, desk, touch
 from pymafx_live.bench.mannequin.acting import (
-    SIDES,
     Act,
     Performance,
     Script,
@@ -23,6 +22,7 @@ from pymafx_live.bench.mannequin.acting import (
 from pymafx_live.bench.mannequin.anatomy import Figure
 from pymafx_live.bench.mannequin.build import Cast
 from pymafx_live.bench.mannequin.signals import Signal, swing, through, wander
+from pymafx_live.core.skeleton import SIDES
 
 
 def perform(name: str, rng: Generator, frames: int, fps: float, cast: Cast) -> Act:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pymafx_live.bench.mannequin.acting import SIDES, Performance, View, hang, relax
+from pymafx_live.bench.mannequin.acting import Performance, View, hang, relax
 from pymafx_live.bench.mannequin.anatomy import Figure
 from pymafx_live.bench.mannequin.build import Cast, Skeleton
 from pymafx_live.bench.mannequin.contact import ARM, HAND, TRUNK, skin
 from pymafx_live.bench.mannequin.limbs import Grip, reach
 from pymafx_live.bench.mannequin.props import CLOTH, PAINT, WOOD, Block
 from pymafx_live.bench.mannequin.signals import Signal, wander
-from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.skeleton import JOINT, SIDES
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 Vectors = NDArray[np.float64]

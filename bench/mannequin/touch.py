@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pymafx_live.bench.mannequin.acting import SIDES, Act, fingers
+from pymafx_live.bench.mannequin.acting import Act, fingers
 from pymafx_live.bench.mannequin.build import Cast
 from pymafx_live.bench.mannequin.contact import HAND, HEAD, clearance, overlap, skin
 from pymafx_live.bench.mannequin.desk import OUT, rest_on, seated
@@ -14,7 +14,7 @@ from pymafx_live.bench.mannequin.limbs import Grip
 from pymafx_live.bench.mannequin.player import Player, Sitter, sit, stand, webcam
 from pymafx_live.bench.mannequin.signals import Signal, step, swing, through, wander
 from pymafx_live.bench.mannequin.worn import MUG_HEIGHT, MUG_PLACE, MUG_RADIUS
-from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.skeleton import JOINT, SIDES
 from scipy.ndimage import gaussian_filter1d
 
 Vectors = NDArray[np.float64]

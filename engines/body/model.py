@@ -10,8 +10,39 @@ from pymafx_live.core.types import Floats
 from pymafx_live.engines.body import skinning
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BodyModel:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Skeleton:
+    """SMPL-X's 55 joints at rest, and what each of S shape coefficients adds: enough for joints without a mesh."""
+
+    rest_joints: Floats
+    """(55, 3) in metres"""
+    joint_shape_dirs: Floats
+    """(S, 55, 3): metres per unit of each shape coefficient"""
+
+    def rest(self, betas: ArrayLike | None, people: int = 1) -> Floats:
+        """Rest joints (P, 55, 3) for shapes (P, up to S), or for `people` of the template's shape."""
+        if betas is None:
+            return np.ascontiguousarray(np.broadcast_to(self.rest_joints, (people, 55, 3)))
+        return self.rest_joints + _offsets(betas, self.joint_shape_dirs)
+
+    def joints(
+        self,
+        pose: ArrayLike,
+        transl: ArrayLike,
+        betas: ArrayLike | None = None,
+        bones: ArrayLike | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Joint positions (P, 55, 3) and global rotations (P, 55, 3, 3) of poses (P, 55, 3) at `transl` (P, 3).
+
+        `betas` (P, up to S) are the shape coefficients; `bones` (P, 55) is the ratio of each bone's length
+        (parent -> joint) to the rest skeleton's, `bones[:, 0]` the overall size of the flesh.
+        """
+        pose, transl, bones = _inputs(pose, transl, bones)
+        return _pose_joints(pose, transl, self.rest(betas, len(pose)), bones)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class BodyModel(Skeleton):
     """A template mesh, its skeleton and what deforms it. V vertices, F triangles, S shape directions.
 
     The body's own frame has y up and z forward, with the left hand at +x, in metres. Poses are axis-angle
@@ -24,16 +55,12 @@ class BodyModel:
     """(V, 3)"""
     faces: NDArray[np.int32]
     """(F, 3), counter-clockwise seen from outside"""
-    rest_joints: Floats
-    """(55, 3)"""
     skin_joints: NDArray[np.uint8]
     """(V, K): the joints that move a vertex, the strongest first"""
     skin_weights: Floats
     """(V, K), each row sums to 1"""
     shape_dirs: Floats
     """(S, V, 3): metres of vertex offset per unit of each shape coefficient"""
-    joint_shape_dirs: Floats
-    """(S, 55, 3): the same for the rest joints"""
     shape_names: tuple[str, ...]
     pose_dirs: Floats | None = None
     """(486, V * 3): vertex offsets per entry of (R - I) of joints 1 to 54, or None"""
@@ -58,21 +85,6 @@ class BodyModel:
                 shape_names=tuple(str(name) for name in data["shape_names"]),
             )
 
-    def joints(
-        self,
-        pose: ArrayLike,
-        transl: ArrayLike,
-        betas: ArrayLike | None = None,
-        bones: ArrayLike | None = None,
-    ) -> tuple[Floats, Floats]:
-        """Joint positions (P, 55, 3) and global rotations (P, 55, 3, 3).
-
-        `betas` (P, up to S) are coefficients of `shape_names`; `bones` (P, 55) is the ratio of each bone's
-        length (parent -> joint) to the rest skeleton's, `bones[:, 0]` the overall size of the flesh.
-        """
-        pose, transl, bones = self._inputs(pose, transl, bones)
-        return self._pose_joints(pose, transl, self._rest_joints(betas, len(pose)), bones)
-
     def vertices(
         self,
         pose: ArrayLike,
@@ -82,9 +94,9 @@ class BodyModel:
         out: Floats | None = None,
     ) -> Floats:
         """Vertices (P, V, 3) for the arguments of `joints`, written into `out` where it is given."""
-        pose, transl, bones = self._inputs(pose, transl, bones)
-        rest = self._rest_joints(betas, len(pose))
-        positions, rotations = self._pose_joints(pose, transl, rest, bones)
+        pose, transl, bones = _inputs(pose, transl, bones)
+        rest = self.rest(betas, len(pose))
+        positions, rotations = _pose_joints(pose, transl, rest, bones)
         maps = np.empty((len(pose), 55, 3, 4), np.float32)
         skinning.flesh_maps(rest, bones, positions, rotations, maps)
         if out is None:
@@ -93,40 +105,37 @@ class BodyModel:
         skinning.skin(template, self.skin_joints, self.skin_weights, maps, out)
         return out
 
-    @staticmethod
-    def _inputs(pose: ArrayLike, transl: ArrayLike, bones: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
-        pose = np.ascontiguousarray(pose, np.float32).reshape(-1, 55, 3)
-        transl = np.ascontiguousarray(transl, np.float32).reshape(len(pose), 3)
-        if bones is None:
-            return pose, transl, np.ones((len(pose), 55), np.float32)
-        return pose, transl, np.ascontiguousarray(bones, np.float32).reshape(len(pose), 55)
-
-    @staticmethod
-    def _pose_joints(pose: Floats, transl: Floats, rest: Floats, bones: Floats) -> tuple[Floats, Floats]:
-        positions = np.empty((len(pose), 55, 3), np.float32)
-        rotations = np.empty((len(pose), 55, 3, 3), np.float32)
-        skinning.forward_kinematics(to_matrices(pose), transl, rest, bones, positions, rotations)
-        return positions, rotations
-
-    def _shape(self, betas: ArrayLike, directions: Floats) -> Floats:
-        coefficients = np.atleast_2d(np.asarray(betas, np.float32))[:, : len(directions)]
-        return np.tensordot(coefficients, directions[: coefficients.shape[1]], 1).astype(np.float32)
-
-    def _rest_joints(self, betas: ArrayLike | None, people: int) -> Floats:
-        if betas is None:
-            return np.ascontiguousarray(np.broadcast_to(self.rest_joints, (people, 55, 3)))
-        return self.rest_joints + self._shape(betas, self.joint_shape_dirs)
-
     def _template(self, betas: ArrayLike | None, pose: Floats) -> Floats:
         """The unposed vertices of each person, (P, V, 3), or (1, V, 3) where all share them."""
         template = self.v_template[None]
         if betas is not None:
-            template = template + self._shape(betas, self.shape_dirs)
+            template = template + _offsets(betas, self.shape_dirs)
         if self.pose_dirs is not None:
             feature = (to_matrices(pose[:, 1:]) - np.eye(3)).astype(np.float32)
             offsets = feature.reshape(len(pose), -1) @ self.pose_dirs
             template = template + offsets.reshape(len(pose), *self.v_template.shape)
         return template
+
+
+def _inputs(pose: ArrayLike, transl: ArrayLike, bones: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
+    pose = np.ascontiguousarray(pose, np.float32).reshape(-1, 55, 3)
+    transl = np.ascontiguousarray(transl, np.float32).reshape(len(pose), 3)
+    if bones is None:
+        return pose, transl, np.ones((len(pose), 55), np.float32)
+    return pose, transl, np.ascontiguousarray(bones, np.float32).reshape(len(pose), 55)
+
+
+def _pose_joints(pose: Floats, transl: Floats, rest: Floats, bones: Floats) -> tuple[Floats, Floats]:
+    positions = np.empty((len(pose), 55, 3), np.float32)
+    rotations = np.empty((len(pose), 55, 3, 3), np.float32)
+    skinning.forward_kinematics(to_matrices(pose), transl, rest, bones, positions, rotations)
+    return positions, rotations
+
+
+def _offsets(betas: ArrayLike, directions: Floats) -> Floats:
+    """What shapes (P, up to S) add by directions (S, ...), as (P, ...)."""
+    coefficients = np.atleast_2d(np.asarray(betas, np.float32))[:, : len(directions)]
+    return np.tensordot(coefficients, directions[: coefficients.shape[1]], 1).astype(np.float32)
 
 
 def sparse_weights(weights: Floats, most: int | None = None) -> tuple[NDArray[np.uint8], Floats]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.types import Camera, Floats, FrameResult, Person, TrackState
+from pymafx_live.core.types import Floats, FrameResult, Person, TrackState
+from pymafx_live.engines.body.licensed import load_smplx
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import draw
-from pymafx_live.engines.body.smplx_file import load_smplx
 
 OPACITY = 0.85
 FAINT = 0.35
@@ -42,7 +42,7 @@ class Overlay:
                 picture,
                 self._vertices(posed),
                 self._body.faces,
-                _fitting(result.camera, image),
+                result.camera.resized(image.shape[1], image.shape[0]),
                 np.array([colour_of(p.id) for p in posed]),
                 [FAINT if p.state is TrackState.LOST else OPACITY for p in posed],
             )
@@ -59,16 +59,6 @@ class Overlay:
             return self._body.vertices(pose, transl, shape)
         bones = np.stack([p.extra.get("bones", np.ones(55, np.float32)) for p in people])
         return self._body.vertices(pose, transl, None, bones)
-
-
-def _fitting(camera: Camera, image: NDArray[np.uint8]) -> Camera:
-    """The camera for an image that may have another size than the one that was estimated on."""
-    height, width = image.shape[:2]
-    if (width, height) == (camera.width, camera.height):
-        return camera
-    sx, sy = width / camera.width, height / camera.height
-    cx, cy = (camera.cx + 0.5) * sx - 0.5, (camera.cy + 0.5) * sy - 0.5
-    return Camera(width, height, camera.fx * sx, camera.fy * sy, cx, cy, camera.assumed, camera.distortion)
 
 
 def _label(picture: NDArray[np.uint8], person: Person) -> None:

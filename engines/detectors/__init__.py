@@ -37,9 +37,9 @@ def create_detector(
     the `runtime`'s, 0 is one per core; the `ultralytics` package brings its own. `pictures` is what it shares with
     whoever else looks at the same frames, so that these go up to a GPU once; `ultralytics` brings them up itself.
 
-    Raises `AssetError` when weights are missing or no YOLO, `UsageError` for a wrong value or missing extra.
+    Raises `AssetError` when weights are missing or no YOLO, `UsageError` for a missing extra. What values make
+    sense is said in `configs.schema.DetectorSettings`.
     """
-    _check(size, confidence, iou, max_people, threads)
     name = weights.removeprefix(ULTRALYTICS)
     suffix = Path(name).suffix.lower()
     if weights != name or suffix in (".pt", ".engine"):
@@ -71,17 +71,3 @@ def create_detector(
         runtime=runtime,
         pictures=pictures,
     )
-
-
-def _check(size: int | None, confidence: float, iou: float, max_people: int, threads: int) -> None:
-    """Raise `UsageError` for the first value that no detector can work with."""
-    rules = (
-        ("size", size, size is None or size >= 32, "at least 32 pixels"),
-        ("confidence", confidence, 0 <= confidence < 1, "from 0 to below 1"),
-        ("iou", iou, 0 < iou <= 1, "above 0 to 1"),
-        ("max_people", max_people, max_people >= 1, "at least 1"),
-        ("threads", threads, threads >= 0, "0 (one per core) or more"),
-    )
-    for key, value, good, wanted in rules:
-        if not good:
-            raise UsageError(f"the detector's {key} is {value}, but must be {wanted}.")

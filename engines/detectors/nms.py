@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core.boxes import iou as box_iou
 from pymafx_live.core.types import Floats
 
 
@@ -12,18 +13,11 @@ def suppress(boxes: Floats, scores: Floats, iou: float, limit: int) -> NDArray[n
     `boxes` is (N, 4) as x1, y1, x2, y2, `scores` (N,).
     """
     order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = boxes[order].T
-    area = (x2 - x1) * (y2 - y1)
+    boxes = boxes[order]
     alive = np.ones(len(order), bool)
     kept: list[int] = []
     for i in range(len(order)):
-        if not alive[i]:
-            continue
-        kept.append(i)
-        if len(kept) == limit:
-            break
-        width = np.minimum(x2[i], x2[i + 1 :]) - np.maximum(x1[i], x1[i + 1 :])
-        height = np.minimum(y2[i], y2[i + 1 :]) - np.maximum(y1[i], y1[i + 1 :])
-        overlap = np.maximum(width, 0) * np.maximum(height, 0)
-        alive[i + 1 :] &= overlap <= iou * (area[i] + area[i + 1 :] - overlap)
+        if alive[i] and len(kept) < limit:
+            kept.append(i)
+            alive[i + 1 :] &= box_iou(boxes[i], boxes[i + 1 :]) <= iou
     return order[kept]

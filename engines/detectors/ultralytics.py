@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.errors import AssetError, UsageError, first_line
 from pymafx_live.core.types import Floats
 
 
@@ -46,7 +46,6 @@ def _load(weights: str, options: dict[str, Any]) -> tuple[Any, dict[int, str]]:
         black = np.zeros((480, 640, 3), np.uint8)
         return model, model.predict(black, verbose=False, **options)[0].names
     except Exception as error:  # whatever ultralytics, torch and TensorRT raise
-        reason = str(error).strip().partition("\n")[0]
         raise AssetError(
-            f"ultralytics cannot load {weights} ({reason}): check the path, or give an official name."
+            f"ultralytics cannot load {weights} ({first_line(error)}): check the path, or give an official name."
         ) from error

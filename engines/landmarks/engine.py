@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import Frame, Person, Track, TrackState
+from pymafx_live.core.types import Frame, Person, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
@@ -81,7 +81,8 @@ class LandmarkEngine:
             memory = self._memory[track.id]
             self._remember(memory, sight, frame)
             if sight is None and memory.fit is not None:
-                self._drift(memory.fit, track.box - memory.box, frame)
+                # held: the tracker still follows whom the networks do not find
+                memory.fit.move(frame.camera.shift(memory.box, track.box, memory.fit.pelvis[2]))
             memory.box, memory.time = track.box, frame.time
         people = [self._person(t, s, frame.time) for t, s in zip(alive, sights, strict=True)]
         ended = [t for t in tracks if t.state is TrackState.ENDED and t.id in self._memory]
@@ -118,11 +119,6 @@ class LandmarkEngine:
                 memory.extra["blendshapes"] = sight.face.blendshapes
         self._relax_face(memory, frame.time)
 
-    def _drift(self, fit: Fit, shift: Reals, frame: Frame) -> None:
-        """Moves a held skeleton along with its box (4,): the tracker still follows whom the networks do not find."""
-        pixels = (shift[:2] + shift[2:]) / 2
-        fit.move(np.append(pixels / (frame.camera.fx, frame.camera.fy) * fit.pelvis[2], 0.0))
-
     def _relax_face(self, memory: Memory, time: float) -> None:
         """Jaw and eyes return to rest when the face has not been seen for longer than they are held."""
         if memory.unseen("jaw", time) > self.options.fit.hold:
@@ -137,12 +133,11 @@ class LandmarkEngine:
         if memory.fit is None:
             return Person(track.id, track.state, track.box, track.score, self.name, described)
         pose = self._fitter.rotations(memory.fit)
+        pose[22:25] = memory.jaw, *memory.eyes
         pelvis = memory.fit.pelvis.astype(np.float32)
         return Person(
             track.id, track.state, track.box, track.score, self.name, described,
-            global_orient=pose[0], body_pose=pose[1:22].ravel(),
-            left_hand_pose=pose[25:40].ravel(), right_hand_pose=pose[40:].ravel(),
-            jaw_pose=memory.jaw, leye_pose=memory.eyes[0], reye_pose=memory.eyes[1],
+            **pose_parameters(pose),
             transl=pelvis - self._rest_pelvis, pelvis=pelvis,
             extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
         )  # fmt: skip

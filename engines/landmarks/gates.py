@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Mask, Reals
+from pymafx_live.core.boxes import iou
 
 BODY_SCORE = 0.5
 INSIDE = 0.7
@@ -38,14 +39,6 @@ def box_of(xy: Reals, visibility: Reals, floor: float = 0.5) -> Reals:
     return boxes.astype(np.float32)
 
 
-def overlap(a: Reals, b: Reals) -> Reals:
-    """Intersection over union of boxes a (N, 4) and b (N, 4), pair by pair; 0 for NaN."""
-    size = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0)
-    common = size.prod(1)
-    union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - common
-    return np.asarray(np.nan_to_num(common / np.maximum(union, 1e-6)))
-
-
 def believable_bodies(score: Reals, xy: Reals, visibility: Reals, boxes: Reals) -> Mask:
     """Which of N skeletons (N, 33, 2) are found, lie in their own box (N, 4), and repeat no better one, (N,).
 
@@ -53,10 +46,10 @@ def believable_bodies(score: Reals, xy: Reals, visibility: Reals, boxes: Reals) 
     pixels the one stays that covers its own box better: the other has snapped onto its neighbour.
     """
     shown = box_of(xy, visibility)
-    own = overlap(shown, boxes)
+    own = iou(shown, boxes)
     good = (score >= BODY_SCORE) & (inside_fraction(xy, visibility, boxes) >= INSIDE)
     for shift in range(1, len(boxes)):
-        good &= overlap(shown, np.roll(boxes, shift, axis=0)) <= own + OTHERS
+        good &= iou(shown, np.roll(boxes, shift, axis=0)) <= own + OTHERS
     for i in np.argsort(own):
         for j in np.nonzero(good)[0]:
             if good[i] and j != i and _same(xy[i], xy[j], visibility[i], visibility[j]) and own[j] >= own[i]:

@@ -10,7 +10,7 @@ asks for the very region that it was found in.
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Mask, Reals
-from pymafx_live.engines.landmarks.gates import overlap
+from pymafx_live.core.boxes import iou
 from pymafx_live.engines.landmarks.networks import BodyLandmarks
 from pymafx_live.engines.landmarks.regions import Regions, body_from_landmarks, from_box
 
@@ -81,7 +81,7 @@ def agreement(found: BodyLandmarks, regions: Regions, boxes: Reals, size: tuple[
     growth = np.abs(np.log(np.maximum(following.side, 1e-3) / regions.side))
     shift = np.linalg.norm(following.centre - regions.centre, axis=1) / regions.side
     inside = np.clip(boxes, 0, [*size, *size])
-    covered = overlap(explained(found.xy[:, :33], found.visibility[:, :33], size), inside)
+    covered = iou(explained(found.xy[:, :33], found.visibility[:, :33], size), inside)
     return np.asarray(found.score * covered * np.exp(-SLIP * (growth + shift)), np.float32)
 
 

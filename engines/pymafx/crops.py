@@ -13,17 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.core.types import Camera, Floats
+from pymafx_live.engines.pymafx.spec import SIZE
 
-SIZE = 224
 BODY_MARGIN, HAND_MARGIN, FACE_MARGIN = 1.2, 1.2 * 1.2, 1.2 * 1.4
 """How much longer a crop's side is than the longer side of its keypoints' box."""
 SMALLEST = 2.0
 """Pixels of side under which a part counts as not seen."""
 UNSEEN_SIDE = 100.0
 """The side of the crop that stands for a part that is not seen: a corner of the image, mostly black."""
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
-"""ImageNet's, RGB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

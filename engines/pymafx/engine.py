@@ -1,32 +1,52 @@
 """The PyMAF-X engine: tracked people in, SMPL-X with shape, hands and expression out."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-from pymafx_live.core.types import Frame, Person, Track, TrackState
+from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.interfaces import log_progress
+from pymafx_live.core.skeleton import SIDES
+from pymafx_live.core.types import Frame, Person, Track, TrackState, pose_parameters
+from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.pymafx.crops import (
     FACE_MARGIN,
     HAND_MARGIN,
-    SIZE,
     CropBoxes,
     concatenate,
     crop_to_image,
     translations,
 )
 from pymafx_live.engines.pymafx.estimator import REST_FACE, Estimator, Found
-from pymafx_live.engines.pymafx.memory import HOLD, FaceEstimate, HandEstimate, MeanShape, TrackMemory
-from pymafx_live.engines.pymafx.origins import held_origins, origins
-from pymafx_live.engines.pymafx.skeleton import Skeleton
-from pymafx_live.engines.pymafx.views import SIDES, View, Views, body_boxes, part_boxes
+from pymafx_live.engines.pymafx.files.assets import prepare
+from pymafx_live.engines.pymafx.files.bundle import is_current
+from pymafx_live.engines.pymafx.graphs.open import open_graphs
+from pymafx_live.engines.pymafx.joints import read_skeleton
+from pymafx_live.engines.pymafx.mesh_views import MeshViews
+from pymafx_live.engines.pymafx.spec import HIDDEN, SIZE, UNDECIDED
+from pymafx_live.engines.pymafx.track import (
+    HOLD,
+    FaceEstimate,
+    HandEstimate,
+    MeanShape,
+    TrackMemory,
+    held_origins,
+    origins,
+)
+from pymafx_live.engines.pymafx.views import LandmarkViews, View, Views, body_boxes, part_boxes
+from pymafx_live.engines.runtime import RunnerOptions
+from pymafx_live.engines.runtime.heap import give_back_freed
 from pymafx_live.engines.runtime.interface import Array
 from scipy.spatial.transform import Rotation
 
-UNDECIDED, HIDDEN = -1.0, 0.0
-"""Hand visibilities: the network decides, or the hand is not there."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +207,7 @@ class PymafxEngine:
         person = Person(
             track.id, track.state, track.box, track.score, self.name,
             origins(track, view, memory, subject.measured, row["pred_vis_hands"]),
-            global_orient=pose[0], body_pose=pose[1:22].ravel(),
-            jaw_pose=pose[22], leye_pose=pose[23], reye_pose=pose[24],
-            left_hand_pose=pose[25:40].ravel(), right_hand_pose=pose[40:].ravel(),
+            **pose_parameters(pose),
             betas=betas,
             expression=np.zeros(50, np.float32) if face is None else face.expression,
             transl=place, pelvis=place + self._skeleton.rest(betas[None])[0, 0],
@@ -204,9 +222,7 @@ class PymafxEngine:
         if memory.person is None:
             return Person(track.id, track.state, track.box, track.score, self.name, held_origins({}, False))
         last = memory.person
-        pixels = ((track.box - last.box)[:2] + (track.box - last.box)[2:]) / 2
-        step = np.zeros(3, np.float32)
-        step[:2] = pixels / (frame.camera.fx, frame.camera.fy) * last.pelvis[2]
+        step = frame.camera.shift(last.box, track.box, last.pelvis[2])
         parts = held_origins(last.parts, frame.time - memory.measured <= HOLD)
         memory.person = replace(
             last, state=track.state, box=track.box, score=track.score, parts=parts,
@@ -222,3 +238,47 @@ def full_poses(found: Mapping[str, Reals]) -> Reals:
     R = np.concatenate([found["rotmat"][:, :22], found["pred_face_rotmat"], *hands], 1)
     vectors = Rotation.from_matrix(R.reshape(-1, 3, 3)).as_rotvec()
     return np.asarray(vectors.reshape(len(R), 55, 3), np.float32)
+
+
+def open_engine(
+    assets: Path,
+    *,
+    parts: str = "landmarks",
+    rtmlib_pose: Path | None = None,
+    hands_every: int = 1,
+    face_every: int = 1,
+    freeze_shape: int = 0,
+    max_batch: int = 8,
+    threads: int = 0,
+    runtime: str = "auto",
+    precision: str = "auto",
+    pictures: Pictures | None = None,
+) -> PymafxEngine:
+    """The engine, warm; its files are prepared and exported first where they have not been.
+
+    `pictures` is shared with whoever else looks at the same frames.
+
+    Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
+    """
+    if not assets.is_dir():
+        raise AssetError(f"{assets} is not a folder; give --assets the one that holds the PyMAF-X files.")
+    if find_spec("safetensors") is None:
+        raise UsageError("the engine pymafx needs safetensors; install the extra: pip install 'pymafx-live[torch]'.")
+    if not is_current(assets):
+        for warning in prepare(assets, log_progress):
+            logger.warning("%s", warning)
+    skeleton, pictures = read_skeleton(assets), pictures or Pictures()
+    views = _views(parts, rtmlib_pose, skeleton, lambda: Perception(threads, runtime, pictures))
+    options = RunnerOptions(threads=threads, max_batch=max_batch, progress=log_progress)
+    estimator = Estimator(open_graphs(assets, runtime, precision, options, log_progress), max_batch)
+    give_back_freed()
+    return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape), pictures)
+
+
+def _views(parts: str, rtmlib_pose: Path | None, skeleton: Skeleton, perception: Callable[[], Perception]) -> Views:
+    if parts == "rtmlib":
+        from pymafx_live.engines.pymafx.rtmlib_views import RtmlibViews
+
+        return RtmlibViews(rtmlib_pose)
+    networks = LandmarkViews(perception())
+    return MeshViews(networks, skeleton) if parts == "mesh" else networks

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 from pymafx_live.core.arrays import Mask, Reals
-from pymafx_live.engines.pymafx.crops import SIZE
+from pymafx_live.engines.pymafx.spec import SIZE
 from pymafx_live.engines.runtime import Runner
 from pymafx_live.engines.runtime.batches import run_batches
 from pymafx_live.engines.runtime.interface import Array
@@ -22,7 +22,7 @@ class Estimator:
     """
 
     def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
-        """`runners` are those of `graphs.GRAPHS`; no batch is larger than `max_batch`."""
+        """`runners` are those of `spec.GRAPHS`; no batch is larger than `max_batch`."""
         self._runners, self._max_batch = runners, max_batch
         self.device = runners["body"].device
         self._seconds = dict.fromkeys(runners, 0.0)

@@ -10,11 +10,12 @@ from time import perf_counter
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.boxes import iou
+from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.core.types import Camera, Floats, Frame, Origin, Person, Track, TrackState
-from pymafx_live.engines.landmarks.gates import overlap
-from pymafx_live.engines.pymafx.skeleton import Skeleton
-from pymafx_live.engines.pymafx.views import SIDES, View, Views
+from pymafx_live.engines.body.model import Skeleton
+from pymafx_live.engines.pymafx.joints import joints_of
+from pymafx_live.engines.pymafx.views import View, Views
 
 RELOOK = 10
 """Every so many frames the networks look at a person again: the mesh always has hands, the picture not."""
@@ -100,7 +101,7 @@ class MeshViews:
             return False  # the network itself does not believe in a hand there
         shown = view.body[view.body[:, 2] > 0, :2]
         mesh = np.concatenate([shown.min(0), shown.max(0)])
-        return bool(overlap(mesh[None], track.box[None])[0] >= OVERLAP)
+        return bool(iou(mesh, track.box) >= OVERLAP)
 
     def _project(self, camera: Camera, tracks: Sequence[Track]) -> list[View]:
         """The last estimates, where the tracks' boxes have moved to since."""
@@ -108,7 +109,7 @@ class MeshViews:
             return []
         lasts = list(self._last.values())
         boxes = {t.id: t.box for t in tracks}
-        joints, rotations = self._skeleton.pose([last.person for last in lasts])
+        joints, rotations = joints_of(self._skeleton, [last.person for last in lasts])
         return [
             view_from_joints(camera, joints[k], rotations[k], last.view, last.person.box, boxes[id_])
             for k, (id_, last) in enumerate(self._last.items())

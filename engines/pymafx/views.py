@@ -15,8 +15,7 @@ from pymafx_live.engines.landmarks import parts
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, CropBoxes, boxes_around
 
-SIDES = ("left", "right")
-VISIBLE = 0.5
+KEYPOINT_VISIBLE = 0.5
 """How sure a body keypoint must be for the body's box to count it."""
 FEWEST = 4
 """With fewer visible keypoints the body is framed by the detector's box."""
@@ -89,8 +88,8 @@ class LandmarkViews:
         """The networks' own landmarks lead them on."""
 
     def close(self) -> None:
-        """Frees the networks."""
-        del self._perception
+        """Closes the networks."""
+        self._perception.close()
 
 
 def view_of(sight: Sight) -> View:
@@ -113,7 +112,7 @@ def body_boxes(views: Sequence[View | None], boxes: Reals) -> CropBoxes:
     for k, view in enumerate(views):
         if view is not None:
             points[k] = view.body
-    visible = points[..., 2] >= VISIBLE
+    visible = points[..., 2] >= KEYPOINT_VISIBLE
     found = boxes_around(points[..., :2] + 0.5, visible, BODY_MARGIN)
     few = visible.sum(1) < FEWEST
     sides = BODY_MARGIN * KEYPOINTS_IN_BOX * (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0)

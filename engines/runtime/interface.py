@@ -3,15 +3,16 @@
 `open_runner` (in the package) makes one. Nobody outside this package imports a library that executes networks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pymafx_live.core.interfaces import Progress
+
 Array = Any
 """A numpy array where a network runs on the processor; on a GPU a torch tensor there, and numpy is taken too."""
 Shape = tuple[int | None, ...]
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class OpenVinoRunner:
             if None not in self._compiled:
                 self._network = None  # no other shapes can come
         except Exception as error:  # OpenVINO raises RuntimeErrors of several kinds
-            raise NetworkError(f"{model} cannot be loaded by OpenVINO ({_told(error)}).") from error
+            raise NetworkError(f"{model} cannot be loaded by OpenVINO ({last_line(error)}).") from error
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`."""
@@ -69,7 +69,7 @@ class OpenVinoRunner:
                 for part in _pieces(arrays, batch, self._sizes)
             ]
         except Exception as error:
-            raise NetworkError(f"OpenVINO cannot run this network: {_told(error)}") from error
+            raise NetworkError(f"OpenVINO cannot run this network: {last_line(error)}.") from error
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in self.outputs}
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ def _spec(port: Any) -> TensorSpec:
     return TensorSpec(shape, str(np.dtype(port.get_element_type().to_dtype())))
 
 
-def _told(error: Exception) -> str:
+def last_line(error: Exception) -> str:
     """The last line of OpenVINO's message, which is what went wrong; those before say where in its code."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else type(error).__name__

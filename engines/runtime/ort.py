@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from pymafx_live.core.errors import NetworkError, UsageError
+from pymafx_live.core.errors import NetworkError, UsageError, first_line
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.validation import check_inputs
 
@@ -56,7 +56,7 @@ class OnnxRuntimeRunner:
                 return dict(zip(self.outputs, values, strict=True))
             return self._run_bound(inputs, batch)
         except Exception as error:
-            raise NetworkError(f"ONNX Runtime cannot run this network: {first_line(error)}") from error
+            raise NetworkError(f"ONNX Runtime cannot run this network: {first_line(error)}.") from error
 
     def close(self) -> None:
         """Lets the session go."""
@@ -142,8 +142,3 @@ def _spec(tensor: ort.NodeArg) -> TensorSpec:
     shape = tuple(n if isinstance(n, int) else None for n in tensor.shape)
     name = tensor.type.removeprefix("tensor(").removesuffix(")")
     return TensorSpec(shape, _DTYPES.get(name, name))
-
-
-def first_line(error: Exception) -> str:
-    """An error of a library in one line."""
-    return str(error).strip().partition("\n")[0]

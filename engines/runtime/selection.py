@@ -1,6 +1,8 @@
 """Which runtime executes a network: the one that is asked for, or the best that this machine has."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +17,8 @@ logger = logging.getLogger(__name__)
 RUNTIMES = ("auto", "tensorrt", "torch-tensorrt", "onnxruntime", "openvino", "torch")
 FOR_MODULES = ("torch-tensorrt", "torch")
 """Runtimes that are made for a PyTorch module, which only PyMAF-X is."""
+ON_TENSOR_CORES = ("tensorrt", "torch-tensorrt")
+"""Runtimes that always run on a GPU which is faster at halves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,26 @@ def open_runner(model: Path, runtime: str = "auto", options: RunnerOptions = DEF
 
 def open_on(model: Path, runtime: str, options: RunnerOptions = DEFAULTS) -> Runner:
     """The file on this one runtime, not `auto`; raises what `open_runner` does."""
+    runner = _opened(model, runtime, options)
+    for wrap in _wraps:
+        runner = wrap(runner)
+    return runner
+
+
+@contextmanager
+def wrapping(wrap: Callable[[Runner], Runner]) -> Iterator[None]:
+    """Every runner that is opened within, by any thread, is what `wrap` makes of it, for measuring."""
+    _wraps.append(wrap)
+    try:
+        yield
+    finally:
+        _wraps.remove(wrap)
+
+
+_wraps: list[Callable[[Runner], Runner]] = []
+
+
+def _opened(model: Path, runtime: str, options: RunnerOptions) -> Runner:
     _need_package(runtime)
     match runtime:
         case "onnxruntime":

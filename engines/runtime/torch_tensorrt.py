@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pymafx_live.core.errors import NetworkError
+from pymafx_live.core.errors import NetworkError, first_line
 from pymafx_live.core.files import whole_files
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.tensorrt.gpu import UnavailableError, find_gpu
@@ -59,7 +59,7 @@ def open_torch_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> "Torc
         module = _library().load(str(model), extra_files=extra).module()
         inputs, outputs = (_read_specs(specs) for specs in json.loads(extra[SPECS]))
     except Exception as error:  # the library's own classes share no other base
-        raise NetworkError(f"{model} cannot be loaded by Torch-TensorRT ({_first_line(error)}): delete it.") from error
+        raise NetworkError(f"{model} cannot be loaded by Torch-TensorRT ({first_line(error)}): delete it.") from error
     return TorchTensorRTRunner(module, inputs, outputs, f"cuda:{options.device}", options.max_batch)
 
 
@@ -79,7 +79,7 @@ def compile_module(module: Any, inputs: Specs, outputs: Specs, path: Path, optio
     except NetworkError:
         raise
     except Exception as error:  # the library's own classes share no other base
-        raise NetworkError(f"{path.stem} cannot be compiled by Torch-TensorRT ({_first_line(error)}).") from error
+        raise NetworkError(f"{path.stem} cannot be compiled by Torch-TensorRT ({first_line(error)}).") from error
     engines = [name for name, _ in compiled.named_children() if "_run_on_acc" in name]
     if len(engines) != 1 or any("_run_on_gpu" in name for name, _ in compiled.named_children()):
         raise NetworkError(
@@ -118,7 +118,7 @@ class TorchTensorRTRunner:
                 given = [_padded(torch.as_tensor(inputs[name]).to(self.device), SMALLEST) for name in self.inputs]
                 found: Sequence[Any] = self._module(*given)
         except RuntimeError as error:
-            raise NetworkError(f"Torch-TensorRT cannot run this network: {_first_line(error)}.") from error
+            raise NetworkError(f"Torch-TensorRT cannot run this network: {first_line(error)}.") from error
         return {name: value[:batch] for name, value in zip(self.outputs, found, strict=True)}
 
     def close(self) -> None:
@@ -205,8 +205,4 @@ def _library() -> Any:
     try:
         return import_module("torch_tensorrt")
     except Exception as error:  # without a driver its import raises whatever CUDA raises
-        raise UnavailableError(f"`torch_tensorrt` cannot be imported ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".")
+        raise UnavailableError(f"`torch_tensorrt` cannot be imported ({first_line(error)})") from error

@@ -9,8 +9,8 @@ from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Array, Shape, TensorSpec
 
 
-def check_inputs(inputs: Mapping[str, Array], specs: Mapping[str, TensorSpec], max_batch: int) -> int:
-    """The batch of `inputs`, numpy arrays or torch tensors; 1 where no input has a free first axis.
+def check_inputs(inputs: Mapping[str, Array], specs: Mapping[str, TensorSpec], max_batch: int, fixed: int = 1) -> int:
+    """The batch of `inputs`, numpy arrays or torch tensors; `fixed` where no input has a free first axis.
 
     Raises `NetworkError`, with the tensor's name, for a missing or unknown one, a wrong dtype or shape, inputs of
     different batches, and a batch that is not 1 to `max_batch`.
@@ -30,7 +30,7 @@ def check_inputs(inputs: Mapping[str, Array], specs: Mapping[str, TensorSpec], m
         if not 1 <= rows <= max_batch:
             raise NetworkError(f"the network's input {name} has {rows} rows, but a batch is 1 to {max_batch}.")
         batch, first = rows, first or name
-    return batch or 1
+    return batch or fixed
 
 
 def as_numpy(array: Array) -> NDArray[Any]:

@@ -58,7 +58,7 @@ class StreamReader:
             for image, played in self._decoder.images():
                 empty = False
                 began = time.monotonic()
-                yield Shot(image, played if self.paced else began, time.time(), self._decoder.lost)
+                yield Shot(image, played if self.paced else began, time.monotonic(), self._decoder.lost)
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(self._why_not(error, time.monotonic() - began)) from error
         if empty:

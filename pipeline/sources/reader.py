@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 class Shot:
     """One image, (H, W, 3) uint8 BGR, as it was read.
 
-    `time` is in seconds on the reader's own clock. `captured_at` is the Unix time of its arrival, None where
+    `time` is in seconds on the reader's own clock. `arrived` is when it came by `time.monotonic`, None where
     the image waited on a disk until somebody asked for it. `lost` counts the images before it that could not
     be decoded or came too late; `cut` says that it does not continue the one before.
     """
 
     image: NDArray[np.uint8]
     time: float
-    captured_at: float | None = None
+    arrived: float | None = None
     lost: int = 0
     cut: bool = False
 

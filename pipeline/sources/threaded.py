@@ -66,15 +66,18 @@ class ThreadedSource:
                 continue
             height, width = shot.image.shape[:2]
             dropped = shot.lost - unseen
+            now = time.monotonic()
+            arrived = now if shot.arrived is None else shot.arrived
             yield Frame(
                 image=shot.image,
                 source=self.name,
                 sequence=delivered + dropped,
                 time=shot.time,
-                captured_at=time.time() if shot.captured_at is None else shot.captured_at,
+                captured_at=time.time() - (now - arrived),
                 camera=self._lens.camera(width, height),
                 dropped=dropped,
                 cut=shot.cut or size not in (None, (width, height)),
+                arrived=arrived,
             )
             delivered, size, heard = delivered + 1, (width, height), time.monotonic()
 
@@ -123,4 +126,4 @@ class ThreadedSource:
             offset = now - shot.time if offset is None else offset
             if self._closing.wait(max(0.0, shot.time + offset - now)):
                 return
-            yield Shot(shot.image, shot.time, time.time(), shot.lost, shot.cut)
+            yield Shot(shot.image, shot.time, time.monotonic(), shot.lost, shot.cut)

@@ -20,7 +20,7 @@ class WebcamReader:
     count = 0
 
     def __init__(self, device: str, name: str = "", *, timeout: float) -> None:
-        self.name = name or f"camera{device}" if device.isdecimal() else Path(device).name
+        self.name = name or (f"camera{device}" if device.isdecimal() else Path(device).name)
         self.timeout = timeout
         self._device = device
         self._capture: cv2.VideoCapture | None = None
@@ -42,7 +42,8 @@ class WebcamReader:
             good, image = self._capture.read()
             if not good:
                 raise SourceError(f"camera {self._device} has stopped delivering: check its cable")
-            yield Shot(np.asarray(image, np.uint8), time.monotonic(), time.time())
+            now = time.monotonic()
+            yield Shot(np.asarray(image, np.uint8), now, now)
 
     def close(self) -> None:
         """Gives the device back."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pymafx_live.bench.matching import Matcher, overlaps
+from pymafx_live.bench.matching import Matcher
 
 
 def box(x: float, y: float = 0.0) -> NDArray[np.float32]:
@@ -11,11 +11,6 @@ def box(x: float, y: float = 0.0) -> NDArray[np.float32]:
 
 
 ALL = {0: 1.0, 1: 1.0}
-
-
-def test_overlap_is_intersection_over_union() -> None:
-    iou = overlaps(np.stack([box(0), box(100)]), np.stack([box(0), box(5), box(0, 10), box(50)]))
-    np.testing.assert_allclose(iou, [[1, 1 / 3, 1 / 3, 0], [0, 0, 0, 0]], atol=1e-6)
 
 
 def test_found_missed_and_false_people_are_counted() -> None:

@@ -15,6 +15,7 @@ from pymafx_live.bench.report import runtime_names
 from pymafx_live.bench.runtimes import DATA, main, matrix_rate, medians, take_turns, with_ratios
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.runtime import open_runner
+from pymafx_live.engines.runtime.selection import wrapping
 
 
 def test_originals_are_found_in_files_and_in_archives_of_archives(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_rate_is_one() -> None:
 
 def test_only_what_runs_on_a_runtime_is_counted() -> None:
     clock = NetworkClock()
-    with clock.running():
+    with wrapping(clock):
         runner = open_runner(DATA / "face_blendshapes.onnx", "onnxruntime")
     assert clock.take() == 0
     points = np.zeros((1, 146, 2), np.float32)

@@ -132,6 +132,22 @@ def test_a_field_of_a_later_release_is_left_aside():
     assert_same(decode(head + b"\0" + msgpack.packb(content)), result)
 
 
+def test_what_a_later_release_may_send_is_taken_as_it_comes():
+    person = Person(1, TrackState.NEW, np.zeros(4, np.float32), 1.0, "e", {"torso": Part(1.0, Origin.MEASURED)})
+    content = to_map(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1), (person,)))
+    later = content["people"][0]
+    later |= {"state": "guessed", "mood": "fine", "extra": {"heart_rate": [70.0]}}
+    later["parts"] = {"torso": {"confidence": 1.0, "origin": "inferred", "why": 3}, "tail": later["parts"]["torso"]}
+    content["camera"]["shutter"] = "rolling"
+    read = from_map(content)
+    (again,) = read.people
+    assert again.state == "guessed" and isinstance(again.parts["tail"].origin, Origin)
+    assert again.parts == {"torso": Part(1.0, "inferred"), "tail": Part(1.0, Origin.MEASURED)}
+    assert again.extra["heart_rate"].tolist() == [70.0]
+    sent = to_map(read)["people"][0]
+    assert (sent["state"], sent["parts"]["torso"]["origin"]) == ("guessed", "inferred")
+
+
 def test_the_documented_bytes_are_this_message():
     """docs/wire-protocol.md holds a message byte for byte; it means what the page says and is made again."""
     page = PAGE.read_text(encoding="utf-8")

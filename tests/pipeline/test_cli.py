@@ -14,6 +14,7 @@ import click
 import pytest
 from pymafx_live.configs.schema import Settings, keys
 from pymafx_live.core.errors import EXIT_ASSET, EXIT_OK, EXIT_SOURCE, EXIT_USAGE
+from pymafx_live.core.interfaces import log_progress
 from pymafx_live.pipeline import cli, terminal
 
 INSTALLED = {name for names in packages_distributions().values() for name in names}
@@ -192,6 +193,16 @@ def test_verbose_adds_the_traceback(command, tmp_path):
     assert code == EXIT_SOURCE
     assert "Traceback" in err
     assert err.splitlines()[-1].startswith("pymafx-live: there is no file")
+
+
+def test_what_a_long_start_is_at_is_shown_and_is_no_warning(command, monkeypatch):
+    def begin(settings: Settings, statistics: object, watch: object) -> None:
+        log_progress("composing the network")
+        logging.getLogger("pymafx_live.engines").info("not asked for")
+
+    monkeypatch.setattr(terminal, "run", begin)
+    code, _, err = command()
+    assert (code, err.strip()) == (0, "composing the network")
 
 
 def test_an_error_of_ours_asks_for_a_report(command, monkeypatch):

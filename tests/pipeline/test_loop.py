@@ -1,5 +1,7 @@
 """The loop with a real source and the real tracker; boxes come from colour and people from boxes."""
 
+import itertools
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +25,15 @@ def test_one_result_per_frame_with_its_identity_times_and_stages(clips, opened, 
         (person,) = result.people
         assert person.id == made[0][0].people[0].id
         assert person.transl[0] == pytest.approx(20 + 2 * number, abs=3)
+
+
+def test_the_age_does_not_follow_a_clock_that_is_set(clips, opened, green_detector, box_engine, monkeypatch):
+    days = itertools.count(0, -86400)
+    monkeypatch.setattr(time, "time", lambda: 1.7e9 + next(days))
+    began = time.monotonic()
+    made = run(opened(clips.write(count=5)), green_detector, box_engine)
+    assert made[-1][0].captured_at < made[0][0].captured_at
+    assert all(0 < result.age < time.monotonic() - began for result, _ in made)
 
 
 def test_an_empty_frame_has_a_result_too(clips, opened, box_engine):

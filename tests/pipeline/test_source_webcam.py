@@ -11,6 +11,14 @@ def test_a_camera_that_is_not_there(opened):
         opened(99)
 
 
+@pytest.mark.parametrize(
+    ("device", "name", "expected"),
+    [("2", "", "camera2"), ("2", "door", "door"), ("/dev/video2", "", "video2"), ("/dev/video2", "door", "door")],
+)
+def test_its_name(device, name, expected):
+    assert WebcamReader(device, name, timeout=5).name == expected
+
+
 def test_a_device_that_is_no_camera(opened, tmp_path):
     (tmp_path / "device").write_bytes(bytes(100))
     reader = WebcamReader(str(tmp_path / "device"), timeout=5)

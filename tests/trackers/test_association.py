@@ -7,23 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pymafx_live.trackers.association import expanded_iou, match
 
-box = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 30), st.integers(1, 30)).map(
-    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
-)
-
-
-def pixels(b: tuple[int, int, int, int]) -> np.ndarray:
-    mask = np.zeros((80, 80), bool)
-    mask[b[1] : b[3], b[0] : b[2]] = True
-    return mask
-
-
-@given(box, box)
-def test_iou_is_what_counting_pixels_gives(a: tuple[int, ...], b: tuple[int, ...]) -> None:
-    iou = expanded_iou(np.array([a], np.float32), np.zeros((1, 2), np.float32), np.array([b], np.float32))
-    union = (pixels(a) | pixels(b)).sum()
-    assert iou[0, 0] == pytest.approx((pixels(a) & pixels(b)).sum() / union, rel=1e-5)
-
 
 def test_a_margin_widens_both_boxes() -> None:
     track, apart = np.array([[0, 0, 10, 10]], np.float32), np.array([[12, 0, 22, 10]], np.float32)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pymafx_live.core.errors import NetworkError
-from pymafx_live.engines.runtime.interface import Progress
+from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.runtime.tensorrt.flavour import Flavour
 from pymafx_live.engines.runtime.tensorrt.messages import is_out_of_memory, make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.monitor import make_monitor

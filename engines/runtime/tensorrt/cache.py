@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pymafx_live.core.files import file_hash, locked, short_hash, user_cache, write_whole
-from pymafx_live.engines.runtime.interface import Progress
+from pymafx_live.core.interfaces import Progress
 
 T = TypeVar("T")
 LONGEST_HEADER = 1 << 16

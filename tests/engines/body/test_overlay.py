@@ -114,6 +114,7 @@ def test_the_licensed_file_is_used_with_betas_and_expression(tmp_path: Path) -> 
     np.savez(
         path, v_template=body.v_template, f=body.faces, weights=weights, J_regressor=regressor, shapedirs=shapes,
         posedirs=np.zeros((count, 3, 486), np.float32), kintree_table=np.array([parents, range(55)], np.uint32),
+        hands_meanl=np.zeros(45), hands_meanr=np.zeros(45),
     )  # fmt: skip
     licensed = Overlay(str(path))
     plain = person()

@@ -17,7 +17,7 @@ from pymafx_live.engines.imaging.picture import levels
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
-from pymafx_live.engines.detectors.letterbox_device import DeviceLetterbox  # noqa: E402
+from pymafx_live.engines.detectors.letterbox_device import DeviceLetterbox
 
 SIZE = 96
 seeds = st.integers(0, 2**32 - 1)

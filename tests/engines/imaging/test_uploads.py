@@ -14,7 +14,7 @@ from pymafx_live.engines.imaging import HostPicture, Pictures
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
-from pymafx_live.engines.imaging.uploads import PinnedSender, Uploads  # noqa: E402
+from pymafx_live.engines.imaging.uploads import PinnedSender, Uploads
 
 WHOLE = np.eye(2, 3)[None]
 

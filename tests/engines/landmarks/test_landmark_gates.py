@@ -1,6 +1,7 @@
 """The gates: whose landmarks these are."""
 
 import numpy as np
+from pymafx_live.core.boxes import iou
 from pymafx_live.engines.landmarks import gates
 
 SKELETON = np.random.default_rng(0).uniform((100, 100), (200, 400), (33, 2))
@@ -79,7 +80,7 @@ def test_the_probability_of_the_own_side() -> None:
 
 def test_box_of_nothing_overlaps_nothing() -> None:
     empty = gates.box_of(SKELETON[None], np.zeros((1, 33)))
-    assert gates.overlap(empty, np.array([[0.0, 0, 500, 500]])).tolist() == [0.0]
+    assert iou(empty, np.array([[0.0, 0, 500, 500]])).tolist() == [0.0]
 
 
 def test_a_skeleton_half_on_somebody_else_is_not_believed() -> None:

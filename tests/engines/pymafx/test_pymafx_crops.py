@@ -12,6 +12,7 @@ from pymafx_live.engines.imaging import HostPicture
 from pymafx_live.engines.imaging.picture import at_level
 from pymafx_live.engines.pymafx import crops
 from pymafx_live.engines.pymafx.crops import SIZE, CropBoxes, boxes_around, crop_to_image, translations
+from pymafx_live.engines.pymafx.spec import DEVIATION, MEAN
 
 REFERENCE = np.load(Path(__file__).parent / "golden/preprocess.npz")
 
@@ -78,12 +79,12 @@ def test_large_box_is_not_aliased() -> None:
 def test_input_is_normalised_rgb() -> None:
     """Cutting leaves the camera's bytes; the graphs make the network's input of them."""
     torch = pytest.importorskip("torch")
-    from pymafx_live.engines.pymafx.graphs import Normalise
+    from pymafx_live.engines.pymafx.graphs.modules import Normalise
 
     image = np.full((64, 64, 3), (10, 100, 200), np.uint8)
     box = CropBoxes(np.array([[32, 32]], np.float32), np.array([32], np.float32), np.ones(1, bool))
     crop = Normalise()(torch.from_numpy(cut(image, box)))
-    expected = (np.array([200, 100, 10]) / 255 - crops.MEAN) / crops.DEVIATION
+    expected = (np.array([200, 100, 10]) / 255 - MEAN) / DEVIATION
     np.testing.assert_allclose(crop, np.broadcast_to(expected[None, :, None, None], (1, 3, SIZE, SIZE)), atol=1e-5)
 
 

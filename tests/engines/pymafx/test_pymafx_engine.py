@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Person, Track, TrackState
+from pymafx_live.engines.pymafx.joints import joints_of, read_skeleton
 from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-from pymafx_live.core.errors import AssetError  # noqa: E402
-from pymafx_live.engines.imaging import Pictures  # noqa: E402
-from pymafx_live.engines.pymafx.engine import PymafxEngine, PymafxOptions  # noqa: E402
-from pymafx_live.engines.pymafx.estimator import Estimator  # noqa: E402
-from pymafx_live.engines.pymafx.graphs import torch_runners  # noqa: E402
-from pymafx_live.engines.pymafx.memory import HOLD, MeanShape  # noqa: E402
-from pymafx_live.engines.pymafx.open import open_engine  # noqa: E402
-from pymafx_live.engines.pymafx.skeleton import Skeleton  # noqa: E402
-from pymafx_live.engines.pymafx.views import View  # noqa: E402
+from pymafx_live.core.errors import AssetError
+from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.pymafx.engine import (
+    PymafxEngine,
+    PymafxOptions,
+    open_engine,
+)
+from pymafx_live.engines.pymafx.estimator import Estimator
+from pymafx_live.engines.pymafx.graphs.modules import torch_runners
+from pymafx_live.engines.pymafx.track import HOLD, MeanShape
+from pymafx_live.engines.pymafx.views import View
 
 CAMERA = Camera(640, 480, 600, 600, 319.5, 239.5)
 IMAGE = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
@@ -91,7 +94,7 @@ def make(runners: dict[str, Counted], prepared_dir: Path) -> Callable[..., Made]
     def made(max_batch: int = 8, pictures: Pictures | None = None, **options: int) -> Made:
         told = Told()
         estimator = Estimator(runners, max_batch)
-        skeleton = Skeleton.from_bundle(prepared_dir)
+        skeleton = read_skeleton(prepared_dir)
         engine = PymafxEngine(estimator, told, skeleton, PymafxOptions(**options), pictures)
         for runner in runners.values():
             runner.rows.clear()
@@ -118,7 +121,7 @@ def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
     from pymafx_live.engines.imaging import HostPicture
     from pymafx_live.engines.pymafx.crops import FACE_MARGIN, HAND_MARGIN, SIZE, crop_to_image
     from pymafx_live.engines.pymafx.engine import full_poses
-    from pymafx_live.engines.pymafx.graphs import Normalise
+    from pymafx_live.engines.pymafx.graphs.modules import Normalise
     from pymafx_live.engines.pymafx.views import body_boxes, part_boxes
 
     engine, told, _ = make()
@@ -279,12 +282,12 @@ def test_the_mean_shape_is_a_mean() -> None:
 
 def test_the_skeleton_is_the_meshs(prepared_dir: Path, make: Any) -> None:
     """Joints of a published person are those of the whole SMPL-X file, posed by the PyTorch skinning."""
-    from pymafx_live.engines.pymafx.meshes import SmplxMesh
+    from support.meshes import SmplxMesh
 
     engine, told, _ = make()
     told.views = {1: view(100)}
     person = engine.estimate(frame(0), [track(1, 100)])[0]
-    joints, _ = Skeleton.from_bundle(prepared_dir).pose([person])
+    joints, _ = joints_of(read_skeleton(prepared_dir), [person])
     mesh = SmplxMesh.from_assets(prepared_dir)
     R = torch.from_numpy(Rotation.from_rotvec(person.full_pose).as_matrix()).float()[None]
     _, expected = mesh.skin(R, torch.from_numpy(person.betas)[None])

@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
-from pymafx_live.core.errors import AssetError
-from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, TrackState
-from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.landmarks.perception import Perception
+from pymafx_live.core.errors import AssetError, NetworkError
+from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, TrackState, pose_parameters
+from pymafx_live.engines.body.model import BodyModel, Skeleton
+from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, FACE_MARGIN, HAND_MARGIN, CropBoxes
 from pymafx_live.engines.pymafx.mesh_views import MeshViews, view_from_joints
-from pymafx_live.engines.pymafx.skeleton import Skeleton
 from pymafx_live.engines.pymafx.views import FACE_68, KEYPOINTS_IN_BOX, LandmarkViews, View, body_boxes, part_boxes
 
 LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "jaw", "transl")
@@ -59,10 +58,15 @@ def scene() -> tuple[Frame, Track, Person, View]:
     pose = true.pose.reshape(55, 3)
     person = Person(
         1, TrackState.TRACKED, true.box, 0.9, "truth", {"transl": Part(1.0, Origin.MEASURED)},
-        global_orient=pose[0], body_pose=pose[1:22].ravel(), left_hand_pose=pose[25:40].ravel(),
-        right_hand_pose=pose[40:].ravel(), transl=true.transl,
+        **pose_parameters(pose),
+        transl=true.transl,
     )  # fmt: skip
-    found = LandmarkViews(Perception()).look(frame, [track])[0]
+    perception = Perception()
+    views = LandmarkViews(perception)
+    found = views.look(frame, [track])[0]
+    views.close()
+    with pytest.raises((NetworkError, RuntimeError)):  # its networks are closed, and its threads
+        perception.look(image, true.box[None], [Gaze()])
     assert found is not None and set(found.hands) == {"left", "right"} and found.face is not None
     return frame, track, person, found
 
@@ -129,7 +133,7 @@ class CountedViews:
 def test_networks_look_only_where_the_mesh_is_not_believed(scene: tuple[Frame, Track, Person, View]) -> None:
     frame, track, person, seen = scene
     body = BodyModel.embedded()
-    skeleton = Skeleton(body.rest_joints, np.zeros((10, 55, 3), np.float32))
+    skeleton = Skeleton(rest_joints=body.rest_joints, joint_shape_dirs=np.zeros((10, 55, 3), np.float32))
     believed = {f"{side}_hand": Part(0.9, Origin.MEASURED) for side in ("left", "right")}
     sure = Person(**{**{f: getattr(person, f) for f in Person.__slots__}, "parts": {**person.parts, **believed}})
     unsure = Person(**{**{f: getattr(sure, f) for f in Person.__slots__},

@@ -1,16 +1,8 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from by_path import load
-
-
-@pytest.fixture(scope="session")
-def graphs() -> ModuleType:
-    """The module small_graphs."""
-    return load(Path(__file__).with_name("small_graphs.py"))
 
 
 @pytest.fixture(params=["onnxruntime", "openvino"])

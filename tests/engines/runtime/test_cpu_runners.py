@@ -1,7 +1,6 @@
 """ONNX Runtime and OpenVINO alike: what goes in and out, what is refused, and that they agree."""
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from pymafx_live.core.errors import NetworkError, UsageError
 from pymafx_live.engines.runtime import Runner, RunnerOptions, TensorSpec, open_runner
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
+from support import small_graphs
 
 DATA = Path(__file__).resolve().parents[3] / "engines" / "data"
 SHAPES = {
@@ -22,8 +22,8 @@ SHAPES = {
 
 
 @pytest.fixture
-def mixed(runtime: str, tmp_path: Path, graphs: ModuleType) -> Runner:
-    return open_runner(graphs.mixed(tmp_path / "mixed.onnx"), runtime, RunnerOptions(max_batch=5))
+def mixed(runtime: str, tmp_path: Path) -> Runner:
+    return open_runner(small_graphs.mixed(tmp_path / "mixed.onnx"), runtime, RunnerOptions(max_batch=5))
 
 
 def test_specs_are_the_files(mixed: Runner, runtime: str) -> None:
@@ -36,20 +36,20 @@ def test_specs_are_the_files(mixed: Runner, runtime: str) -> None:
     assert mixed.outputs == {"shown": TensorSpec((None, 4, 6), "float32"), "total": TensorSpec((None,), "float32")}
 
 
-def test_every_batch_gives_its_answer_in_any_order(mixed: Runner, graphs: ModuleType) -> None:
+def test_every_batch_gives_its_answer_in_any_order(mixed: Runner) -> None:
     for batch in (1, 3, 2, 5, 4, 1):
-        given = graphs.mixed_inputs(batch, seed=batch)
+        given = small_graphs.mixed_inputs(batch, seed=batch)
         found = mixed.run(dict(reversed(given.items())))
         assert list(found) == ["shown", "total"]
-        for name, expected in graphs.mixed_answer(given).items():
+        for name, expected in small_graphs.mixed_answer(given).items():
             np.testing.assert_allclose(found[name], expected, rtol=1e-6, err_msg=f"{name} of {batch}")
 
 
-def test_arrays_need_not_be_contiguous(mixed: Runner, graphs: ModuleType) -> None:
-    given = graphs.mixed_inputs(4)
+def test_arrays_need_not_be_contiguous(mixed: Runner) -> None:
+    given = small_graphs.mixed_inputs(4)
     strided = {name: value[::2] for name, value in given.items()}
     found = mixed.run(strided)
-    np.testing.assert_array_equal(found["shown"], graphs.mixed_answer(strided)["shown"])
+    np.testing.assert_array_equal(found["shown"], small_graphs.mixed_answer(strided)["shown"])
 
 
 @pytest.mark.parametrize(
@@ -66,24 +66,22 @@ def test_arrays_need_not_be_contiguous(mixed: Runner, graphs: ModuleType) -> Non
         ({"weights": np.zeros((3, 3), np.float32)}, "weights has 3 rows, but picture has 2"),
     ],
 )
-def test_what_does_not_fit_is_named(mixed: Runner, graphs: ModuleType, change: dict[str, Any], told: str) -> None:
-    given = {**graphs.mixed_inputs(2), **change}
+def test_what_does_not_fit_is_named(mixed: Runner, change: dict[str, Any], told: str) -> None:
+    given = {**small_graphs.mixed_inputs(2), **change}
     with pytest.raises(NetworkError, match=told) as caught:
         mixed.run({name: value for name, value in given.items() if value is not None})
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("batch", [0, 6])
-def test_a_batch_has_limits(mixed: Runner, graphs: ModuleType, batch: int) -> None:
+def test_a_batch_has_limits(mixed: Runner, batch: int) -> None:
     with pytest.raises(NetworkError, match=f"picture has {batch} rows, but a batch is 1 to 5"):
-        mixed.run(graphs.mixed_inputs(batch))
+        mixed.run(small_graphs.mixed_inputs(batch))
 
 
 @pytest.mark.parametrize("shape", [(2, 3), ("batch", 3), ("batch", "width"), ("width",), ()], ids=str)
-def test_axes_may_be_fixed_or_free(
-    runtime: str, tmp_path: Path, graphs: ModuleType, shape: tuple[int | str, ...]
-) -> None:
-    runner = open_runner(graphs.doubler(tmp_path / "double.onnx", *shape), runtime)
+def test_axes_may_be_fixed_or_free(runtime: str, tmp_path: Path, shape: tuple[int | str, ...]) -> None:
+    runner = open_runner(small_graphs.doubler(tmp_path / "double.onnx", *shape), runtime)
     assert runner.inputs["x"].shape == tuple(n if isinstance(n, int) else None for n in shape)
     for width in (3, 5, 7, 4, 3):  # more sizes than are compiled apart
         given = tuple((2 if n == "batch" else width) if isinstance(n, str) else n for n in shape)
@@ -93,9 +91,9 @@ def test_axes_may_be_fixed_or_free(
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x08\x07", None], ids=["empty", "garbage", "short", "cut off"])
 def test_a_broken_file_is_named(
-    runtime: str, tmp_path: Path, graphs: ModuleType, content: bytes | None, capfd: pytest.CaptureFixture[str]
+    runtime: str, tmp_path: Path, content: bytes | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = graphs.mixed(tmp_path / "broken.onnx")
+    path = small_graphs.mixed(tmp_path / "broken.onnx")
     path.write_bytes(path.read_bytes()[:-200] if content is None else content)
     with pytest.raises(NetworkError, match=r"broken\.onnx cannot be loaded by (ONNX Runtime|OpenVINO) \(.+\)") as told:
         open_runner(path, runtime)
@@ -103,10 +101,10 @@ def test_a_broken_file_is_named(
     assert capfd.readouterr() == ("", ""), "nothing but the sentence"
 
 
-def test_a_closed_runner_runs_no_more(mixed: Runner, graphs: ModuleType) -> None:
+def test_a_closed_runner_runs_no_more(mixed: Runner) -> None:
     mixed.close()
     with pytest.raises(NetworkError):
-        mixed.run(graphs.mixed_inputs(1))
+        mixed.run(small_graphs.mixed_inputs(1))
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -123,11 +121,11 @@ def test_the_runtimes_agree_on_the_networks_that_ship(name: str) -> None:
         np.testing.assert_allclose(theirs[output], expected, rtol=0, atol=2e-4 * max(1, np.abs(expected).max()))
 
 
-def test_threads_are_those_asked_for(tmp_path: Path, graphs: ModuleType) -> None:
+def test_threads_are_those_asked_for(tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
     from pymafx_live.engines.runtime.openvino import OpenVinoRunner
 
-    path = graphs.mixed(tmp_path / "mixed.onnx")
+    path = small_graphs.mixed(tmp_path / "mixed.onnx")
     for threads in (1, 2):
         runner = OpenVinoRunner(path, RunnerOptions(threads=threads))
         for request in runner._compiled.values():
@@ -136,36 +134,34 @@ def test_threads_are_those_asked_for(tmp_path: Path, graphs: ModuleType) -> None
     assert session.get_session_options().intra_op_num_threads == 1
 
 
-def test_torch_tensors_are_bound_where_they_lie(tmp_path: Path, graphs: ModuleType) -> None:
+def test_torch_tensors_are_bound_where_they_lie(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
-    runner = OnnxRuntimeRunner(graphs.mixed(tmp_path / "mixed.onnx"))
+    runner = OnnxRuntimeRunner(small_graphs.mixed(tmp_path / "mixed.onnx"))
     for batch in (1, 3):
-        given = graphs.mixed_inputs(batch, seed=batch)
+        given = small_graphs.mixed_inputs(batch, seed=batch)
         tensors = {name: torch.from_numpy(value) for name, value in given.items()}
         tensors["weights"] = tensors["weights"].T.contiguous().T  # which is not contiguous
         found = runner.run(tensors)
-        for name, expected in graphs.mixed_answer(given).items():
+        for name, expected in small_graphs.mixed_answer(given).items():
             np.testing.assert_allclose(found[name], expected, rtol=1e-6)
     with pytest.raises(NetworkError, match="weights must be float32, not float64"):
         runner.run({**tensors, "weights": tensors["weights"].double()})
 
 
-def test_outputs_of_known_shape_are_written_into_tensors(
-    tmp_path: Path, graphs: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outputs_of_known_shape_are_written_into_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way to a GPU's memory, walked on the processor: torch's device `cpu:0` is not ours, so outputs are bound."""
     torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
-    runner = OnnxRuntimeRunner(graphs.mixed(tmp_path / "mixed.onnx"))
+    runner = OnnxRuntimeRunner(small_graphs.mixed(tmp_path / "mixed.onnx"))
     runner.device = "cpu:0"
     monkeypatch.setattr("pymafx_live.engines.runtime.ort._wait_for", lambda device: None)
-    given = graphs.mixed_inputs(2)
+    given = small_graphs.mixed_inputs(2)
     found = runner.run(given)
     assert all(isinstance(value, torch.Tensor) for value in found.values())
-    np.testing.assert_array_equal(found["shown"].numpy(), graphs.mixed_answer(given)["shown"])
+    np.testing.assert_array_equal(found["shown"].numpy(), small_graphs.mixed_answer(given)["shown"])
 
 
-def test_providers_are_the_builds(tmp_path: Path, graphs: ModuleType) -> None:
-    path = graphs.mixed(tmp_path / "mixed.onnx")
+def test_providers_are_the_builds(tmp_path: Path) -> None:
+    path = small_graphs.mixed(tmp_path / "mixed.onnx")
     there = onnxruntime.get_available_providers()
     assert OnnxRuntimeRunner(path, RunnerOptions(providers=("CPUExecutionProvider",))).providers[-1] == there[-1]
     with pytest.raises(UsageError, match=r"no NoSuchProvider: it has .*CPUExecutionProvider"):

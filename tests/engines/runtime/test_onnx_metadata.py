@@ -1,23 +1,23 @@
 from pathlib import Path
-from types import ModuleType
 
 import onnx
 import pytest
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
+from support import small_graphs
 
 DATA = Path(__file__).resolve().parents[3] / "engines" / "data"
 
 
-def test_it_is_what_onnx_reads(tmp_path: Path, graphs: ModuleType) -> None:
-    for path in (*DATA.glob("*.onnx"), graphs.mixed(tmp_path / "m.onnx")):
+def test_it_is_what_onnx_reads(tmp_path: Path) -> None:
+    for path in (*DATA.glob("*.onnx"), small_graphs.mixed(tmp_path / "m.onnx")):
         expected = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
         assert expected
         assert read_metadata(path) == expected
 
 
-def test_a_file_that_is_none_is_named(tmp_path: Path, graphs: ModuleType) -> None:
-    path = graphs.mixed(tmp_path / "m.onnx")
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    path = small_graphs.mixed(tmp_path / "m.onnx")
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(NetworkError, match=r"m\.onnx is no ONNX file, or not whole"):
         read_metadata(path)

@@ -4,7 +4,6 @@ import logging
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import get_args
 
 import pytest
@@ -24,14 +23,15 @@ from pymafx_live.engines.runtime import (
     selection,
 )
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
+from support import small_graphs
 
 OPENVINO = find_spec("openvino") is not None
 needs_openvino = pytest.mark.skipif(not OPENVINO, reason="the extra `openvino` is not installed")
 
 
 @pytest.fixture
-def model(tmp_path: Path, graphs: ModuleType) -> Path:
-    path: Path = graphs.mixed(tmp_path / "mixed.onnx")
+def model(tmp_path: Path) -> Path:
+    path: Path = small_graphs.mixed(tmp_path / "mixed.onnx")
     return path
 
 

@@ -72,7 +72,7 @@ def test_the_largest_batch_is_a_bucket(opened: Open, small_inputs: Inputs, fake:
     runner = opened(max_batch=6)
     assert fake.seen.batches == [1, 2, 4, 6]  # the warm-up
     assert runner.run(small_inputs(5))["sums"].shape == (5, 4)
-    with pytest.raises(NetworkError, match=r"a batch of 7 .* takes 1 to 6"):
+    with pytest.raises(NetworkError, match="has 7 rows, but a batch is 1 to 6"):
         runner.run(small_inputs(7))
 
 
@@ -93,12 +93,15 @@ def test_a_network_of_fixed_size_is_one_bucket(opened: Open, small_inputs: Input
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"flags": None}, "input 'flags' is missing"),
-        ({"more": np.zeros(1)}, "no input 'more'"),
-        ({"crops": np.zeros((3, 12, 11, 3), np.uint8)}, r"'crops' is uint8 \(3, 12, 11, 3\), where uint8 \(N, 12"),
-        ({"crops": np.zeros((3, 12, 12, 3), np.float32)}, "'crops' is float32"),
-        ({"flags": np.zeros(2, bool)}, "differ in their batch"),
-        ({"crops": np.zeros((0, 12, 12, 3), np.uint8), "flags": np.zeros(0, bool)}, "a batch of 0"),
+        ({"flags": None}, "input flags is missing"),
+        ({"more": np.zeros(1)}, "no input more"),
+        (
+            {"crops": np.zeros((3, 12, 11, 3), np.uint8)},
+            r"crops must have the shape \(\?, 12, 12, 3\), not \(3, 12",
+        ),
+        ({"crops": np.zeros((3, 12, 12, 3), np.float32)}, "crops must be uint8, not float32"),
+        ({"flags": np.zeros(2, bool)}, "flags has 2 rows, but crops has 3"),
+        ({"crops": np.zeros((0, 12, 12, 3), np.uint8), "flags": np.zeros(0, bool)}, "crops has 0 rows"),
     ],
 )
 def test_wrong_inputs_are_named(opened: Open, small_inputs: Inputs, change: dict[str, Any], message: str) -> None:
@@ -174,7 +177,7 @@ def test_pictures_of_any_size_get_an_engine_for_each(
         assert_same(runner.run(inputs), reference.run(inputs))
     # sizes that were let go come from the cache; the first build only found out that there is no one size
     assert fake.seen.builds == 3
-    with pytest.raises(NetworkError, match="'crops' is uint8"):
+    with pytest.raises(NetworkError, match="crops must have the shape"):
         runner.run({"crops": np.zeros((2, 12, 12, 4), np.uint8), "flags": np.array([True, False])})
     runner.close()
 

@@ -1,0 +1,111 @@
+"""Brings the network's three graphs to a runtime; they are exported on first use."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from pymafx_live.core.errors import AssetError, NetworkError, UsageError
+from pymafx_live.core.files import short_hash, user_cache
+from pymafx_live.core.interfaces import Progress
+from pymafx_live.engines.pymafx.files.assets import need_torch, prepare
+from pymafx_live.engines.pymafx.files.bundle import BUNDLE, is_current
+from pymafx_live.engines.pymafx.graphs.onnx_files import (
+    current_graphs,
+    graph_paths,
+    graphs_key,
+    known_precision,
+    locked,
+    need_export,
+)
+from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
+from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
+from pymafx_live.engines.runtime.selection import ON_TENSOR_CORES
+
+logger = logging.getLogger(__name__)
+
+
+def open_graphs(
+    folder: Path, runtime: str, precision: str, options: RunnerOptions, progress: Progress
+) -> Mapping[str, Runner]:
+    """A runner for each of `GRAPHS`, of the prepared files in `folder`.
+
+    Compiled runtimes want the graphs as ONNX files, which are exported once; where the packages for that are missing,
+    `auto` runs the network in PyTorch. Raises `AssetError`, `NetworkError` or `UsageError`.
+    """
+    if runtime == "torch":
+        return torch_graphs(folder, precision, options)
+    if runtime == "torch-tensorrt":
+        return torch_tensorrt_graphs(folder, _precision(runtime, precision), options)
+    try:
+        files = graph_files(folder, _precision(runtime, precision), progress)
+    except UsageError as error:
+        if runtime != "auto":
+            raise
+        logger.warning("%s Until then PyMAF-X runs in PyTorch.", error)
+        return torch_graphs(folder, precision, options)
+    return {name: open_runner(file, runtime, options) for name, file in files.items()}
+
+
+def graph_files(folder: Path, precision: str, progress: Progress) -> dict[str, Path]:
+    """The ONNX files of the graphs by name, from the asset folder; exported first where needed, a minute or two.
+
+    Two processes may ask at once: one makes them, the other waits. Raises `AssetError` for assets that are missing
+    or a folder that cannot be written, `UsageError` for an unknown precision or where the extra `export` is missing,
+    and `NetworkError` where the export strays from the network by more than `parity.LIMITS`.
+    """
+    precision = known_precision(precision)
+    if not folder.is_dir():
+        raise AssetError(f"{folder} is not a folder; give the one that holds the PyMAF-X files.")
+    if not is_current(folder):
+        prepare(folder, progress)
+    target, key = folder / BUNDLE / f"graphs-{precision}", graphs_key(folder, precision)
+    if found := current_graphs(target, key):
+        return found
+    need_export()
+    from pymafx_live.engines.pymafx.graphs.export import write_graphs
+
+    with locked(target):
+        if found := current_graphs(target, key):  # made by another process meanwhile
+            return found
+        write_graphs(folder, target, precision, progress)
+    return graph_paths(target)
+
+
+def torch_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mapping[str, Runner]:
+    """The network in PyTorch as it is, on a GPU where PyTorch has one. Raises `AssetError`, or `UsageError`."""
+    need_torch()
+    import torch
+    from pymafx_live.engines.pymafx.files.prepare import load_network
+    from pymafx_live.engines.pymafx.graphs.modules import torch_runners
+
+    device = f"cuda:{options.device}" if torch.cuda.is_available() else "cpu"
+    half = device != "cpu" and precision != "fp32"  # a processor is slow at halves
+    return torch_runners(load_network(folder, WEIGHTS["mixed" if half else "fp32"]), device, options.threads)
+
+
+def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) -> Mapping[str, Runner]:
+    """The network compiled by Torch-TensorRT, once for these files and this machine. Raises `NetworkError`."""
+    from pymafx_live.engines.runtime import torch_tensorrt
+
+    if (reason := torch_tensorrt.available(options.device)) is not None:
+        raise NetworkError(f"Torch-TensorRT cannot be used on this machine: {reason}.")
+    from pymafx_live.engines.pymafx.files.prepare import load_network
+    from pymafx_live.engines.pymafx.graphs.modules import graph_modules
+
+    key = short_hash(graphs_key(folder, precision), torch_tensorrt.identity(options.device), options.max_batch)
+    place = (options.cache or user_cache()) / "torch-tensorrt" / key
+    files = {name: place / f"{name}.pt2" for name in GRAPHS}
+    if missing := [name for name, file in files.items() if not file.exists()]:
+        modules = graph_modules(load_network(folder, WEIGHTS[precision]))
+        for name in missing:
+            spec = GRAPHS[name]
+            torch_tensorrt.compile_module(modules[name], spec.inputs, spec.outputs, files[name], options)
+    return {name: torch_tensorrt.open_torch_tensorrt(file, options) for name, file in files.items()}
+
+
+def _precision(runtime: str, precision: str) -> str:
+    """`auto` is halves where a GPU's tensor cores want them, and float32 on a processor."""
+    if precision != "auto":
+        return precision
+    chosen = choose().runtime if runtime == "auto" else runtime
+    return "mixed" if chosen in ON_TENSOR_CORES else "fp32"
