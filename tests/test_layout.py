@@ -77,9 +77,11 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in done.stdout.decode().split("\0") if name]
 
 
-def test_no_picture_or_video_of_real_people_is_committed() -> None:
-    pictures = [p for p in tracked() if p.suffix in (".jpg", ".jpeg", ".png", ".mp4", ".avi", ".gif")]
-    assert {p.relative_to(ROOT).as_posix() for p in pictures} <= {"docs/images/overlay.jpg"}
+def test_every_picture_and_video_has_its_origin_and_licence_beside_it() -> None:
+    kinds = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".mp4", ".mkv", ".avi", ".mov", ".webm")
+    for path in (p for p in tracked() if p.suffix in kinds):
+        (row,) = [line for line in (path.parent / "README.md").read_text("utf-8").splitlines() if path.name in line]
+        assert re.search(r"public domain|CC BY 4\.0|CC0|Apache-2\.0", row), f"{path.relative_to(ROOT)} has no licence"
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
