@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.bench import metrics
 from pymafx_live.bench.metrics import Mask, Values
-from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.core.types import Camera
 
 Landmarks = NDArray[np.float32]
@@ -19,11 +19,11 @@ HAND = {"left": 33, "right": 54}
 """The first landmark of each hand."""
 ARMS = {"shoulder": (11, 12), "elbow": (13, 14), "wrist": (15, 16)}
 ARM_LANDMARKS = [k for pair in ARMS.values() for k in pair]
-ARM_JOINTS = [JOINT[f"{side}_{name}"] for name in ARMS for side in metrics.SIDES]
+ARM_JOINTS = [JOINT[f"{side}_{name}"] for name in ARMS for side in SIDES]
 
 VISIBLE = 0.5
 APART = 0.4
-"""Shoulders so far apart, in heights of the trunk, tell a back from a front: a breast turned by less than 55 degrees."""
+"""Shoulders so far apart, in heights of the trunk, tell a back from a front: one turned by less than 55 degrees."""
 STILL = 0.005
 """Of the shoulders' breadth: shoulders that move less from frame to frame are still."""
 _NEAREST = 0.06
@@ -38,7 +38,8 @@ def known(landmarks: Landmarks) -> Mask:
 def shown(landmarks: Landmarks, camera: Camera) -> Mask:
     """Which landmarks (N, K, 3) are visible and lie in the picture, (N, K)."""
     with np.errstate(invalid="ignore"):
-        return np.asarray((landmarks[..., 2] > VISIBLE) & metrics.inside(landmarks[..., :2], camera))
+        inside = metrics.inside(landmarks[..., :2].astype(np.float64), camera)
+        return np.asarray((landmarks[..., 2] > VISIBLE) & inside)
 
 
 def breadth(landmarks: Landmarks) -> Values:
@@ -90,7 +91,7 @@ def still_jitter(joints: Values, landmarks: Landmarks, fps: float) -> Values:
     step = np.linalg.norm(np.diff(landmarks[:, SHOULDERS, :2], axis=0), axis=-1).max(1)
     with np.errstate(invalid="ignore"):
         still = step < STILL * breadth(landmarks)[1:]
-    return metrics.jitter(joints[:, metrics.SHOULDERS], fps)[still[:-1] & still[1:]]
+    return np.asarray(metrics.jitter(joints[:, metrics.SHOULDERS], fps)[still[:-1] & still[1:]])
 
 
 def box(landmarks: Landmarks, camera: Camera) -> NDArray[np.float32]:

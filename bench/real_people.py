@@ -1,4 +1,4 @@
-"""The whole pipeline on real people: plays clips and pictures, and holds what is published against MediaPipe's landmarks.
+"""The whole pipeline on real people: plays clips and pictures, and holds what is published against MediaPipe.
 
 Nobody knows the truth of real pictures. MediaPipe's shoulders and visible hands are good to a few pixels; elbows and
 wrists in loose sleeves, hips and all that is hidden are guesses of the same networks that the embedded engine uses.
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pymafx_live.bench import landmarks as marks
 from pymafx_live.bench.accuracy import Figures, Parts, estimated_joints
 from pymafx_live.bench.landmarks import Landmarks
-from pymafx_live.bench.matching import overlaps
 from pymafx_live.bench.reference import STILL_FPS, film
+from pymafx_live.core.boxes import iou
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, TrackState
 from pymafx_live.engines.body.model import BodyModel
@@ -39,7 +39,7 @@ class Outcome:
     published: list[int] = field(default_factory=list)
 
 
-def play(file: Path, reference: Landmarks, pipeline: Parts, frames: int = 0, watch: Watch | None = None) -> Outcome:
+def play(file: Path, reference: Landmarks, pipeline: Parts, frames: int = 0, watches: Sequence[Watch] = ()) -> Outcome:
     """Run the pipeline over a file as `film` shows it, before a camera that nobody calibrated.
 
     `reference` (F, 75, 3) has the landmarks of all frames, or of the one picture.
@@ -63,7 +63,7 @@ def play(file: Path, reference: Landmarks, pipeline: Parts, frames: int = 0, wat
         outcome.landmarks.append(seen)
         outcome.people.append(_person(published, seen, outcome.camera))
         outcome.published.append(len(published))
-        if watch is not None:
+        for watch in watches:
             watch(result, seen, frame.image)
         pipeline.clock = frame.time
     return outcome
@@ -85,7 +85,7 @@ def _person(published: Sequence[Person], seen: Landmarks, camera: Camera) -> Per
     theirs = marks.box(seen, camera)
     if not published or not np.isfinite(theirs).all():
         return None
-    shares = overlaps(theirs[None], np.stack([p.box for p in published]))[0]
+    shares = iou(theirs, np.stack([p.box for p in published]))
     return published[int(shares.argmax())] if shares.max() > 0 else None
 
 
@@ -141,7 +141,7 @@ def _share(part: int, total: int) -> float:
 
 
 def _hands(people: Sequence[Person], counted: Landmarks, seen: Landmarks) -> float:
-    """The share of MediaPipe's hands that were measured: of those in frames `counted`, with `people` in those `seen`."""
+    """The share of MediaPipe's hands, in frames `counted`, that were measured, of `people` in the frames `seen`."""
     total = sum(int(np.isfinite(counted[:, first, 0]).sum()) for first in marks.HAND.values())
     found = sum(
         bool(np.isfinite(one[first, 0])) and person.parts[f"{side}_hand"].origin is Origin.MEASURED

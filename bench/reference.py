@@ -73,7 +73,9 @@ def save_reference(file: Path, reference: Mapping[str, Landmarks]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(file, **rounded)
     except OSError as error:
-        raise UsageError(f"the reference cannot be written to {file} ({error}): name another with --reference.") from error
+        raise UsageError(
+            f"the reference cannot be written to {file} ({error}): name another with --reference."
+        ) from error
 
 
 def holistic_reference(python: str, files: Sequence[Path]) -> dict[str, Landmarks]:
@@ -89,9 +91,7 @@ def holistic_reference(python: str, files: Sequence[Path]) -> dict[str, Landmark
     try:
         return {file.name: np.stack(list(_asked(process, file))) for file in files}
     except BrokenPipeError as error:
-        raise UsageError(
-            f"MediaPipe has ended with exit code {process.wait()}: its own message is above."
-        ) from error
+        raise UsageError(f"MediaPipe has ended with exit code {process.wait()}: its own message is above.") from error
     finally:
         process.kill()
         process.communicate()

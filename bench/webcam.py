@@ -18,20 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-from pymafx_live.bench import landmarks as marks
 from pymafx_live.bench.accuracy import Figures, Parts
+from pymafx_live.bench.pictures import Film, Sheet
 from pymafx_live.bench.real_people import figures, mean_figures, play
 from pymafx_live.bench.reference import holistic_reference, is_media, load_reference, save_reference
 from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.load import load
 from pymafx_live.configs.schema import number_or_word
 from pymafx_live.core.errors import LiveError, UsageError
-from pymafx_live.core.types import FrameResult
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.body.overlay import Overlay
 from pymafx_live.pipeline.sources.images import names_images
 
 DATA = Path(__file__).resolve().parents[1] / "tests" / "data"
@@ -46,6 +41,8 @@ SHARES: Mapping[str, str] = {
     "wrong_way": "wrong way", "people": "people", "jitter": "m/s²",
 }  # fmt: skip
 GROUPS = {"clips": False, "pictures": True}
+SHEET_EVERY = 8
+"""Frames of a clip from one picture of its sheet to the next."""
 
 
 @click.command(help=__doc__)
@@ -57,6 +54,7 @@ GROUPS = {"clips": False, "pictures": True}
 @click.option("--stride", default="1", show_default=True, help="the detector's: auto or a number")
 @click.option("--json", "output", type=Path, help="file for the figures")
 @click.option("--overlay", type=Path, help="folder for a sheet of pictures of each file, the estimate drawn over them")
+@click.option("--film", type=Path, help="file for an animated WebP: the files side by side, the estimates below")
 def main(**given: Any) -> None:
     """The command."""
     try:
@@ -80,14 +78,17 @@ def _main(given: Mapping[str, Any]) -> None:
         raise UsageError(f"{data} holds none of the files that {reference_file} knows: name others with --data.")
     pipeline = Parts.make(load(None, {"detector": {"stride": number_or_word(given["stride"])}}))
     body, rows = BodyModel.embedded(), {}
+    film = Film() if given["film"] else None
     for file in files:
         start = time.monotonic()
-        still = names_images(file.name)
-        sheet = Sheet(0 if still else SHEET_EVERY) if given["overlay"] else None
-        rows[file.name] = figures(play(file, reference[file.name], pipeline, frames, sheet), body)
+        sheet = Sheet(0 if names_images(file.name) else SHEET_EVERY) if given["overlay"] else None
+        watches = [watch for watch in (sheet, film) if watch]
+        rows[file.name] = figures(play(file, reference[file.name], pipeline, frames, watches), body)
         if sheet:
             sheet.write(given["overlay"] / f"{file.name}.png")
         print(f"{file.name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+    if film:
+        film.write(given["film"])
     rows |= _groups(rows)
     print_table("error in the picture, % of the shoulders' breadth", rows, ERRORS, 1)
     print_table("% of frames (wrong way: after a clip's first second); jitter of still shoulders", rows, SHARES, 1)
@@ -115,49 +116,6 @@ def _groups(rows: Mapping[str, Figures]) -> dict[str, Figures]:
         if some:
             found[f"{group}: {len(some)}"] = mean_figures(some)
     return found
-
-
-SHEET_EVERY, SHEET_WIDTH, SHEET_COLUMNS = 8, 390, 4
-DOT = (255, 255, 255)
-
-
-class Sheet:
-    """Draws every n-th frame of a file, or (0) the first and the last, with MediaPipe's arms as dots, side by side."""
-
-    def __init__(self, every: int) -> None:
-        self._overlay, self._every = Overlay(), every
-        self._tiles: list[NDArray[np.uint8]] = []
-
-    def __call__(self, result: FrameResult, seen: marks.Landmarks, image: NDArray[np.uint8]) -> None:
-        """Take in one frame."""
-        if self._every and result.sequence % self._every:
-            return
-        picture = self._overlay.draw(result, image)
-        size = max(2, picture.shape[1] // 160)
-        for k in np.flatnonzero(marks.shown(seen[marks.ARM_LANDMARKS], result.camera)):
-            x, y = seen[marks.ARM_LANDMARKS[k], :2]
-            cv2.circle(picture, (round(float(x)), round(float(y))), size, DOT, -1, cv2.LINE_AA)
-        tile = _tile(picture, f"{result.sequence}")
-        self._tiles = self._tiles[: None if self._every else 1] + [tile]
-
-    def write(self, file: Path) -> None:
-        """Write the sheet; raises `UsageError` where that cannot be done."""
-        columns = min(SHEET_COLUMNS, len(self._tiles))
-        blank = np.zeros_like(self._tiles[0])
-        tiles = self._tiles + [blank] * (-len(self._tiles) % columns)
-        rows = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(cv2.imencode(".png", np.vstack(rows))[1].tobytes())
-        except OSError as error:
-            raise UsageError(f"the sheet cannot be written to {file} ({error}): name another --overlay.") from error
-
-
-def _tile(picture: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
-    height = round(picture.shape[0] * SHEET_WIDTH / picture.shape[1])
-    tile = cv2.resize(picture, (SHEET_WIDTH, height), interpolation=cv2.INTER_AREA)
-    cv2.putText(tile, caption, (4, height - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 255, 255), 1, cv2.LINE_AA)
-    return np.asarray(tile, np.uint8)
 
 
 if __name__ == "__main__":

@@ -72,10 +72,11 @@ class Lookout:
     """Runs the detector at once where somebody must be found, and else now and then, beside the other networks.
 
     It runs on the very next frame while nobody is followed, while a track is new or lost, while the engine does not
-    see somebody whom it is to estimate (for `PATIENCE` at most: there are those of whom too little is in the picture),
-    and while two people meet, part or hide each other; and until none of this was so for `SETTLED` seconds. Then, every `INTERVAL` seconds, a frame is handed to a thread of low priority, which
-    works where a core has nothing better to do. After `DELAY` its boxes are used, and waited for if need be, so that
-    the results depend on the frames' times alone.
+    see somebody whom it is to estimate (for `PATIENCE` at most: of some people too little is in the picture), and
+    while two people meet, part or hide each other; and until none of this was so for `SETTLED` seconds. Then, every
+    `INTERVAL` seconds, a frame is handed to a thread of low priority, which works where a core has nothing better to
+    do. After `DELAY` its boxes are used, and waited for if need be, so that the results depend on the frames' times
+    alone.
     """
 
     def __init__(self, detector: Detector) -> None:

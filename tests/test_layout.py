@@ -53,12 +53,11 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in done.stdout.decode().split("\0") if name]
 
 
-def test_every_picture_and_video_that_is_committed_says_where_it_is_from() -> None:
-    endings = (".jpg", ".jpeg", ".png", ".mp4", ".mkv", ".avi", ".gif")
-    pictures = {p.relative_to(ROOT).as_posix() for p in tracked() if p.suffix in endings}
-    for name in pictures - {"docs/images/overlay.jpg"}:  # ours: the demo, drawn over
-        about = (ROOT / name).with_name("README.md")
-        assert about.exists() and Path(name).name in about.read_text(encoding="utf-8"), name
+def test_every_picture_and_video_has_its_origin_and_licence_beside_it() -> None:
+    kinds = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".mp4", ".mkv", ".avi", ".mov", ".webm")
+    for path in (p for p in tracked() if p.suffix in kinds):
+        (row,) = [line for line in (path.parent / "README.md").read_text("utf-8").splitlines() if path.name in line]
+        assert re.search(r"public domain|CC BY 4\.0|CC0|Apache-2\.0", row), f"{path.relative_to(ROOT)} has no licence"
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:

@@ -43,16 +43,15 @@ class Decoder:
     def images(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
         """(H, W, 3) uint8 BGR images, upright, and their presentation times in seconds from the first.
 
-        Times never run backwards: where the container's do (joined recordings), they go on one frame later.
+        Times always advance: where the container's do not (joined or badly cut recordings), they go on one frame later.
         """
-        step = 1 / float(self._stream.average_rate or 25)
         offset: float | None = None
-        for frame in self._frames():
+        for frame, length in self._frames():
             stamp = frame.time
             if offset is None:
                 offset = -(stamp or 0.0)
-            elif stamp is None or stamp + offset < self._now:
-                offset = self._now + step - (stamp or 0.0)
+            elif stamp is None or stamp + offset <= self._now:
+                offset = self._now + length - (stamp or 0.0)
             self._now = (stamp or 0.0) + offset
             yield self._upright(frame), self._now
 
@@ -61,8 +60,12 @@ class Decoder:
         quarters = round(frame.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
-    def _frames(self) -> Iterator[VideoFrame]:
+    def _frames(self) -> Iterator[tuple[VideoFrame, float]]:
+        """The frames, and for how many seconds each is shown."""
+        length = 1 / float(self._stream.average_rate or 25)
         for packet in self._packets():
+            if packet.duration and packet.time_base:
+                length = float(packet.duration * packet.time_base)
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
@@ -72,7 +75,7 @@ class Decoder:
                 if frame.is_corrupt:
                     self._lose()
                 else:
-                    yield frame
+                    yield frame, length
 
     def _packets(self) -> "Iterator[Packet[VideoStream]]":
         errors = 0

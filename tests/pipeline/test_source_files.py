@@ -84,6 +84,20 @@ def test_a_changed_size_goes_on_as_a_cut_with_its_own_camera(clips, opened):
     assert times == sorted(set(times))  # although the second recording's clock begins anew
 
 
+def test_a_video_whose_clock_stands_still_goes_on_by_how_long_each_frame_is_shown(tmp_path, opened):
+    file = tmp_path / "cut.mkv"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=12)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for i in range(5):
+            picture = av.VideoFrame.from_ndarray(np.full((120, 160, 3), 40 * i, np.uint8), format="rgb24")
+            for packet in stream.encode(picture):
+                packet.pts = packet.dts = 0
+                container.mux(packet)
+    times = [frame.time for frame in opened(file)]
+    assert np.diff(times) == pytest.approx(np.full(4, 1 / 12), abs=1e-3)
+
+
 def test_a_video_that_was_filmed_upright_comes_upright(clips, opened):
     file = clips.write(count=2)
     data = bytearray(file.read_bytes())
