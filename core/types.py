@@ -148,6 +148,39 @@ class Track:
     seen: bool = True
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """A frame and those of its tracks whose people are to be estimated."""
+
+    frame: Frame
+    tracks: Sequence[Track]
+
+
+class SourceState(StrEnum):
+    """What becomes of a source."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    """Frames arrive."""
+    STALLED = "stalled"
+    """Connected, and no frame for longer than there should be."""
+    RECONNECTING = "reconnecting"
+    ENDED = "ended"
+    FAILED = "failed"
+    """For good."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """What happened to a source, `at` so many Unix seconds, and the `reason` as one sentence where there is one."""
+
+    source: str
+    state: SourceState | str
+    """What a later release sends stays the text that it is."""
+    at: float
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """How far a part's numbers can be trusted: confidence in 0..1, and their origin.
