@@ -107,5 +107,7 @@ def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
     ours = {name for name in loaded if name.startswith("pymafx_live.")}
     assert ours == {
         "pymafx_live.pipeline",
-        *(f"pymafx_live.pipeline.{name}" for name in ("client", "errors", "types", "wire")),
+        "pymafx_live.pipeline.client",
+        "pymafx_live.core",
+        *(f"pymafx_live.core.{name}" for name in ("errors", "types", "wire")),
     }
