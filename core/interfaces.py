@@ -12,6 +12,10 @@ Progress = Callable[[str], None]
 """Is told each step of what takes long, as half a sentence."""
 
 
+Found = tuple[Floats, Floats]
+"""The people in one picture: boxes (N, 4) as x1, y1, x2, y2 in its pixels, and scores (N,) in 0..1."""
+
+
 def log_progress(step: str) -> None:
     """Tells the log `PROGRESS`, which the terminal shows, and which is no warning."""
     logging.getLogger(PROGRESS).info(step)
@@ -34,10 +38,10 @@ class Source(Protocol):
 
 
 class Detector(Protocol):
-    """Finds people in one image."""
+    """Finds people in pictures."""
 
-    def detect(self, image: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Boxes (N, 4) as x1, y1, x2, y2 in pixels of the (H, W, 3) BGR `image`, and scores (N,) in 0..1."""
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
+        """What is found in each of a batch of (H, W, 3) BGR images, whose sizes may differ."""
 
     def close(self) -> None: ...
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pymafx_live.core.boxes import iou
+from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import Floats, Origin, Person, Track, TrackState
 from pymafx_live.trackers.association import match
 
@@ -14,8 +15,6 @@ LEAST = 4
 """With fewer keypoints that are seen in two frames, nothing is said of how a person has moved."""
 SAME = 0.3
 """Overlap (IoU) from which a detection is taken for the track that was there."""
-Found = tuple[Floats, Floats]
-"""Boxes (N, 4) and scores (N,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +83,13 @@ def moved(box: Floats, before: Floats, now: Floats) -> Floats | None:
 
 def carried(person: Person) -> bool:
     """Whether the engine has seen a person in this frame, and says where."""
+    return person.state is not TrackState.ENDED and measured(person) and "keypoints" in person.extra
+
+
+def measured(person: Person) -> bool:
+    """Whether the engine has seen a person in this frame."""
     part = person.parts.get("transl")
-    alive = person.state is not TrackState.ENDED
-    return alive and part is not None and part.origin is Origin.MEASURED and "keypoints" in person.extra
+    return part is not None and part.origin is Origin.MEASURED
 
 
 def _edges(points: Floats) -> Floats:

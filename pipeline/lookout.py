@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from pymafx_live.core.boxes import iou
-from pymafx_live.core.interfaces import Detector
+from pymafx_live.core.interfaces import Detector, Found
 from pymafx_live.core.types import Frame, Person, Track, TrackState
-from pymafx_live.pipeline.following import Found, Whereabouts, carried
+from pymafx_live.pipeline.following import Whereabouts, carried, measured
 
 NEWCOMERS = 0.4
 """Seconds after which a newcomer has to be there at the latest."""
@@ -109,9 +109,10 @@ class Lookout:
         if self._begun is not None and self._begun.frame is frame:
             self._begun.then = whereabouts
         alive = [track for track in tracks if track.state is not TrackState.ENDED]
-        unseen = [p.id for p in people if p.state is not TrackState.ENDED and not carried(p)]
-        self._unseen = {key: self._unseen.get(key, frame.time) for key in unseen}
+        present = [p for p in people if p.state is not TrackState.ENDED]
+        self._unseen = {p.id: self._unseen.get(p.id, frame.time) for p in present if not measured(p)}
         missing = any(frame.time - since < PATIENCE for since in self._unseen.values())
+        missing |= any(measured(p) and not carried(p) for p in present)  # nothing but the detector says where they are
         if missing or unsettled(alive) or self._meetings.in_doubt(alive, frame.time):
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED
@@ -130,7 +131,7 @@ class Lookout:
             return self._now(frame)
         if pause < DELAY and begun is None and frame.time >= self._at + INTERVAL:
             self._at = frame.time
-            self._begun = _Begun(frame, self._worker.submit(self._detector.detect, frame.image))
+            self._begun = _Begun(frame, self._worker.submit(lambda: self._detector.detect([frame.image])[0]))
         return Detection(frame)
 
     def _now(self, frame: Frame) -> Detection:
@@ -187,5 +188,5 @@ def stand_back() -> None:
 
 def _looked(detector: Detector, frame: Frame) -> Detection:
     began = time.perf_counter()
-    found = detector.detect(frame.image)
+    (found,) = detector.detect([frame.image])
     return Detection(frame, found, time.perf_counter() - began)

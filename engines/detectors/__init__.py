@@ -26,6 +26,7 @@ def create_detector(
     threads: int = 0,
     runtime: str = "auto",
     pictures: Pictures | None = None,
+    batch: int = 1,
 ) -> YoloOnnx | UltralyticsYolo:
     """A detector of people, loaded and warm.
 
@@ -36,6 +37,7 @@ def create_detector(
     of two whose IoU exceeds `iou` the better is kept, and in the end the best `max_people`. `threads` are
     the `runtime`'s, 0 is one per core; the `ultralytics` package brings its own. `pictures` is what it shares with
     whoever else looks at the same frames, so that these go up to a GPU once; `ultralytics` brings them up itself.
+    `batch` is how many pictures are expected at once, one per camera.
 
     Raises `AssetError` when weights are missing or no YOLO, `UsageError` for a missing extra. What values make
     sense is said in `configs.schema.DetectorSettings`.
@@ -70,4 +72,5 @@ def create_detector(
         threads=threads,
         runtime=runtime,
         pictures=pictures,
+        batch=batch,
     )

@@ -44,42 +44,36 @@ def fit(image: tuple[int, int], size: tuple[int, int], stride: int | None) -> Fi
 
 
 class Letterbox:
-    """Turns pictures of one size into a network's input, in buffers that are made once; these lie on the processor."""
+    """Brings pictures of one size into rows of a network's input; the canvas is made once, on the processor."""
 
-    def __init__(
-        self,
-        image: tuple[int, int],
-        size: tuple[int, int],
-        stride: int | None,
-        batch: int = 1,
-        dtype: type[np.float16] | type[np.float32] = np.float32,
-    ) -> None:
+    def __init__(self, image: tuple[int, int], size: tuple[int, int], stride: int | None) -> None:
+        """For pictures of `image` (height, width); see `fit`."""
         self.fit = f = fit(image, size, stride)
-        self._canvas, self._tensor = self._buffers((f.height, f.width, 3), (batch, 3, f.height, f.width), dtype)
+        self._canvas = self._grey((f.height, f.width, 3))
         self._inner = self._canvas[f.top : f.top + f.inner_height, f.left : f.left + f.inner_width]
         self._offset = np.array([f.left, f.top] * 2, np.float32)
         self._limit = np.array([image[1], image[0]] * 2, np.float32)
 
-    def __call__(self, picture: Picture) -> Array:
-        """`picture` as row 0 of (batch, 3, h, w) RGB in 0..1, valid until the next call."""
+    def rows(self, count: int, dtype: type[np.floating]) -> Array:
+        """An empty input for so many pictures, (`count`, 3, h, w)."""
+        return np.zeros((count, 3, self.fit.height, self.fit.width), dtype)
+
+    def fill(self, row: Array, picture: Picture) -> None:
+        """Writes `picture` into a row (3, h, w) as RGB in 0..1."""
         picture.scale_into(self._inner)
-        self._fill()
-        return self._tensor
+        self._write(row)
 
     def to_image(self, boxes: Floats) -> Floats:
         """Boxes (N, 4), x1, y1, x2, y2 in pixels of the canvas, in pixels of the image and clipped to it."""
         inside: Floats = np.clip((boxes - self._offset) / np.float32(self.fit.scale), 0, self._limit)
         return inside
 
-    def _buffers(
-        self, canvas: tuple[int, ...], tensor: tuple[int, ...], dtype: type[np.floating]
-    ) -> tuple[Array, Array]:
-        """A grey canvas of bytes, and the network's input."""
+    def _grey(self, canvas: tuple[int, int, int]) -> Array:
         self._planes = [np.empty(canvas[:2], np.uint8) for _ in range(3)]
-        return np.full(canvas, GREY, np.uint8), np.zeros(tensor, dtype)
+        return np.full(canvas, GREY, np.uint8)
 
-    def _fill(self) -> None:
-        """Brings the canvas into the network's input."""
+    def _write(self, row: Array) -> None:
+        """Brings the canvas into a row of the network's input."""
         cv2.split(self._canvas, self._planes)
         for plane, channel in zip(self._planes, (2, 1, 0), strict=True):
-            np.multiply(plane, UNIT, out=self._tensor[0, channel], casting="same_kind")
+            np.multiply(plane, UNIT, out=row[channel], casting="same_kind")

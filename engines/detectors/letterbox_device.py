@@ -9,26 +9,17 @@ from torch import Tensor
 class DeviceLetterbox(Letterbox):
     """See `Letterbox`."""
 
-    def __init__(
-        self,
-        device: str,
-        image: tuple[int, int],
-        size: tuple[int, int],
-        stride: int | None,
-        batch: int = 1,
-        dtype: type[np.float16] | type[np.float32] = np.float32,
-    ) -> None:
+    def __init__(self, device: str, image: tuple[int, int], size: tuple[int, int], stride: int | None) -> None:
         self._device = device
-        super().__init__(image, size, stride, batch, dtype)
+        super().__init__(image, size, stride)
 
-    def _buffers(
-        self, canvas: tuple[int, ...], tensor: tuple[int, ...], dtype: type[np.floating]
-    ) -> tuple[Tensor, Tensor]:
+    def rows(self, count: int, dtype: type[np.floating]) -> Tensor:
+        """See `Letterbox.rows`."""
         kind = getattr(torch, np.dtype(dtype).name)
-        return (
-            torch.full(canvas, GREY, dtype=torch.uint8, device=self._device),
-            torch.zeros(tensor, dtype=kind, device=self._device),
-        )
+        return torch.zeros((count, 3, self.fit.height, self.fit.width), dtype=kind, device=self._device)
 
-    def _fill(self) -> None:
-        self._tensor[0].copy_(self._canvas.flip(2).permute(2, 0, 1).float().mul_(float(UNIT)))
+    def _grey(self, canvas: tuple[int, int, int]) -> Tensor:
+        return torch.full(canvas, GREY, dtype=torch.uint8, device=self._device)
+
+    def _write(self, row: Tensor) -> None:
+        row.copy_(self._canvas.flip(2).permute(2, 0, 1).float().mul_(float(UNIT)))

@@ -1,6 +1,7 @@
 """YOLO through the `ultralytics` package (AGPL-3.0): `.pt`, official names it downloads, and `.engine`."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.errors import AssetError, UsageError, first_line
+from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import Floats
 
 
@@ -18,18 +20,40 @@ class UltralyticsYolo:
         self._options: dict[str, Any] = {"conf": confidence, "iou": iou, "max_det": max_people}
         if size is not None:
             self._options["imgsz"] = size
+        self._any_batch = Path(weights).suffix not in (".onnx", ".engine")
         # The package logs to standard output, which is for results here.
         with redirect_stdout(sys.stderr):
             self._model, names = _load(weights, self._options)
         self._options["classes"] = [next((index for index, name in names.items() if name == "person"), 0)]
 
-    def detect(self, image: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Boxes (N, 4) x1, y1, x2, y2 in pixels of the (H, W, 3) BGR `image`, and scores (N,), best first."""
-        boxes = self._model.predict(image, verbose=False, **self._options)[0].boxes
-        return boxes.xyxy.cpu().numpy().astype(np.float32), boxes.conf.cpu().numpy().astype(np.float32)
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
+        """See `Detector.detect`: of each picture the boxes (N, 4), best first, and their scores (N,).
+
+        Pictures of one size are one batch, unless the network takes one at a time; the package would pad others to
+        the largest.
+        """
+        found: dict[int, Found] = {}
+        for members in self._batches([image.shape for image in images]):
+            results = self._model.predict([images[k] for k in members], verbose=False, **self._options)
+            for k, boxes in zip(members, (result.boxes for result in results), strict=True):
+                found[k] = _numpy(boxes.xyxy), _numpy(boxes.conf)
+        return [found[k] for k in range(len(images))]
+
+    def _batches(self, shapes: Sequence[tuple[int, ...]]) -> list[list[int]]:
+        """The indices of the pictures that are run at once: compiled networks have a batch of their own."""
+        if not self._any_batch:
+            return [[k] for k in range(len(shapes))]
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for k, shape in enumerate(shapes):
+            by_shape.setdefault(shape, []).append(k)
+        return list(by_shape.values())
 
     def close(self) -> None:
         """Nothing to do: the network's memory goes with the object."""
+
+
+def _numpy(tensor: Any) -> Floats:
+    return np.asarray(tensor.cpu().numpy(), np.float32)
 
 
 def _load(weights: str, options: dict[str, Any]) -> tuple[Any, dict[int, str]]:

@@ -31,11 +31,14 @@ EXPECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The tensor that goes in: `size` is (height, width); `stride` is None where the size is fixed."""
+    """The tensor that goes in: `batch` is None where any will do, `size` is (height, width).
+
+    `stride` is None where the size is fixed.
+    """
 
     name: str
     dtype: type[np.floating]
-    batch: int
+    batch: int | None
     size: tuple[int, int]
     stride: int | None
 
@@ -66,12 +69,12 @@ def read_input(path: Path, inputs: Mapping[str, TensorSpec], metadata: Mapping[s
                 f"{path} takes {width} x {height} pixels only, not {size}: "
                 "leave the detector's size out, or export the network with dynamic=True."
             )
-        return Input(name, DTYPES[tensor.dtype], batch or 1, (height, width), None)
+        return Input(name, DTYPES[tensor.dtype], batch, (height, width), None)
     stride = _literal(metadata, "stride", DEFAULT_STRIDE)
     side = size or max(_literal(metadata, "imgsz", [DEFAULT_SIZE]))
     if side % stride:
         raise UsageError(f"the detector's size is {side}, but must be a multiple of its stride, {stride}.")
-    return Input(name, DTYPES[tensor.dtype], batch or 1, (side, side), stride)
+    return Input(name, DTYPES[tensor.dtype], batch, (side, side), stride)
 
 
 def read_labels(path: Path, metadata: Mapping[str, str]) -> Labels:

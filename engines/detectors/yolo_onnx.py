@@ -1,10 +1,12 @@
 """YOLO on any runtime for ONNX files, for any network in Ultralytics' ONNX layout."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.errors import AssetError, NetworkError
+from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import Floats
 from pymafx_live.engines.detectors.letterbox import Letterbox
 from pymafx_live.engines.detectors.nms import suppress
@@ -22,14 +24,20 @@ from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 
 ROWS = 8
-"""The most rows that a network is expected to be exported with, where it does not say; one image is run at a time."""
+"""The most rows that a network is expected to be exported with, where it does not say."""
+SIZES = 16
+"""Picture sizes whose letterboxes are kept: each camera has one, photos have many."""
+
+
+_NOBODY: Found = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 class YoloOnnx:
     """Finds people with a YOLO network. It owns its buffers, so one thread at a time may use it.
 
-    A network of dynamic size is run on the smallest canvas that holds the image (640 x 384 for 1280 x 720). From a
-    GPU only boxes and their scores as people come down.
+    Pictures that share a canvas are one batch, of as many rows as the network has. A network of dynamic size is run on
+    the smallest canvas that holds the image (640 x 384 for 1280 x 720). From a GPU only boxes and their scores as
+    people come down.
     """
 
     def __init__(
@@ -43,10 +51,12 @@ class YoloOnnx:
         threads: int,
         runtime: str = "auto",
         pictures: Pictures | None = None,
+        batch: int = 1,
     ) -> None:
+        """`batch` pictures are given at once, where the network takes any number; see `create_detector`."""
         metadata = _metadata(path)
         rows = metadata.get("batch", "")
-        options = RunnerOptions(threads=threads, max_batch=int(rows) if rows.isdigit() else ROWS)
+        options = RunnerOptions(threads=threads, max_batch=max(int(rows) if rows.isdigit() else ROWS, batch))
         self._runner = open_runner(path, for_onnx(runtime), options)
         self._pictures = pictures or Pictures()
         self._lane = self._pictures.lane(self._runner.device)
@@ -54,53 +64,89 @@ class YoloOnnx:
         self._input = read_input(path, self._runner.inputs, metadata, size)
         self._labels = read_labels(path, metadata)
         self._confidence, self._iou, self._max_people = confidence, iou, max_people
-        self._image = self._input.size
-        self._letterbox = self._fit(self._image)
+        self._rows = self._input.batch or options.max_batch
+        self._letterboxes: dict[tuple[int, int], Letterbox] = {}
+        self._tensors: dict[tuple[int, int, int], Array] = {}
         self._end_to_end = is_end_to_end(path, self._try(path).shape, self._labels)
 
-    def detect(self, image: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Boxes (N, 4) x1, y1, x2, y2 in pixels of the (H, W, 3) BGR `image`, and scores (N,), best first."""
-        shape = image.shape[:2]
-        if shape != self._image:
-            self._image, self._letterbox = shape, self._fit(shape)
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
+        """See `Detector.detect`: of each picture the boxes (N, 4), best first, and their scores (N,)."""
+        found: list[Found] = [_NOBODY] * len(images)
+        batches: dict[tuple[int, int], list[int]] = {}
+        for k, image in enumerate(images):
+            fit = self._letterbox(image).fit
+            batches.setdefault((fit.height, fit.width), []).append(k)
+        for members in batches.values():
+            for start in range(0, len(members), self._rows):
+                which = members[start : start + self._rows]
+                for k, boxes in zip(which, self._detect([images[k] for k in which]), strict=True):
+                    found[k] = boxes
+        return found
+
+    def close(self) -> None:
+        """Gives back what the runtime holds."""
+        self._runner.close()
+
+    def _detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
+        """The people in pictures that share a canvas."""
         with self._lane:
-            output = as_numpy(self._of_people(self._look(image)[0]))
+            outputs = as_numpy(self._of_people(self._look(images)))
+        return [self._people(output, self._letterbox(image)) for image, output in zip(images, outputs, strict=False)]
+
+    def _people(self, output: Floats, letterbox: Letterbox) -> Found:
+        """The boxes and scores that one row of the network's output says."""
         if self._end_to_end:
             boxes, scores = from_detections(output, self._labels.person, self._confidence)
             kept = np.argsort(-scores, kind="stable")[: self._max_people]
         else:
             boxes, scores = from_anchors(output, self._confidence)
             kept = suppress(boxes, scores, self._iou, self._max_people)
-        boxes = self._letterbox.to_image(boxes[kept])
+        boxes = letterbox.to_image(boxes[kept])
         inside = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
         return boxes[inside], scores[kept][inside]
 
-    def close(self) -> None:
-        """Gives back what the runtime holds."""
-        self._runner.close()
+    def _letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
+        height, width = image.shape[:2]
+        if (height, width) not in self._letterboxes:
+            if len(self._letterboxes) >= SIZES:
+                self._letterboxes.clear()
+                self._tensors.clear()
+            self._letterboxes[height, width] = self._fit((height, width))
+        return self._letterboxes[height, width]
 
     def _fit(self, image: tuple[int, int]) -> Letterbox:
         device, wanted = self._runner.device, self._input
         if self._pictures.stay_on_host(device):
-            return Letterbox(image, wanted.size, wanted.stride, wanted.batch, wanted.dtype)
+            return Letterbox(image, wanted.size, wanted.stride)
         from pymafx_live.engines.detectors.letterbox_device import DeviceLetterbox
 
-        return DeviceLetterbox(device, image, wanted.size, wanted.stride, wanted.batch, wanted.dtype)
+        return DeviceLetterbox(device, image, wanted.size, wanted.stride)
 
-    def _look(self, image: NDArray[np.uint8]) -> Array:
+    def _look(self, images: Sequence[NDArray[np.uint8]]) -> Array:
         """The network's output where it lies; to be called, and the output used, in the lane."""
-        tensor = self._letterbox(self._pictures.on(image, self._runner.device))
+        tensor = self._tensor(self._letterbox(images[0]), len(images))
+        for row, image in zip(tensor, images, strict=False):
+            self._letterbox(image).fill(row, self._pictures.on(image, self._runner.device))
         return self._runner.run({self._input.name: tensor})[self._output]
 
-    def _of_people(self, output: Array) -> Array:
-        """Of an output (4 + classes, anchors) the rows (5, anchors) that count, or one of detections as it is."""
-        return output if self._end_to_end else output[[0, 1, 2, 3, 4 + self._labels.person]]
+    def _tensor(self, letterbox: Letterbox, count: int) -> Array:
+        """The input for `count` pictures; where the batch is fixed its last rows may hold what they held before."""
+        fit, rows = letterbox.fit, self._input.batch or count
+        key = rows, fit.height, fit.width
+        if key not in self._tensors:
+            self._tensors[key] = letterbox.rows(rows, self._input.dtype)
+        return self._tensors[key]
+
+    def _of_people(self, outputs: Array) -> Array:
+        """Of outputs (B, 4 + classes, anchors) the rows (B, 5, anchors) that count, or those of detections as they
+        are."""
+        return outputs if self._end_to_end else outputs[:, [0, 1, 2, 3, 4 + self._labels.person]]
 
     def _try(self, path: Path) -> Array:
         """The output for a black image, which also warms the network up."""
         try:
             with self._lane:
-                return self._look(np.zeros((*self._image, 3), np.uint8))
+                return self._look([np.zeros((*self._input.size, 3), np.uint8)])
         except NetworkError as error:
             raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
 

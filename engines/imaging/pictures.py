@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from pymafx_live.engines.imaging.uploads import Uploads
 
 
+FRAMES = 2
+"""Frames of a camera that stay on a GPU: the one that is estimated, and the next one, which is detected meanwhile."""
+
+
 class Pictures:
     """Frames as `Picture`s on the device of a network; one for a whole run, so that each frame goes up once.
 
     Detector and engine share it, also from different threads. A frame must not be written to once it was shown.
     """
 
-    def __init__(self, *, torch_on_cpu: bool = False) -> None:
+    def __init__(self, cameras: int = 1, *, torch_on_cpu: bool = False) -> None:
         """`torch_on_cpu` treats the processor as a GPU is treated: for testing without one."""
+        self._kept = FRAMES * cameras
         self._torch_on_cpu = torch_on_cpu
         self._uploads: dict[str, Uploads] = {}
         self._lock = Lock()
@@ -51,7 +56,7 @@ class Pictures:
 
         with self._lock:
             if device not in self._uploads:
-                self._uploads[device] = Uploads(device)
+                self._uploads[device] = Uploads(device, self._kept)
             return self._uploads[device]
 
 

@@ -12,9 +12,6 @@ from pymafx_live.core.arrays import Image
 from pymafx_live.engines.imaging.device import DevicePicture, as_planes
 from torch import Tensor
 
-KEPT = 2
-"""Frames that are kept: the one that is estimated, and the next one, which is detected meanwhile."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sent:
@@ -26,13 +23,13 @@ class _Sent:
 
 
 class Uploads:
-    """The last frames on one device. Threads may share it."""
+    """The last `kept` frames on one device. Threads may share it."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, kept: int) -> None:
         """`device` is a CUDA device, or `cpu`, where torch works on the processor as it would there."""
         self._device = torch.device(device)
         self._sender = None if self._device.type == "cpu" else PinnedSender(self._device)
-        self._kept: deque[_Sent] = deque(maxlen=KEPT)
+        self._kept: deque[_Sent] = deque(maxlen=kept)
         self._lock = Lock()
 
     def show(self, image: Image) -> DevicePicture:

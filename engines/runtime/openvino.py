@@ -20,8 +20,8 @@ SMALL = 2**20
 """Bytes of a file below which compiling takes no longer than looking for what was compiled before."""
 LARGE = 32 * 2**20
 """Bytes of a file from which on only single rows are compiled: a second copy of its weights would gain nothing."""
-FIXED_SIZES = 3
-"""Of a network that takes any picture size, so many sizes are compiled; the next ones share a dynamic one."""
+FIXED_SIZES = 8
+"""Of a network that takes any picture size, so many shapes are compiled; the next ones share a dynamic one."""
 Shapes = tuple[tuple[int, ...], ...]
 
 

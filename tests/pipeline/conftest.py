@@ -111,8 +111,11 @@ class GreenDetector:
     def __init__(self) -> None:
         self.calls = 0
 
-    def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.calls += 1
+    def detect(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        self.calls += len(images)
+        return [self._found(image) for image in images]
+
+    def _found(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         green = cv2.inRange(image, (0, 200, 0), (90, 255, 90))
         x, y, w, h = cv2.boundingRect(green)
         boxes = np.array([[x, y, x + w, y + h]] if w else [], np.float32).reshape(-1, 4)

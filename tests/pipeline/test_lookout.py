@@ -45,7 +45,8 @@ class World:
             image = np.frombuffer(np.float64(i / fps).tobytes(), np.uint8).reshape(1, 8, 1)
             yield Frame(image, "world", i, i / fps, 0.0, camera, cut=bool(cut and i == round(cut * fps)))
 
-    def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def detect(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        (image,) = images
         assert not self.inside, "the detector is one thread's at a time"
         self.inside.append(threading.current_thread().name)
         now = float(np.frombuffer(image.tobytes(), np.float64)[0])
@@ -53,7 +54,7 @@ class World:
         time.sleep(self.slow)
         found = [self.box(who, now) for who in self.people if self.place(who, now) and not self.hidden(who, now)]
         self.inside.clear()
-        return np.array(found, np.float32).reshape(-1, 4), np.full(len(found), 0.9, np.float32)
+        return [(np.array(found, np.float32).reshape(-1, 4), np.full(len(found), 0.9, np.float32))]
 
     def place(self, who: str, now: float) -> tuple[float, float] | None:
         return self.people[who](now)

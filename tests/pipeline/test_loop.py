@@ -38,8 +38,8 @@ def test_the_age_does_not_follow_a_clock_that_is_set(clips, opened, green_detect
 
 def test_an_empty_frame_has_a_result_too(clips, opened, box_engine):
     class Blind:
-        def detect(self, image):
-            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+        def detect(self, images):
+            return [(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))]
 
     made = run(opened(clips.write(count=3)), Blind(), box_engine)
     assert [result.people for result, _ in made] == [[], [], []]
@@ -83,7 +83,7 @@ def test_overlapping_the_stages_changes_nothing(clips, opened, green_detector, b
 @pytest.mark.parametrize("overlap", [False, True])
 def test_an_error_of_a_stage_reaches_the_caller(clips, opened, box_engine, overlap):
     class Broken:
-        def detect(self, image):
+        def detect(self, images):
             raise RuntimeError("no network")
 
     with pytest.raises(RuntimeError, match="no network"):

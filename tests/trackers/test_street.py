@@ -34,7 +34,7 @@ def test_people_keep_their_ids(step: int) -> None:
     for frame in range(FIRST, LATE + 1):
         assert clip.grab()
         if frame % step == 0:
-            at[frame] = tracker.update(*detector.detect(clip.retrieve()[1]), frame / FPS)
+            at[frame] = tracker.update(*detector.detect([clip.retrieve()[1]])[0], frame / FPS)
             ids |= {track.id for track in at[frame] if track.state is TrackState.TRACKED}
     before = [nearest(at[EARLY], early) for early, _ in SAME]
     after = [nearest(at[LATE], late) for _, late in SAME]

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pymafx_live.engines.runtime.tensorrt.runner import TensorRTRunner
 
 Sizes = Mapping[str, tuple[int, ...]]
-KEPT = 2
-"""Engines that are open at once: a camera has one size, and a detector is tried with another before it."""
+KEPT = 8
+"""Engines that are open at once: each camera has one size, and a detector is tried with another before it."""
 
 
 class AnySizeRunner:

@@ -35,10 +35,10 @@ class Oracle:
         self.stages: Mapping[str, float] = {}
         self.frame = -1
 
-    def detect(self, image: object) -> tuple[Floats, Floats]:
+    def detect(self, images: object) -> list[tuple[Floats, Floats]]:
         self.frame += 1
         boxes = np.stack([p.box for p in self.truths[self.frame].people])
-        return boxes, np.ones(len(boxes), np.float32)
+        return [(boxes, np.ones(len(boxes), np.float32))]
 
     def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
         first = 10 if self.frame < self.swap_at else 20

@@ -30,8 +30,8 @@ def test_ours_finds_what_ultralytics_finds(picture: str, size: int) -> None:
     if not path.is_file():
         pytest.skip(f"{path} is absent")
     image = cv2.imread(str(path))
-    ours, our_scores = create_detector(size=size).detect(image)
-    theirs, their_scores = create_detector(f"ultralytics:{demo_weights()}", size=size).detect(image)
+    ours, our_scores = create_detector(size=size).detect([image])[0]
+    theirs, their_scores = create_detector(f"ultralytics:{demo_weights()}", size=size).detect([image])[0]
     np.testing.assert_allclose(our_scores, their_scores, atol=1e-4)
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
@@ -45,7 +45,7 @@ def test_a_checkpoint_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
     YOLO("yolo11n.yaml").save(path)
     capfd.readouterr()
     detector = create_detector(str(path), size=320, confidence=0.0, max_people=5)
-    boxes, scores = detector.detect(np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8))
+    boxes, scores = detector.detect([np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)])[0]
     assert boxes.shape == (len(scores), 4)
     assert len(scores) <= 5
     assert boxes.dtype == scores.dtype == np.float32

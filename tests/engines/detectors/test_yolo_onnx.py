@@ -50,7 +50,27 @@ def test_every_layout_finds_the_boxes(
     blue = (width // 2, height // 4, width, height)
     green = (0, 3 * height // 4, width // 4, height)
     tolerance = 1.6 * max(width, height) / 180  # pixels of the network's input
-    check(detector.detect(picture(width, height, RED=red, BLUE=blue, GREEN=green)), red, blue, tolerance)
+    check(detector.detect([picture(width, height, RED=red, BLUE=blue, GREEN=green)])[0], red, blue, tolerance)
+
+
+@pytest.mark.parametrize("batch", [1, 2, "batch"])
+@pytest.mark.parametrize("end_to_end", [False, True], ids=["anchors", "end-to-end"])
+def test_a_batch_of_pictures_of_several_sizes_is_each_alone(tmp_path: Path, batch: int | str, end_to_end: bool) -> None:
+    path = colours.save(tmp_path / "y.onnx", batch=batch, end_to_end=end_to_end)
+    together, alone = create_detector(str(path), batch=4), create_detector(str(path))
+    shapes = [(640, 360), (360, 500), (640, 360), (1280, 720), (250, 141)]
+    pictures = [
+        picture(w, h, RED=(w // 10, h // (8 - k), w // 3, h // 2), BLUE=(w // 2, h // 4, w, h))
+        for k, (w, h) in enumerate(shapes)
+    ]
+    for _ in range(2):
+        found = together.detect(pictures)
+        assert len(found) == len(pictures) and together.detect([]) == []
+        for (boxes, scores), image in zip(found, pictures, strict=True):
+            ((expected, expected_scores),) = alone.detect([image])
+            assert len(boxes) == 2
+            np.testing.assert_array_equal(boxes, expected)
+            np.testing.assert_array_equal(scores, expected_scores)
 
 
 @pytest.fixture(scope="module")
@@ -78,28 +98,28 @@ def test_boxes_come_back_at_any_picture_size(
     red = (int(left * width), int(top * height), int((0.3 + right) * width), height)
     blue = (width // 2, 0, width, int((0.4 + top) * height))
     scale = max(width, height) / 320
-    check(detector.detect(picture(width, height, RED=red, BLUE=blue)), red, blue, 1.6 * scale + 0.5)
+    check(detector.detect([picture(width, height, RED=red, BLUE=blue)])[0], red, blue, 1.6 * scale + 0.5)
 
 
 def test_sizes_may_change_from_picture_to_picture(dynamic: Path) -> None:
     detector = create_detector(str(dynamic))
     for width, height in ((640, 480), (480, 640), (640, 480)):
         red, blue = (10, 10, 110, 210), (300, 50, 400, 300)
-        check(detector.detect(picture(width, height, RED=red, BLUE=blue)), red, blue, 3.5)
+        check(detector.detect([picture(width, height, RED=red, BLUE=blue)])[0], red, blue, 3.5)
 
 
 def test_a_picture_need_not_be_contiguous(dynamic: Path) -> None:
     red, blue = (10, 10, 110, 210), (300, 50, 400, 300)
     wide = np.zeros((480, 1280, 3), np.uint8)
     wide[:, ::2] = picture(640, 480, RED=red, BLUE=blue)
-    check(create_detector(str(dynamic)).detect(wide[:, ::2]), red, blue, 3.5)
+    check(create_detector(str(dynamic)).detect([wide[:, ::2]])[0], red, blue, 3.5)
 
 
 def test_thresholds(dynamic: Path) -> None:
     image = picture(320, 320, RED=(10, 10, 110, 210), BLUE=(200, 50, 300, 300))
 
     def scores(**options: float) -> list[float]:
-        found = create_detector(str(dynamic), **options).detect(image)[1]  # type: ignore[arg-type]
+        found = create_detector(str(dynamic), **options).detect([image])[0][1]  # type: ignore[arg-type]
         return [round(float(score), 2) for score in found]
 
     assert scores() == [0.9, 0.6]
@@ -110,14 +130,14 @@ def test_thresholds(dynamic: Path) -> None:
 
 
 def test_nobody_gives_empty_arrays(dynamic: Path) -> None:
-    boxes, scores = create_detector(str(dynamic), confidence=0.95).detect(picture(320, 200))
+    boxes, scores = create_detector(str(dynamic), confidence=0.95).detect([picture(320, 200)])[0]
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
 
 
 def test_without_names_class_0_is_a_person(tmp_path: Path) -> None:
     path = colours.save(tmp_path / "y.onnx", end_to_end=True, metadata={})
-    boxes, scores = create_detector(str(path), size=320).detect(picture(320, 320, GREEN=(10, 20, 110, 220)))
+    boxes, scores = create_detector(str(path), size=320).detect([picture(320, 320, GREEN=(10, 20, 110, 220))])[0]
     assert scores == pytest.approx([0.95])
     np.testing.assert_allclose(boxes, [(10, 20, 110, 220)], atol=1)
 
@@ -168,7 +188,7 @@ def test_what_is_a_yolo(
 ) -> None:
     path = str(constant_network(tmp_path / "n.onnx", inputs, outputs, **metadata))
     if people:
-        assert create_detector(path).detect(picture(50, 60))[0].shape == (0, 4)
+        assert create_detector(path).detect([picture(50, 60)])[0][0].shape == (0, 4)
     else:
         with pytest.raises(AssetError, match=r"n\.onnx is (not )?a YOLO.*") as told:
             create_detector(path)
@@ -225,7 +245,7 @@ def test_the_people_of_two_pictures(name: str, people: list[Box]) -> None:
     path = MEDIA / f"{name}.jpg"
     if not path.is_file():
         pytest.skip(f"{path} is absent")
-    boxes, scores = create_detector().detect(cv2.imread(str(path)))
+    boxes, scores = create_detector().detect([cv2.imread(str(path))])[0]
     assert len(boxes) == len(people)
     assert (scores > 0.5).all()
     for person in people:

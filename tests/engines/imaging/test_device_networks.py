@@ -75,17 +75,17 @@ def test_heatmaps_are_refined_where_they_lie() -> None:
 
 def test_boxes_are_the_hosts(clip: list[tuple[np.ndarray, Truth]], given: list[Any]) -> None:
     image = clip[0][0]
-    expected = create_detector(runtime="onnxruntime", threads=1).detect(image)
+    expected = create_detector(runtime="onnxruntime", threads=1).detect([image])[0]
     given.clear()
     pictures = Pictures(torch_on_cpu=True)
     detector = create_detector(runtime="onnxruntime", threads=1, pictures=pictures)
-    found = detector.detect(image)
+    found = detector.detect([image])[0]
     assert given and all(isinstance(array, torch.Tensor) for array in given)
     sure = expected[1] > 0.3
     assert sure.sum() == 1 == (found[1] > 0.3).sum()
     np.testing.assert_allclose(found[0][0], expected[0][0], atol=1.0)
     np.testing.assert_allclose(found[1][0], expected[1][0], atol=0.01)
-    detector.detect(image[:, ::2])  # another size: another canvas
+    detector.detect([image[:, ::2]])  # another size: another canvas
     assert given[-1].shape != given[0].shape
 
 

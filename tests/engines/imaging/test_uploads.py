@@ -72,7 +72,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
 
 @pytest.fixture
 def uploads(cuda: Cuda) -> Uploads:
-    made = Uploads("cpu")
+    made = Uploads("cpu", 2)
     made._sender = PinnedSender(torch.device("cpu"))
     return made
 

@@ -52,7 +52,7 @@ def look(engine: LandmarkEngine, detector: Detector, image: np.ndarray, number: 
     """The person whom the detector is surest of, and where its joints (55, 2) are in the picture."""
     height, width = image.shape[:2]
     camera = Lens().camera(width, height)
-    boxes, scores = detector.detect(image)
+    boxes, scores = detector.detect([image])[0]
     track = Track(1, TrackState.TRACKED, boxes[0], float(scores[0]))
     person = engine.estimate(Frame(image, "test", number, number / 30, 0.0, camera, cut=number == 0), [track])[0]
     joints, _ = BodyModel.embedded().joints(person.full_pose, person.transl, None, person.extra["bones"])
