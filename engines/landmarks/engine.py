@@ -44,7 +44,7 @@ class Memory:
 
 
 class LandmarkEngine:
-    """Body, hand and face landmarks for all people at once, then one compiled fit per person."""
+    """Body, hand and face landmarks for all people at once, then one fit for all of them."""
 
     name = "landmarks"
 
