@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys, number_or_word
+from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
 
 _KEYS = {key.flag: key for key in keys() if key.flag}
@@ -62,7 +63,7 @@ class _Program(click.Group):
 
 def _end(sentence: str, code: int) -> int:
     """Prints the one sentence that a run ends with, and returns its exit code."""
-    click.echo(f"pymafx-live: {sentence}", err=True)
+    click.echo(f"pymafx-live: {SECRETS.hide(sentence)}", err=True)
     return code
 
 
@@ -98,7 +99,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         run_in_terminal(settings)
     except Exception:
         if settings.run.verbose:
-            traceback.print_exc()
+            click.echo(SECRETS.hide(traceback.format_exc()), err=True)
         raise
 
 
