@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.errors import AssetError, UsageError, first_line
 from pymafx_live.core.types import Floats
+from pymafx_live.engines.runtime import telemetry
 
 
 class UltralyticsYolo:
@@ -35,6 +36,7 @@ class UltralyticsYolo:
 def _load(weights: str, options: dict[str, Any]) -> tuple[Any, dict[int, str]]:
     """An `ultralytics.YOLO` that has run once, and the names of its classes; raises UsageError and AssetError."""
     try:
+        telemetry.switch_off()
         from ultralytics import YOLO
     except ImportError as error:
         raise UsageError(
