@@ -41,6 +41,12 @@ def _parameter(key: Key) -> str:
 class _Program(click.Group):
     """Runs without a command, and ends with one sentence for every error."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does, with a hint where a source is given bare."""
+        if args and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"there is no command {args[0]!r}: a source is given as --source {args[0]}", ctx)
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         try:
@@ -84,6 +90,8 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
     Without a command it runs: frames from --source are detected, tracked, estimated and published.
     """
     if context.invoked_subcommand is not None:
+        if idle := [key.flag for key in _KEYS.values() if flags[_parameter(key)] is not None]:
+            raise click.UsageError(f"{', '.join(idle)} means nothing to {context.invoked_subcommand}: leave it out")
         return
     given: dict[str, dict[str, object]] = {}
     for key in _KEYS.values():

@@ -28,6 +28,7 @@ def open_source(settings: SourceSettings, lens: Lens, stop: Stop) -> Source:
 def _reader(settings: SourceSettings) -> Reader:
     """Imports only the module of the kind that is asked for: each brings a library of its own."""
     uri, name = _kept_elsewhere(settings.uri), settings.name
+    uri = str(Path(uri).expanduser()) if uri.startswith("~") else uri
     SECRETS.learn(uri)
     if uri.isdecimal() or re.match(r"/dev/video", uri):
         from pymafx_live.pipeline.sources.webcam import WebcamReader

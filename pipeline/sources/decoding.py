@@ -63,8 +63,11 @@ class Decoder:
         width = round(frame.width * aspect) if aspect else frame.width
         shown = self._reformatter.reformat(frame, width=width, format="bgr24")
         image = np.asarray(shown.to_ndarray(), np.uint8)
-        matrix = frame.side_data.get(Type.DISPLAYMATRIX)
-        return image if matrix is None else _placed(image, np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2])
+        try:
+            matrix = frame.side_data[Type.DISPLAYMATRIX]
+        except KeyError:
+            return image
+        return _placed(image, np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2])
 
     def _frames(self) -> Iterator[tuple[VideoFrame, float]]:
         """The frames, and for how many seconds each is shown."""

@@ -245,3 +245,15 @@ def test_no_password_leaves_the_process_not_even_in_a_traceback(command, tmp_pat
 @pytest.mark.parametrize("source", ["env:NOT_SET", "file:not-there.txt"])
 def test_an_address_that_is_kept_nowhere(command, source):
     assert_sentence(command("--source", source), EXIT_USAGE, source.partition(":")[2])
+
+
+def test_a_source_that_is_given_bare_gets_a_hint(command):
+    code, _, err = command("clip.mp4")
+    assert code == EXIT_USAGE
+    assert "--source clip.mp4" in err
+
+
+def test_a_flag_that_a_command_would_ignore_is_refused(command):
+    code, _, err = command("--bind", "tcp://127.0.0.1:5556", "listen")
+    assert code == EXIT_USAGE
+    assert "--bind means nothing to listen" in err
