@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -63,9 +64,9 @@ class Decoder:
         width = round(frame.width * aspect) if aspect else frame.width
         shown = self._reformatter.reformat(frame, width=width, format="bgr24")
         image = np.asarray(shown.to_ndarray(), np.uint8)
-        try:
-            matrix = frame.side_data[Type.DISPLAYMATRIX]
-        except KeyError:
+        side_data: Any = frame.side_data
+        matrix = side_data.get(Type.DISPLAYMATRIX)
+        if matrix is None:
             return image
         return _placed(image, np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2])
 
