@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pymafx_live.configs.schema import Section, Settings
+from pymafx_live.configs.strict_yaml import read_yaml
 
+CONTRARY = {"fov": "focal", "focal": "fov"}
+"""Keys of which one section can have one only."""
+LONGEST_SHOWN = 80
+"""Characters of a wrong value that a message repeats."""
 Overlay = Mapping[str, Mapping[str, object]]
 
 
@@ -25,19 +29,25 @@ def load(file: Path | None, flags: Overlay) -> Settings:
     """
     written = _read(file) if file else {}
     _check(written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
-    overlaid = {section: {**(written.get(section) or {}), **flags.get(section, {})} for section in {**written, **flags}}
+    overlaid = {s: _overlaid(written.get(s) or {}, flags.get(s, {})) for s in {**written, **flags}}
     return _check(overlaid, "the command line")
+
+
+def _overlaid(written: Mapping[str, Any], flags: Mapping[str, object]) -> dict[str, Any]:
+    """A section of the file with what the command line says: it wins, also over what would contradict it."""
+    silenced = {other for one, other in CONTRARY.items() if one in flags}
+    return {key: value for key, value in written.items() if key not in silenced} | dict(flags)
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file.expanduser())
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{file}{where} is not YAML: see docs/configuration.md for an example") from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{file} is not YAML as it is written here ({error}): see docs/configuration.md for an example"
+        ) from error
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -64,10 +74,16 @@ def _sentence(error: ErrorDetails) -> str:
         case "value_error":
             return f"{key}: {error['ctx']['error']}"
         case "model_type" | "dict_type":
-            return f"`{key}` must be a section with keys of its own, not {error['input']!r}"
+            return f"`{key}` must be a section with keys of its own, not {_shown(error['input'])}"
         case _:
             rule = error["msg"].replace("Input should", "it should")
-            return f"`{key}` cannot be {error['input']!r}: {rule}"
+            return f"`{key}` cannot be {_shown(error['input'])}: {rule}"
+
+
+def _shown(value: object) -> str:
+    """A value as a message has it: short."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _known_beside(path: list[str]) -> list[str]:

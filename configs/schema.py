@@ -27,7 +27,8 @@ class SourceSettings(Section):
 
     uri: str = setting(
         "0",
-        "webcam number or /dev/video path, video file, stream URL, image, folder, glob, or `demo`",
+        "webcam number or /dev/video path, video file, stream URL, image, folder, glob, or `demo`; "
+        "`env:NAME` and `file:PATH` hold one of these, for addresses with passwords",
         "--source",
         min_length=1,
     )

@@ -2,13 +2,14 @@
 
 import logging
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from pymafx_live.configs.strict_yaml import StrictLoader, read_yaml
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.types import Camera
 
@@ -77,9 +78,10 @@ def read_calibration(file: Path) -> Camera:
         width, height = int(content["image_width"]), int(content["image_height"])
         fx, skew, cx, _, fy, cy, *last = _numbers(content["camera_matrix"])
         distortion = tuple(_numbers(content.get("distortion_coefficients", [])))
-        if len(last) != 3 or min(width, height, fx, fy) <= 0 or skew != 0:
+        numbers = np.array([fx, fy, cx, cy, *distortion])
+        if len(last) != 3 or min(width, height, fx, fy) <= 0 or skew != 0 or not np.isfinite(numbers).all():
             raise ValueError("not a camera matrix")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise AssetError(
             f"the calibration {file} is not usable: it needs image_width, image_height and a 3 x 3 "
             "camera_matrix, as OpenCV's or ROS's calibration writes them"
@@ -87,7 +89,7 @@ def read_calibration(file: Path) -> Camera:
     return Camera(width, height, fx, fy, cx, cy, assumed=False, distortion=distortion)
 
 
-class _FileStorageLoader(yaml.SafeLoader):
+class _FileStorageLoader(StrictLoader):
     """Reads OpenCV's `!!opencv-matrix` as the mapping that it is."""
 
 
@@ -100,13 +102,11 @@ _FileStorageLoader.add_constructor("tag:yaml.org,2002:opencv-matrix", _matrix)
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
-        # OpenCV's first line, `%YAML:1.0`, is no YAML directive; the rest of its file is YAML.
-        content = yaml.load(re.sub(r"\A%YAML[^\n]*\n", "", text), _FileStorageLoader)
+        content = read_yaml(file, _FileStorageLoader, "%YAML")  # OpenCV's first line, `%YAML:1.0`, is no directive
     except OSError as error:
         raise AssetError(f"cannot read the calibration {file}: {error.strerror}; check --calibration") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AssetError(f"the calibration {file} is not YAML: give OpenCV's or ROS's calibration file") from error
+    except ValueError as error:
+        raise AssetError(f"the calibration {file} is not YAML ({error}): give OpenCV's or ROS's file") from error
     if not isinstance(content, dict):
         raise AssetError(f"the calibration {file} is empty: give OpenCV's or ROS's calibration file")
     return content

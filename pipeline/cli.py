@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys, number_or_word
+from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
 
 _KEYS = {key.flag: key for key in keys() if key.flag}
@@ -40,6 +41,12 @@ def _parameter(key: Key) -> str:
 class _Program(click.Group):
     """Runs without a command, and ends with one sentence for every error."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does, with a hint where a source is given bare."""
+        if args and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"there is no command {args[0]!r}: a source is given as --source {args[0]}", ctx)
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         try:
@@ -62,7 +69,7 @@ class _Program(click.Group):
 
 def _end(sentence: str, code: int) -> int:
     """Prints the one sentence that a run ends with, and returns its exit code."""
-    click.echo(f"pymafx-live: {sentence}", err=True)
+    click.echo(f"pymafx-live: {SECRETS.hide(sentence)}", err=True)
     return code
 
 
@@ -83,6 +90,8 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
     Without a command it runs: frames from --source are detected, tracked, estimated and published.
     """
     if context.invoked_subcommand is not None:
+        if idle := [key.flag for key in _KEYS.values() if flags[_parameter(key)] is not None]:
+            raise click.UsageError(f"{', '.join(idle)} means nothing to {context.invoked_subcommand}: leave it out")
         return
     given: dict[str, dict[str, object]] = {}
     for key in _KEYS.values():
@@ -98,7 +107,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         run_in_terminal(settings)
     except Exception:
         if settings.run.verbose:
-            traceback.print_exc()
+            click.echo(SECRETS.hide(traceback.format_exc()), err=True)
         raise
 
 

@@ -4,6 +4,7 @@ import logging
 import time
 
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.interfaces import PROGRESS
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.engines.runtime import choose
@@ -102,8 +103,13 @@ def _log_to(console: Console, level: int) -> None:
     """Sends our own log lines of that level above the progress bar, and what a long start is at, in any case."""
     logging.getLogger(PROGRESS).setLevel(logging.INFO)
     logger = logging.getLogger("pymafx_live")
-    logger.handlers = [
-        RichHandler(logging.NOTSET, console, show_time=False, show_level=False, show_path=False, markup=False)
-    ]
+    handler = RichHandler(logging.NOTSET, console, show_time=False, show_level=False, show_path=False, markup=False)
+    handler.addFilter(_without_secrets)
+    logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
+
+
+def _without_secrets(record: logging.LogRecord) -> bool:
+    record.msg, record.args = SECRETS.hide(record.getMessage()), ()
+    return True

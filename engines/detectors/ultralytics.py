@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pymafx_live.core.errors import AssetError, UsageError, first_line
 from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import Floats
+from pymafx_live.engines.runtime import telemetry
 
 
 class UltralyticsYolo:
@@ -59,6 +60,7 @@ def _numpy(tensor: Any) -> Floats:
 def _load(weights: str, options: dict[str, Any]) -> tuple[Any, dict[int, str]]:
     """An `ultralytics.YOLO` that has run once, and the names of its classes; raises UsageError and AssetError."""
     try:
+        telemetry.switch_off()
         from ultralytics import YOLO
     except ImportError as error:
         raise UsageError(

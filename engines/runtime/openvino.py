@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.files import network_folder
+from pymafx_live.engines.runtime import telemetry
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.validation import check_inputs
 
@@ -38,6 +39,7 @@ class OpenVinoRunner:
 
     def __init__(self, model: Path, options: RunnerOptions = DEFAULTS) -> None:
         """Compiles the network. Raises `NetworkError` when the file cannot be loaded or compiled."""
+        telemetry.switch_off()
         import openvino
 
         self._core, self._path, self._max_batch = openvino.Core(), model, options.max_batch

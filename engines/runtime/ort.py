@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from pymafx_live.core.errors import NetworkError, UsageError, first_line
+from pymafx_live.engines.runtime import telemetry
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.validation import check_inputs
+
+telemetry.switch_off()
+import onnxruntime as ort  # noqa: E402
 
 ERROR = 3
 """ONNX Runtime's level for messages, so that its warnings about a file do not reach the terminal."""

@@ -1,9 +1,11 @@
 """Sources of frames, chosen by what `--source` says. To add one, write a reader and give it a line here."""
 
+import os
 import re
 from pathlib import Path
 
 from pymafx_live.configs.schema import SourceSettings
+from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Source
 from pymafx_live.pipeline.camera import Lens
@@ -25,7 +27,9 @@ def open_source(settings: SourceSettings, lens: Lens, stop: Stop) -> Source:
 
 def _reader(settings: SourceSettings) -> Reader:
     """Imports only the module of the kind that is asked for: each brings a library of its own."""
-    uri, name = settings.uri, settings.name
+    uri, name = _kept_elsewhere(settings.uri), settings.name
+    uri = str(Path(uri).expanduser()) if uri.startswith("~") else uri
+    SECRETS.learn(uri)
     if uri.isdecimal() or re.match(r"/dev/video", uri):
         from pymafx_live.pipeline.sources.webcam import WebcamReader
 
@@ -45,6 +49,22 @@ def _reader(settings: SourceSettings) -> Reader:
     from pymafx_live.pipeline.sources.files import FileReader
 
     return FileReader(_file(uri), name or uri.rpartition("/")[2], realtime=settings.realtime)
+
+
+def _kept_elsewhere(uri: str) -> str:
+    """What `env:NAME` or `file:PATH` hold: an address with a password then stands in no list of processes."""
+    kind, colon, place = uri.partition(":")
+    if not colon or kind not in ("env", "file") or place.startswith("//"):
+        return uri
+    if kind == "env":
+        if place not in os.environ:
+            raise UsageError(f"the environment has no variable {place}: set it, or give another --source")
+        return os.environ[place].strip()
+    try:
+        return Path(place).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"no address can be read from {place} ({reason}): give the path of a text file") from error
 
 
 def _file(uri: str) -> Path:

@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -29,7 +32,7 @@ class Decoder:
         self._now = 0.0
         self._container = container
         self._name = name
-        self._stream: VideoStream = container.streams.video[0]
+        self._stream = _best(container)
         # Threads that decode several frames at once give them out late, and lose the good neighbours of a
         # damaged one.
         self._stream.thread_type = "SLICE"
@@ -56,9 +59,16 @@ class Decoder:
             yield self._upright(frame), self._now
 
     def _upright(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        image = np.asarray(self._reformatter.reformat(frame, format="bgr24").to_ndarray(), np.uint8)
-        quarters = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+        """The picture as a player shows it: of square pixels, turned and mirrored."""
+        aspect = self._stream.sample_aspect_ratio
+        width = round(frame.width * aspect) if aspect else frame.width
+        shown = self._reformatter.reformat(frame, width=width, format="bgr24")
+        image = np.asarray(shown.to_ndarray(), np.uint8)
+        side_data: Any = frame.side_data
+        matrix = side_data.get(Type.DISPLAYMATRIX)
+        if matrix is None:
+            return image
+        return _placed(image, np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2])
 
     def _frames(self) -> Iterator[tuple[VideoFrame, float]]:
         """The frames, and for how many seconds each is shown."""
@@ -96,3 +106,20 @@ class Decoder:
                 "%s: a frame after %.1f s is damaged and was left out; others like it are only counted",
                 self._name, self._now,
             )  # fmt: skip
+
+
+def _best(container: InputContainer) -> VideoStream:
+    """The largest video that is no cover picture, or else the first."""
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return max(films or container.streams.video[:1], key=lambda s: s.width * s.height)
+
+
+def _placed(image: NDArray[np.uint8], matrix: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """An image (H, W, 3) turned and mirrored as a display matrix's upper left (2, 2) says.
+
+    A row (x, y) times the matrix is where a pixel is shown; only quarter turns and mirrors are done.
+    """
+    (a, b), (c, d) = matrix.tolist()
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

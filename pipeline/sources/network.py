@@ -2,22 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import av
+from pymafx_live.core.addresses import escaped, masked
 from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.decoding import Decoder
 from pymafx_live.pipeline.sources.reader import Shot
 
 _PROBE = 1_000_000
 """Microseconds of video that FFmpeg looks at before it gives the first frame out."""
-
-
-def without_secrets(url: str) -> str:
-    """The URL without user, password and query, as it may be shown and sent."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
 
 
 class StreamReader:
@@ -29,16 +22,16 @@ class StreamReader:
     count = 0
 
     def __init__(self, url: str, name: str = "", *, timeout: float) -> None:
-        self.name = name or without_secrets(url)
+        self.name = name or masked(url)
         self.paced = False
         self.timeout = timeout
-        self._url = url
+        self._url = escaped(url)
         self._container: av.container.InputContainer | None = None
 
     def open(self) -> None:
         """Raises `SourceError` for a stream that refuses, does not answer in time, or carries no video."""
         options = {"analyzeduration": str(_PROBE)}
-        if self._url.lower().startswith("rtsp"):
+        if self._url.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         began = time.monotonic()
         try:

@@ -50,14 +50,26 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("camera: {fov: 60, focal: 500}", r"camera: fov and focal contradict each other: give one of them"),
         ('source: {name: "a\\0b"}', r"source\.name: must not contain a NUL character"),
         ("- detector", r"live\.yaml must hold sections such as `detector:`, not a list"),
-        ("detector: {size: 320", r"live\.yaml, line 1 is not YAML"),
-        ("a: 1\nb: [", r"live\.yaml, line 2 is not YAML"),
+        ("detector: {size: 320", r"live\.yaml is not YAML as it is written here \(line 1: "),
+        ("a: 1\nb: [", r"live\.yaml is not YAML as it is written here \(line 2: "),
+        ("run: {overlap: true}\nrun: {}", r"line 2: `run` is there twice"),
+        ("run: &r {overlap: true}\ndetector: *r", r"line 2: it has an alias"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]", r"line 2: it has an alias"),
+        ("[" * 5000 + "]" * 5000, r"line 1: it is nested too deeply"),
+        ("detector: {size: " + "x" * 100_000 + "}", r"`detector\.size` cannot be .{80,90}: "),
+        ("detector: {size: " + "9" * 100_000 + "}", r"it is no YAML"),
+        ("# " + "x" * 2**21, r"it is longer than 1048576 bytes"),
     ],
 )
 def test_a_configuration_that_cannot_be_used(tmp_path, text, sentence):
     with pytest.raises(ConfigError, match=sentence) as caught:
         load(written(tmp_path, text), {})
     assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_wins_over_what_would_contradict_it(tmp_path):
+    settings = load(written(tmp_path, "camera: {fov: 60}"), {"camera": {"focal": 500.0}})
+    assert (settings.camera.fov, settings.camera.focal) == (None, 500)
 
 
 def test_a_missing_configuration(tmp_path):

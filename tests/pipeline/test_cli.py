@@ -227,3 +227,33 @@ def test_a_stride_is_a_number_or_auto(command, monkeypatch, given, stride):
     monkeypatch.setattr(terminal, "run_in_terminal", asked.append)
     assert command("--stride", given)[0] == 0
     assert asked[0].detector.stride == stride
+
+
+@pytest.mark.parametrize("password", ["secret", "p@ss#wo[rd/x", "sec%20ret"])
+def test_no_password_leaves_the_process_not_even_in_a_traceback(command, tmp_path, monkeypatch, password):
+    monkeypatch.setenv("DOOR", f"rtsp://admin:{password}@127.0.0.1:1/live")
+    kept = tmp_path / "door.txt"
+    kept.write_text(f"rtsp://admin:{password}@127.0.0.1:1/live\n")
+    for source in (f"rtsp://admin:{password}@127.0.0.1:1/live", "env:DOOR", f"file:{kept}"):
+        code, out, err = command("--source", source, "-v")
+        assert code == EXIT_SOURCE
+        assert "rtsp://127.0.0.1:1/live refused the connection" in err
+        assert "Traceback" in err
+        assert password not in out + err
+
+
+@pytest.mark.parametrize("source", ["env:NOT_SET", "file:not-there.txt"])
+def test_an_address_that_is_kept_nowhere(command, source):
+    assert_sentence(command("--source", source), EXIT_USAGE, source.partition(":")[2])
+
+
+def test_a_source_that_is_given_bare_gets_a_hint(command):
+    code, _, err = command("clip.mp4")
+    assert code == EXIT_USAGE
+    assert "--source clip.mp4" in err
+
+
+def test_a_flag_that_a_command_would_ignore_is_refused(command):
+    code, _, err = command("--bind", "tcp://127.0.0.1:5556", "listen")
+    assert code == EXIT_USAGE
+    assert "--bind means nothing to listen" in err

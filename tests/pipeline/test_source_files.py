@@ -2,6 +2,7 @@ import logging
 import re
 import struct
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -98,17 +99,60 @@ def test_a_video_whose_clock_stands_still_goes_on_by_how_long_each_frame_is_show
     assert np.diff(times) == pytest.approx(np.full(4, 1 / 12), abs=1e-3)
 
 
-def test_a_video_that_was_filmed_upright_comes_upright(clips, opened):
+QUARTER = {
+    "filmed upright": ((0, 1, -1, 0), lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)),
+    "on its head": ((-1, 0, 0, -1), lambda image: cv2.rotate(image, cv2.ROTATE_180)),
+    "mirrored": ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+    "mirrored upside down": ((1, 0, 0, -1), lambda image: image[::-1]),
+    "turned and mirrored": ((0, 1, 1, 0), lambda image: image.swapaxes(0, 1)),
+}
+
+
+@pytest.mark.parametrize(("matrix", "shown"), QUARTER.values(), ids=QUARTER)
+def test_a_video_comes_as_a_player_shows_it(clips, opened, matrix, shown):
+    """The expected pictures are what QuickTime's format says of the matrix: a row (x, y) times it is where it goes."""
     file = clips.write(count=2)
     data = bytearray(file.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # the track's matrix: (a, b, u, c, d, v, x, y, w)
-    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 120 << 16, 0, 1 << 30)
+    a, b, c, d = (value << 16 for value in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     file.write_bytes(data)
-    frame = next(iter(opened(file)))
-    assert frame.image.shape == (160, 120, 3)
-    straight = clips.picture(0)
-    turned = cv2.rotate(straight, cv2.ROTATE_90_CLOCKWISE)  # what this matrix asks of a player
-    assert np.abs(frame.image.astype(int) - turned).mean() < 8
+    image = next(iter(opened(file))).image
+    expected = shown(clips.picture(0))
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).mean() < 8
+
+
+def encoded(stream, image: np.ndarray) -> list:
+    return [*stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")), *stream.encode()]
+
+
+def test_a_cover_picture_and_a_preview_are_not_the_film(clips, opened, tmp_path):
+    file = tmp_path / "clip.mp4"
+    with av.open(str(file), "w") as container:
+        for size, cover in (((80, 60), False), ((640, 480), True), ((160, 120), False)):
+            stream = container.add_stream("png" if cover else "mpeg4", rate=25)
+            (stream.width, stream.height), stream.pix_fmt = size, "rgb24" if cover else "yuv420p"
+            if cover:
+                stream.disposition = av.stream.Disposition.attached_pic
+        for stream in container.streams.video:
+            for packet in encoded(stream, clips.picture(1, (stream.width, stream.height))):
+                container.mux(packet)
+    assert [frame.image.shape for frame in opened(file)] == [(120, 160, 3)]
+
+
+def test_pixels_are_square_however_they_are_stored(clips, opened, tmp_path):
+    file = tmp_path / "clip.mp4"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 120, 120, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for packet in encoded(stream, cv2.resize(clips.picture(5), (120, 120))):
+            container.mux(packet)
+    (frame,) = opened(file)
+    assert frame.image.shape == (120, 160, 3)
+    assert np.abs(frame.image.astype(int) - clips.picture(5)).mean() < 10
+    assert frame.camera.fx == frame.camera.fy
 
 
 def test_close_ends_the_reading_of_a_long_file(clips, opened):

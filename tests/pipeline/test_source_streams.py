@@ -8,7 +8,6 @@ from threading import Event, Thread
 
 import pytest
 from pymafx_live.core.errors import SourceError
-from pymafx_live.pipeline.sources.network import without_secrets
 
 Serve = Callable[[socket.socket], None]
 
@@ -160,7 +159,6 @@ def test_closing_a_silent_stream_does_not_wait_for_it(clips, opened, serve):
 
 def test_passwords_are_never_shown(opened):
     url = "rtsp://admin:secret@127.0.0.1:1/live?token=secret"
-    assert without_secrets(url) == "rtsp://127.0.0.1:1/live"
     with pytest.raises(SourceError) as caught:
         opened(url)
     assert "secret" not in str(caught.value)
