@@ -24,12 +24,17 @@ _ERRORS_IN_A_ROW = 100
 class Decoder:
     """The images of a container's best video stream.
 
-    `lost` counts the frames that were damaged and left out.
+    `lost` counts the frames that were damaged and left out. With `strict`, after a damaged one nothing counts until a
+    clean key frame: a decoder conceals what a network has lost, and all frames that build upon it are as wrong. In a
+    file, where recordings are joined without care, only the damaged frames themselves are left out.
     """
 
-    def __init__(self, container: InputContainer, name: str) -> None:
+    def __init__(self, container: InputContainer, name: str, strict: bool = False) -> None:
         self.lost = 0
         self._now = 0.0
+        self._strict, self._clean = strict, True
+        self._size: tuple[int, int] | None = None
+        self._damaged: set[int | None] = set()  # the times of packets of which something is missing
         self._container = container
         self._name = name
         self._stream = _best(container)
@@ -73,19 +78,35 @@ class Decoder:
     def _frames(self) -> Iterator[tuple[VideoFrame, float]]:
         """The frames, and for how many seconds each is shown."""
         length = 1 / float(self._stream.average_rate or 25)
+        before = False
         for packet in self._packets():
             if packet.duration and packet.time_base:
                 length = float(packet.duration * packet.time_base)
+            if packet.is_corrupt or before:  # what is missing between two packets is told with the first
+                self._damaged.add(packet.pts)
+            before = packet.is_corrupt
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
+                self._clean = False
                 self._lose()
                 continue
             for frame in frames:
-                if frame.is_corrupt:
-                    self._lose()
-                else:
+                if self._good(frame):
                     yield frame, length
+                else:
+                    self._lose()
+
+    def _good(self, frame: VideoFrame) -> bool:
+        """Whether nothing of a frame is made up. A new size, which bit errors invent too, needs a clean key frame."""
+        size = frame.width, frame.height
+        damaged = frame.is_corrupt or (self._strict and frame.pts in self._damaged)
+        if damaged or (self._strict and size != self._size and not frame.key_frame):
+            self._clean = False
+        elif frame.key_frame or not self._strict:
+            self._clean, self._size = True, size
+            self._damaged.clear()
+        return self._clean
 
     def _packets(self) -> "Iterator[Packet[VideoStream]]":
         errors = 0

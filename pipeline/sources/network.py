@@ -40,7 +40,7 @@ class StreamReader:
             raise SourceError(self._why_not(error, time.monotonic() - began)) from error
         if not self._container.streams.video:
             raise SourceError(f"{self.name} carries no video: check the address")
-        self._decoder = Decoder(self._container, self.name)
+        self._decoder = Decoder(self._container, self.name, strict=True)
         self.paced = bool(self._container.duration)
 
     def shots(self) -> Iterator[Shot]:

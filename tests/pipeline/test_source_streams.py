@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Event, Thread
 
+import numpy as np
 import pytest
 from pymafx_live.core.errors import SourceError
 
@@ -60,6 +61,25 @@ def test_a_tcp_stream_gives_its_frames_and_ends_with_its_sender(clips, opened, s
     assert all(frame.captured_at <= time.time() for frame in frames)
     times = [frame.time for frame in frames]
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize("lost", range(8, 40, 4))
+def test_what_a_network_has_lost_is_not_made_up(clips, opened, serve, lost):
+    """Seven packets of the transport stream are missing; FFmpeg would fill them in, and all frames that build on it."""
+    data = clips.write("clip.ts", count=40, size=(640, 480)).read_bytes()
+    chunk = 7 * 188
+    data = data[: lost * chunk] + data[(lost + 1) * chunk :]
+
+    def send(connection: socket.socket) -> None:
+        for start in range(0, len(data), 8 * chunk):
+            connection.sendall(data[start : start + 8 * chunk])
+            time.sleep(0.02)
+
+    frames = list(opened(f"tcp://{serve(send)}"))
+    for frame in frames:
+        truth = clips.picture(clips.number(frame.image), (640, 480))
+        assert np.abs(frame.image.astype(int) - truth).mean() < 8, frame.sequence
+    assert len(frames) > 5
 
 
 def test_a_slow_loop_sees_the_newest_frame_of_a_stream(clips, opened, serve):
