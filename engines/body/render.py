@@ -20,7 +20,7 @@ NEAR = 0.1
 FAR_OUT = 1e9
 """Pixels. What is projected further away, or is not a number, is not drawn."""
 
-TRIANGLES, PIXELS = 1 << 12, 1 << 15
+TRIANGLES, PIXELS = 1 << 12, 1 << 13
 """How many are done at once: so small are the arrays that the C library need not give them back to the system."""
 
 Reals = NDArray[np.float64]
@@ -97,10 +97,9 @@ def rasterise(
     Triangles (`faces` (F, 3)) that face away, or have a vertex that cannot be drawn, are left out.
     """
     points = screen.astype(np.float64).T
-    corners = _facing(points, faces, depth.shape)
-    for k in range(0, corners.shape[1], TRIANGLES):
-        some = corners[:, k : k + TRIANGLES]
-        _fill(points.take(some, 1), 255.0 * light.take(some).astype(np.float64), shades, depth, layer)
+    for k in range(0, len(faces), TRIANGLES):
+        corners = _facing(points, faces[k : k + TRIANGLES], depth.shape)
+        _fill(points.take(corners, 1), 255.0 * light.take(corners).astype(np.float64), shades, depth, layer)
 
 
 def _fill(corners: Reals, light: Reals, shades: NDArray[np.uint32], depth: Floats, layer: NDArray[np.uint32]) -> None:
