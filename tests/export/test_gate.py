@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_a_good_folder_passes(graphs: Any, assets_dir: Path) -> None:
         assert " ok " in line
 
 
-HAND = Path(__file__).parents[2] / "engines" / "data" / "hand_recrop.onnx"
+HAND = Path(str(resources.files("pymafx_live.engines.data") / "hand_recrop.onnx"))
 ON = ("--runtime", "onnxruntime")
 """So that no progress of a compiling runtime stands between."""
 
