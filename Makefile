@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check format types clean test-lowest
+.PHONY: install demo test test-all check format types clean test-lowest
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# With what is slow; with the extras that are installed in $(VENV). `.ci/run` installs them.
+test-all: install
+	$(BIN)/python -m pytest -m '' -rs --durations=15
 
 check: install types
 	$(BIN)/ruff check .

@@ -34,11 +34,11 @@ def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions)
     Batches are no larger than `options.max_batch`. Raises `AssetError` for a path without graphs, `NetworkError` for
     one that the runtime cannot run or that has other names.
     """
+    paths = _graphs_at(path)
+    need_export()
     from pymafx_live.engines.pymafx.graphs.export import reference_runners
     from pymafx_live.engines.pymafx.graphs.parity import check
 
-    paths = _graphs_at(path)
-    need_export()
     precisions = {known_precision(said_by(file).get("precision", "fp32")) for file in paths.values()}
     precision = "mixed" if "mixed" in precisions else "fp32"
     reference = reference_runners(assets)

@@ -1,3 +1,19 @@
 """What tests of several folders share."""
 
+from importlib.util import find_spec
+
+import pytest
+
 pytest_plugins = ["support.pymafx_assets"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--need", nargs="+", default=[], metavar="MODULE", help="end where one of these cannot be imported"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests of an extra skip where it is not installed; who means to run them says so, and hears of it."""
+    if missing := [name for name in config.getoption("--need") if find_spec(name) is None]:
+        raise pytest.UsageError(f"not installed, though needed: {', '.join(missing)}")

@@ -5,9 +5,9 @@ need no texture. The numbers are measured on the embedded body's mesh.
 """
 
 import numpy as np
-from numba import njit
+from pymafx_live.bench.mannequin.compiled import compiled
+from pymafx_live.bench.mannequin.raster import barycentric
 from pymafx_live.core.types import Floats
-from pymafx_live.engines.body.raster import barycentric
 
 SKIN, SHIRT, TROUSERS, SHOES, SOLE, BELT, HAIR, LIPS, EYE, IRIS, PUPIL, LASH, JACKET, COVER, FRAME, THING = range(16)
 MATERIALS = 16
@@ -28,7 +28,7 @@ WORN = 10.0
 """The y from which on points are no place of the body, but of what is worn on it: material m is at WORN + m + 1/2."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _face(x, y):  # type: ignore[no-untyped-def]
     """The material of the front of the head at |x|, y."""
     across, above = (x - 0.0330) / 0.0130, (y - 0.4376) / 0.0062
@@ -49,7 +49,7 @@ def _face(x, y):  # type: ignore[no-untyped-def]
     return SKIN
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _bearded(x, y, z, beard):  # type: ignore[no-untyped-def]
     """Whether a beard grows at |x|, y, z of the head: chin and jaw up to the ears, and the upper lip."""
     if x > 0.080 or z < 0.015 or y < 0.305:
@@ -59,7 +59,7 @@ def _bearded(x, y, z, beard):  # type: ignore[no-untyped-def]
     return y < jaw or lip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def material(x, y, z, cut):  # type: ignore[no-untyped-def]
     """The material at a point (x, y, z) of the rest body, by the garments' borders `cut` (CUTS,)."""
     if y > WORN:
@@ -107,7 +107,7 @@ def folds(rest: Floats) -> Floats:
     return np.asarray(1 + 0.07 * waves, np.float32)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _pattern(x, y, z, kind, fold, cut):  # type: ignore[no-untyped-def]
     """The brightness of a material at a point: folds and patterns of cloth, strands of hair."""
     if kind in (SHIRT, TROUSERS) and (cut[PATTERN] == CHECKS or kind == TROUSERS):
@@ -123,7 +123,7 @@ def _pattern(x, y, z, kind, fold, cut):  # type: ignore[no-untyped-def]
     return 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _motif(x, y, z, pattern, size):  # type: ignore[no-untyped-def]
     """The brightness of a printed or woven pattern, -1 to 1."""
     u, v = (x / size) % 1.0, (y / size) % 1.0
@@ -139,7 +139,7 @@ def _motif(x, y, z, pattern, size):  # type: ignore[no-untyped-def]
     return np.sin(70.0 * x + 9.0 * np.sin(50.0 * y)) if inside else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def paint(index, x_offset, y_offset, scale, screen, faces, rest, fold, light, palettes, cuts, warmth, layer):  # type: ignore[no-untyped-def]
     """Colour every visible pixel of P dressed people: `layer` (h, w, 4) becomes opaque BGRA.
 

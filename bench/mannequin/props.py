@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+from pymafx_live.bench.mannequin.compiled import compiled
+from pymafx_live.bench.mannequin.raster import View
 from pymafx_live.core.types import Camera, Floats
-from pymafx_live.engines.body.render import View
 
 PAINT, WOOD, CLOTH, KEYS = range(4)
 """What a block is made of."""
@@ -69,7 +69,7 @@ def hide(seen: View, furniture: Floats) -> int:
     return int(_hide(seen.index, seen.depth, furniture, y * seen.scale, x * seen.scale))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _hide(index, depth, furniture, top, left):  # type: ignore[no-untyped-def]
     hidden = 0
     for row in range(index.shape[0]):
@@ -81,7 +81,7 @@ def _hide(index, depth, furniture, top, left):  # type: ignore[no-untyped-def]
     return hidden
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _draw(corners, colours, kinds, rotation, origin, fx, fy, cx, cy, scale, lamp, warmth, layer, depth, top):  # type: ignore[no-untyped-def]
     """One ray per pixel against all blocks (slab test, Kay & Kajiya 1986); the nearest one is shaded."""
     ray = np.empty(3)
@@ -120,7 +120,7 @@ def _draw(corners, colours, kinds, rotation, origin, fx, fy, cx, cy, scale, lamp
             layer[row, column, 3] = 255
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _texture(x, y, z, axis, kind):  # type: ignore[no-untyped-def]
     """The brightness of a surface at a point: the grain of wood, the weave of cloth, the keys of a keyboard."""
     if kind == WOOD:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pymafx_live.bench.mannequin import lens, stage
+from pymafx_live.bench.mannequin import lens, raster, stage
 from pymafx_live.bench.mannequin.acting import Act, Performance
 from pymafx_live.bench.mannequin.build import Build, Cast, average_build, random_build
 from pymafx_live.bench.mannequin.looks import dress_up
@@ -24,8 +24,8 @@ from pymafx_live.bench.mannequin.wardrobe import Outfit, dress, wear
 from pymafx_live.bench.mannequin.worn import equip
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.types import Floats
-from pymafx_live.engines.body import raster, render
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.body.render import blend, normals
 
 Image = NDArray[np.uint8]
 
@@ -161,7 +161,7 @@ def _shoot_varied(
     if act.props:
         lit = [replace(block, colour=block.colour * light.people) for block in act.props]
         furniture = build_set(lit, setup.camera, setup.rotation, setup.position, light.lamp, ANTIALIAS)
-        raster.blend(scenery, _halved(furniture.layer))
+        blend(scenery, _halved(furniture.layer))
     bodies, places = equip([a.body for a in actors], [a.outfit.worn for a in actors])
     actors = [
         replace(a, body=b, outfit=replace(a.outfit, palette=a.outfit.palette * np.float32(light.people)))
@@ -197,7 +197,7 @@ def _take(shoot: _Shoot, i: int, fps: float) -> tuple[Image, Truth]:
     for plane in shoot.planes:
         cast_shadow(image, vertices, body, setup, shoot.lamp[0], plane)
     depth = None if shoot.furniture is None else shoot.furniture.depth
-    seen = render.view(vertices, body.faces, setup.camera, ANTIALIAS)
+    seen = raster.view(vertices, body.faces, setup.camera, ANTIALIAS)
     hidden = 0 if depth is None else hide(seen, depth)
     if seen.index.size:
         layer = np.zeros((*seen.index.shape, 4), np.uint8)
@@ -209,13 +209,13 @@ def _take(shoot: _Shoot, i: int, fps: float) -> tuple[Image, Truth]:
             body.faces,
             shoot.places,
             folds(shoot.places),
-            render.normals(vertices, body.faces) @ np.stack([key, sky, VIEWER], 1),
+            normals(vertices, body.faces) @ np.stack([key, sky, VIEWER], 1),
             np.stack([actor.outfit.palette for actor in actors]),
             np.stack([actor.outfit.cut for actor in actors]),
             shoot.lamp[1],
             layer,
         )
-        raster.blend(seen.window(image), _halved(layer))
+        blend(seen.window(image), _halved(layer))
     people = people_of(body, actors, vertices, seen, hidden, depth, setup.camera, i)
     return image, Truth(i / fps, setup.camera, people)
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.bench.mannequin import raster
 from pymafx_live.bench.mannequin.props import Block, Set
 from pymafx_live.bench.mannequin.room import rays_of
 from pymafx_live.bench.mannequin.stage import Setup
 from pymafx_live.core.types import Floats
-from pymafx_live.engines.body import raster, render
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.body.render import blend
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +39,7 @@ def cast_shadow(
     if plane.height > 0:
         flat[height < 0] = 0.0  # what is below casts nothing
     both = np.concatenate([body.faces, body.faces[:, ::-1]])
-    seen = render.view(flat.astype(np.float32), both, setup.camera)
+    seen = raster.view(flat.astype(np.float32), both, setup.camera)
     if seen.index.size == 0:
         return
     soft = 12  # pixels of penumbra
@@ -49,10 +50,10 @@ def cast_shadow(
     top, left = max(soft - y, 0), max(soft - x, 0)
     layer = layer[top : top + height - max(y - soft, 0), left : left + width - max(x - soft, 0)]
     row, column = max(y - soft, 0), max(x - soft, 0)
+    h, w = layer.shape[:2]
     if plane.where is not None:
-        h, w = layer.shape[:2]
         layer[..., 3] *= plane.where[row : row + h, column : column + w]
-    raster.blend(image[row:, column:], layer)
+    blend(image[row : row + h, column : column + w], layer)
 
 
 def planes(blocks: Sequence[Block], furniture: Set | None, setup: Setup, behind: float) -> list[Plane]:

@@ -3,12 +3,12 @@
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+from pymafx_live.bench.mannequin.compiled import compiled
+from pymafx_live.bench.mannequin.raster import View
 from pymafx_live.core.skeleton import JOINT_NAMES
 from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.body.render import View
 
 RADIUS, FINGER_RADIUS = 0.02, 0.006
 """Metres about a joint that are looked at; more than half of them must be free."""
@@ -52,7 +52,7 @@ def _followers() -> NDArray[np.int64]:
     return np.where([any(word in name for word in ("hip", "shoulder")) for name in JOINT_NAMES], 0, _limbs())
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _look(joints, index, depth, left, top, scale, furniture, parts, limb, radii, fx, fy, cx, cy, width, height, seen):  # type: ignore[no-untyped-def]
     """Look at 5 x 5 points about each joint."""
     count = len(parts)

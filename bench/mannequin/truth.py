@@ -6,11 +6,11 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.bench.mannequin import raster
 from pymafx_live.bench.mannequin.build import Build
 from pymafx_live.bench.mannequin.props import hide
 from pymafx_live.bench.mannequin.sight import seen_joints
 from pymafx_live.core.types import Camera, Floats
-from pymafx_live.engines.body import render
 from pymafx_live.engines.body.model import BodyModel
 
 
@@ -59,7 +59,7 @@ def people_of(
     body: BodyModel,
     posed: Sequence[Posed],
     vertices: Floats,
-    seen: render.View,
+    seen: raster.View,
     hidden: int,
     furniture: Floats | None,
     camera: Camera,
@@ -106,12 +106,12 @@ def _unhidden(
     """The share (P,) of each silhouette that nobody else and nothing hides; boxes (4,) around what furniture leaves."""
     whole, boxes = [], []
     for person in vertices:
-        alone = render.view(person[None], body.faces, camera)
+        alone = raster.view(person[None], body.faces, camera)
         whole.append((alone.index >= 0).sum())
         if near is not None:
             hide(alone, near)
         boxes.append(_box(alone))
-    together = render.view(vertices, body.faces, camera)
+    together = raster.view(vertices, body.faces, camera)
     if near is not None:
         hide(together, near)
     owner = together.index[together.index >= 0] // len(body.faces)
@@ -119,7 +119,7 @@ def _unhidden(
     return np.asarray(shown), boxes
 
 
-def _box(view: render.View) -> Floats:
+def _box(view: raster.View) -> Floats:
     """The box (4,) around what a view shows, in pixels of the image; zeros around nothing."""
     rows, columns = (np.flatnonzero((view.index >= 0).any(axis)) for axis in (1, 0))
     if len(rows) == 0:

@@ -38,7 +38,7 @@ class Skeleton:
         (parent -> joint) to the rest skeleton's, `bones[:, 0]` the overall size of the flesh.
         """
         pose, transl, bones = _inputs(pose, transl, bones)
-        return _pose_joints(pose, transl, self.rest(betas, len(pose)), bones)
+        return skinning.forward_kinematics(to_matrices(pose), transl, self.rest(betas, len(pose)), bones)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -91,19 +91,13 @@ class BodyModel(Skeleton):
         transl: ArrayLike,
         betas: ArrayLike | None = None,
         bones: ArrayLike | None = None,
-        out: Floats | None = None,
     ) -> Floats:
-        """Vertices (P, V, 3) for the arguments of `joints`, written into `out` where it is given."""
+        """Vertices (P, V, 3) for the arguments of `joints`."""
         pose, transl, bones = _inputs(pose, transl, bones)
         rest = self.rest(betas, len(pose))
-        positions, rotations = _pose_joints(pose, transl, rest, bones)
-        maps = np.empty((len(pose), 55, 3, 4), np.float32)
-        skinning.flesh_maps(rest, bones, positions, rotations, maps)
-        if out is None:
-            out = np.empty((len(pose), *self.v_template.shape), np.float32)
-        template = self._template(betas, pose)
-        skinning.skin(template, self.skin_joints, self.skin_weights, maps, out)
-        return out
+        positions, rotations = skinning.forward_kinematics(to_matrices(pose), transl, rest, bones)
+        maps = skinning.flesh_maps(rest, bones, positions, rotations)
+        return skinning.skin(self._template(betas, pose), self.skin_joints, self.skin_weights, maps)
 
     def _template(self, betas: ArrayLike | None, pose: Floats) -> Floats:
         """The unposed vertices of each person, (P, V, 3), or (1, V, 3) where all share them."""
@@ -123,13 +117,6 @@ def _inputs(pose: ArrayLike, transl: ArrayLike, bones: ArrayLike | None) -> tupl
     if bones is None:
         return pose, transl, np.ones((len(pose), 55), np.float32)
     return pose, transl, np.ascontiguousarray(bones, np.float32).reshape(len(pose), 55)
-
-
-def _pose_joints(pose: Floats, transl: Floats, rest: Floats, bones: Floats) -> tuple[Floats, Floats]:
-    positions = np.empty((len(pose), 55, 3), np.float32)
-    rotations = np.empty((len(pose), 55, 3, 3), np.float32)
-    skinning.forward_kinematics(to_matrices(pose), transl, rest, bones, positions, rotations)
-    return positions, rotations
 
 
 def _offsets(betas: ArrayLike, directions: Floats) -> Floats:

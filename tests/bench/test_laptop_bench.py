@@ -97,6 +97,7 @@ def test_a_configuration_is_one_of_the_pipelines(stride: str) -> None:
     assert str(load(None, Configuration("onnxruntime", stride, 1).settings).detector.stride) == stride
 
 
+@pytest.mark.slow
 def test_a_whole_run(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     arguments = ["--clip", clip, "--runtime", "onnxruntime", "--stride", "auto", "--rounds", 1, "--json", output]

@@ -80,6 +80,7 @@ def test_names_of_runtimes() -> None:
         runtime_names("openvino,tflite")
 
 
+@pytest.mark.slow
 def test_a_whole_run(tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     arguments = ["--runtime", "onnxruntime", "--people", "1", "--repeats", "1", "--threads", "1", "--json", str(output)]

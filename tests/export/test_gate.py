@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from pymafx_live.core.errors import EXIT_ASSET, EXIT_OK, EXIT_USAGE
 
 pytest.importorskip("onnx")
+
+from pymafx_live.pipeline.cli import main
 
 PROGRAM = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()", "export"]
 
@@ -29,7 +32,7 @@ def test_a_good_folder_passes(graphs: Any, assets_dir: Path) -> None:
         assert " ok " in line
 
 
-HAND = Path(__file__).parents[2] / "engines" / "data" / "hand_recrop.onnx"
+HAND = Path(str(resources.files("pymafx_live.engines.data") / "hand_recrop.onnx"))
 ON = ("--runtime", "onnxruntime")
 """So that no progress of a compiling runtime stands between."""
 
@@ -54,12 +57,19 @@ def test_a_spoiled_file_fails(spoiled: Path, assets_dir: Path) -> None:
     ],
 )
 def test_wrong_use_is_one_sentence(
-    arguments: tuple[str, ...], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = export(*arguments)
-    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
-    assert said in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main.main(["export", *arguments], prog_name="pymafx-live")
+    err = capsys.readouterr().err
+    assert (ended.value.code, err.count("\n")) == (code, 1), err
+    assert said in err
 
 
 def test_a_folder_of_no_graphs_and_assets_that_are_not_there(assets_dir: Path, tmp_path: Path) -> None:

@@ -47,14 +47,14 @@ def oracle() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def assets_dir() -> Path:
-    """A complete synthetic folder, named after the code that makes it; 1.5 GB, made once."""
+    """A complete synthetic folder, named after the code that makes and reads it; 1.5 GB, made once."""
     pytest.importorskip("torch")
     pytest.importorskip("safetensors")
     from pymafx_live.engines.pymafx.files import assets
 
     code = Path(package.__file__).parent / "files"
     digest = hashlib.sha256()
-    for path in sorted([*code.glob("synthetic_*.py"), code / "checkpoint.py"]):
+    for path in sorted(code.glob("*.py")):
         digest.update(path.read_bytes())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymafx-live"
     folder = cache / f"synthetic-{digest.hexdigest()[:12]}"
@@ -85,14 +85,13 @@ def own_assets(assets_dir: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def prepared_dir(assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The synthetic folder, prepared by the code under test."""
+def prepared_dir(assets_dir: Path) -> Path:
+    """The synthetic folder, prepared by the code under test: once, as the folder is."""
     from pymafx_live.engines.pymafx.files import assets
 
-    folder = linked(assets_dir, tmp_path_factory.mktemp("prepared") / "assets")
-    assert assets.prepare(folder) == []
-    yield folder
-    shutil.rmtree(folder)
+    if not (assets_dir / "pymafx-live-bundle").exists():
+        assert assets.prepare(assets_dir) == []
+    return assets_dir
 
 
 @pytest.fixture(scope="session")
@@ -134,32 +133,15 @@ graph_files(Path(sys.argv[1]), sys.argv[2], print)
 
 
 @pytest.fixture(scope="session")
-def exports(assets_dir: Path) -> dict[str, list[str]]:
-    """What processes said that asked for the graphs at the same time, two of them for the same; kept by the bundle."""
+def graphs(prepared_dir: Path) -> dict[str, dict[str, Path]]:
+    """The files by precision and name: exported by processes whose memory ends with them; kept by the bundle."""
     for needed in ("safetensors", "onnx", "onnxscript"):
         pytest.importorskip(needed)
-    if not (assets_dir / "pymafx-live-bundle").exists():
-        from pymafx_live.engines.pymafx.files import assets
-
-        assets.prepare(assets_dir)
-    asked = ("fp32", "fp32", "mixed")
-    calls = [
-        subprocess.Popen([sys.executable, "-c", EXPORT, str(assets_dir), p], stdout=subprocess.PIPE, text=True)
-        for p in asked
-    ]
-    said: dict[str, list[str]] = {}
-    for precision, call in zip(asked, calls, strict=True):
-        said.setdefault(precision, []).append(call.communicate()[0])
-        assert call.returncode == 0
-    return said
-
-
-@pytest.fixture(scope="session")
-def graphs(assets_dir: Path, exports: Any) -> dict[str, dict[str, Path]]:
-    """The files by precision and name."""
     from pymafx_live.engines.pymafx.graphs.open import graph_files
 
-    return {precision: graph_files(assets_dir, precision, print) for precision in ("fp32", "mixed")}
+    for precision in ("fp32", "mixed"):
+        subprocess.run([sys.executable, "-c", EXPORT, str(prepared_dir), precision], check=True)
+    return {precision: graph_files(prepared_dir, precision, print) for precision in ("fp32", "mixed")}
 
 
 @pytest.fixture(scope="session")

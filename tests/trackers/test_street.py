@@ -1,4 +1,4 @@
-"""The demo detector and the default tracker on seven seconds of a real street."""
+"""The demo detector and the default tracker on seven seconds of a real street, of the Debian package opencv-doc."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pymafx_live.core.types import Track, TrackState
 from pymafx_live.engines.detectors import create_detector
 from pymafx_live.trackers import create_tracker
 
-CLIP = Path(__file__).resolve().parents[2].parent / "shared" / "media" / "vtest.avi"
+CLIP = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 FPS = 10
 FIRST, EARLY, LATE = 180, 200, 250
 # Who is who was told by eye: the middles of five people in frames EARLY and LATE. Two stand and talk, one walks
@@ -23,7 +23,8 @@ SAME = [
 ]
 
 
-@pytest.mark.skipif(not CLIP.is_file(), reason=f"{CLIP} is absent")
+@pytest.mark.slow
+@pytest.mark.skipif(not CLIP.is_file(), reason="the Debian package opencv-doc is not installed")
 @pytest.mark.parametrize("step", [2, 5])
 def test_people_keep_their_ids(step: int) -> None:
     detector, tracker = create_detector(), create_tracker()

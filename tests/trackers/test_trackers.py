@@ -226,7 +226,7 @@ def test_memory_is_bounded_and_ids_are_never_used_twice(tracker: Own) -> None:
     before: set[int] = set()
     highest = 0
     sizes = []
-    for frame in range(10_000):
+    for frame in range(2_000):
         # One who stays, and up to five who are seen once and never again.
         boxes, scores = people(box(9000), *(box(x) for x in rng.uniform(0, 5000, rng.integers(0, 6))))
         tracks = tracker.update(boxes, scores, frame / 30)
@@ -235,8 +235,8 @@ def test_memory_is_bounded_and_ids_are_never_used_twice(tracker: Own) -> None:
         assert all(fresh > highest for fresh in ids - before)
         before, highest = ids, max(highest, *ids)
         sizes.append(held(tracker))
-    assert highest > 10_000
-    assert max(sizes[5_000:]) <= 2 * max(sizes[:1_000])
+    assert highest > 2_000
+    assert max(sizes[1_000:]) <= 2 * max(sizes[:500])
 
 
 def test_wrong_names_and_options_are_told() -> None:

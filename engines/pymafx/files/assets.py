@@ -96,10 +96,11 @@ def check(folder: Path | str) -> list[Finding]:
     folder = Path(folder)
     if not folder.is_dir():
         raise AssetError(f"{folder} is not a folder; give the one that holds the PyMAF-X files.")
-    return [_check_file(folder, file) for file in FILES]
+    return [check_file(folder, file) for file in FILES]
 
 
-def _check_file(folder: Path, file: AssetFile) -> Finding:
+def check_file(folder: Path, file: AssetFile) -> Finding:
+    """Looks at one file of the folder, as `check` does."""
     path = folder / file.path
     if file.read is None:
         found = "there" if path.exists() else "not there"

@@ -40,6 +40,7 @@ def test_a_clip_is_rendered_once_with_its_truth_beside_it(cache: Path) -> None:
             assert (mine.id, mine.visible) == (theirs.id, theirs.visible)
 
 
+@pytest.mark.slow
 def test_a_webcam_clip_has_its_own_size_and_says_which_joints_are_seen(cache: Path) -> None:
     sizes = set()
     for seed in (0, 1):
@@ -54,6 +55,7 @@ def test_a_webcam_clip_has_its_own_size_and_says_which_joints_are_seen(cache: Pa
     assert (640, 480) in sizes
 
 
+@pytest.mark.slow
 def test_different_arguments_are_different_files(cache: Path) -> None:
     paths = {
         clips.cached_clip("hands", 1, 3, 10.0),

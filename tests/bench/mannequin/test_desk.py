@@ -35,6 +35,7 @@ def skin_of(act: Act, joints: list[int], every: int = 3) -> NDArray[np.float32]:
     return part.vertices(person.pose[::every], person.path[::every])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESKS)
 @pytest.mark.parametrize(("seed", "proportions"), [(0, False), (3, True)])
 def test_neither_arms_nor_trunk_go_through_the_furniture(name: str, seed: int, proportions: bool) -> None:
@@ -87,6 +88,7 @@ def test_a_hand_at_the_face_touches_it_and_is_not_in_it(seed: int) -> None:
     assert min(gaps) < 0.012
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2, 3, 5, 7])
 def test_hands_that_come_together_touch_and_are_not_in_each_other(seed: int) -> None:
     """Palm on palm, counting, clasped, counting, crossing."""

@@ -205,6 +205,7 @@ def test_the_whole_pipeline_is_evaluated_and_reported(
     assert len(list(pictures.glob("front-7-*.png"))) == 2
 
 
+@pytest.mark.slow
 def test_detecting_as_often_as_needed_loses_nobody_whom_every_frame_keeps(tmp_path: Path) -> None:
     """Two people cross: the real detector, tracker and engine."""
     clip = cached_clip("crossing", 1, 38, 12.5, background="plain")

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from pymafx_live.bench.mannequin import raster
 from pymafx_live.bench.mannequin.build import average_build
 from pymafx_live.bench.mannequin.props import Block, build_set, hide
 from pymafx_live.bench.mannequin.shadows import Plane, cast_shadow, planes
 from pymafx_live.bench.mannequin.stage import Setup
 from pymafx_live.bench.mannequin.truth import people_of
 from pymafx_live.core.types import Camera
-from pymafx_live.engines.body import render
 from pymafx_live.engines.body.model import BodyModel
 from scipy.spatial.transform import Rotation
 
@@ -49,11 +49,11 @@ class Posed:
 
 def test_what_furniture_hides_is_neither_in_the_box_nor_visible() -> None:
     pose, transl, vertices = person(3.0)
-    whole = render.view(vertices, BODY.faces, CAMERA, 2)
+    whole = raster.view(vertices, BODY.faces, CAMERA, 2)
     (free,) = people_of(BODY, [Posed(pose, transl)], vertices, whole, 0, None, CAMERA, 0)
     counter = np.zeros((240, 320), np.float32)
     counter[130:] = 1 / 2.0
-    seen = render.view(vertices, BODY.faces, CAMERA, 2)
+    seen = raster.view(vertices, BODY.faces, CAMERA, 2)
     below = (seen.index[130 - 2 * seen.corner[1] :] >= 0).sum()
     hidden = hide(seen, counter)
     assert hidden == below > 1000
@@ -63,7 +63,7 @@ def test_what_furniture_hides_is_neither_in_the_box_nor_visible() -> None:
     assert free.box[3] > 90 and behind.box[3] == pytest.approx(64.5, abs=0.6)
     np.testing.assert_allclose(behind.box[:3], free.box[:3], atol=1.5)
     assert free.seen.all() and behind.seen[15] and not behind.seen[[4, 5, 7, 8]].any()
-    assert hide(render.view(vertices, BODY.faces, CAMERA, 2), counter / 2) == 0, "a wall behind hides nobody"
+    assert hide(raster.view(vertices, BODY.faces, CAMERA, 2), counter / 2) == 0, "a wall behind hides nobody"
 
 
 def test_a_shadow_falls_on_the_plane_where_it_is_seen_and_nowhere_else() -> None:

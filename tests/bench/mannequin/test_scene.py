@@ -114,6 +114,7 @@ def blocked(eye: NDArray[np.float64], point: NDArray[np.float64], blocks: Sequen
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "seed"), [("desk", 4), ("furniture", 2), ("furniture", 6), ("waist", 0)])
 def test_a_joint_is_seen_where_nothing_stands_between_it_and_the_camera(name: str, seed: int) -> None:
     _, truth = next(iter(render_clip(name, seed, 12)))
@@ -190,6 +191,7 @@ def test_clothes_cover_what_they_should() -> None:
     np.testing.assert_allclose(push[chest], 0.008, atol=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MOTIONS if name not in ("demo", *ALIKE)])
 def test_the_person_detector_finds_the_people(name: str) -> None:
     try:

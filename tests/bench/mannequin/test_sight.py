@@ -2,11 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.bench.mannequin import raster
 from pymafx_live.bench.mannequin.anatomy import Figure
 from pymafx_live.bench.mannequin.sight import seen_joints
 from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from pymafx_live.core.types import Camera
-from pymafx_live.engines.body import render
 from pymafx_live.engines.body.model import BodyModel
 from scipy.spatial.transform import Rotation
 
@@ -32,7 +32,7 @@ def look(*people: tuple[float, tuple[float, float, float]], furniture: float = 0
     if furniture:
         wall = np.zeros((960, 1280), np.float32)
         wall[:, left * 2 :] = 1 / furniture
-    return seen_joints(joints, render.view(vertices, BODY.faces, CAMERA, 2), wall, BODY, CAMERA)
+    return seen_joints(joints, raster.view(vertices, BODY.faces, CAMERA, 2), wall, BODY, CAMERA)
 
 
 def test_a_whole_person_is_seen_whole_and_one_who_is_cut_is_not() -> None:

@@ -131,13 +131,6 @@ def test_many_people_at_once_are_each_alone_and_threads_do_not_meet(body: BodyMo
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-6)
 
 
-def test_out_is_filled_and_returned(body: BodyModel) -> None:
-    pose, transl, _, _ = random_people(5, 2)
-    out = np.empty((2, 10475, 3), np.float32)
-    assert body.vertices(pose, transl, out=out) is out
-    np.testing.assert_array_equal(out, body.vertices(pose, transl))
-
-
 def test_sparse_weights_lose_nothing() -> None:
     rng = np.random.default_rng(0)
     dense = np.where(rng.random((200, 55)) < 0.1, rng.random((200, 55)), 0).astype(np.float32)

@@ -10,7 +10,7 @@ from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 
-MEDIA = Path(__file__).resolve().parents[3].parent / "shared" / "media"
+PEOPLE = Path(__file__).resolve().parents[2] / "data"
 INSTALLED = find_spec("ultralytics") is not None
 needs_package = pytest.mark.skipif(not INSTALLED, reason="the extra `ultralytics` is not installed")
 
@@ -23,13 +23,10 @@ def test_a_missing_extra_is_named_with_its_licence(weights: str) -> None:
 
 
 @needs_package
-@pytest.mark.parametrize("picture", ["bus", "zidane"])
+@pytest.mark.parametrize("picture", ["astronaut", "hopper"])
 @pytest.mark.parametrize("size", [640, 320])
 def test_ours_finds_what_ultralytics_finds(picture: str, size: int) -> None:
-    path = MEDIA / f"{picture}.jpg"
-    if not path.is_file():
-        pytest.skip(f"{path} is absent")
-    image = cv2.imread(str(path))
+    image = cv2.imread(str(PEOPLE / f"{picture}.jpg"))
     ours, our_scores = create_detector(size=size).detect([image])[0]
     theirs, their_scores = create_detector(f"ultralytics:{demo_weights()}", size=size).detect([image])[0]
     np.testing.assert_allclose(our_scores, their_scores, atol=1e-4)

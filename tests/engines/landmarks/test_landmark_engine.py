@@ -1,9 +1,7 @@
 """The embedded engine on rendered people whose truth is known, and on real pictures where they are at hand."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
@@ -12,7 +10,6 @@ from pymafx_live.core.types import PARTS, SHAPES, Camera, Frame, Origin, Person,
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 
-MEDIA = Path(__file__).resolve().parents[4] / "shared" / "media"
 FPS = 25.0
 
 
@@ -116,41 +113,6 @@ def test_an_ended_track_comes_once_and_is_forgotten(
 def test_nobody(engine: LandmarkEngine) -> None:
     camera = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
     assert engine.estimate(frame_of(np.zeros((240, 320, 3), np.uint8), camera, 0), []) == []
-
-
-def estimate_picture(engine: LandmarkEngine, name: str, boxes: list[list[float]]) -> list[Person]:
-    path = MEDIA / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not beside this checkout (../shared/media)")
-    image = cv2.imread(str(path))
-    height, width = image.shape[:2]
-    f = width / 2 / np.tan(np.radians(30))
-    camera = Camera(width, height, f, f, (width - 1) / 2, (height - 1) / 2)
-    tracks = [track_of(np.array(box), i) for i, box in enumerate(boxes)]
-    return engine.estimate(frame_of(image, camera, 0), tracks)
-
-
-def test_a_half_visible_neighbour_does_not_snap_onto_the_man_beside_him(engine: LandmarkEngine) -> None:
-    """bus.jpg: the person cut by the left edge is no second body on the man next to him."""
-    boxes = [[48, 398, 243, 904], [223, 405, 345, 860], [0, 550, 66, 872]]
-    first, second, edge = estimate_picture(engine, "bus.jpg", boxes)
-    assert first.parts["torso"].origin is second.parts["torso"].origin is Origin.MEASURED
-    if edge.parts["torso"].origin is Origin.MEASURED:
-        assert edge.pelvis[0] / edge.pelvis[2] < first.pelvis[0] / first.pelvis[2] - 0.1
-    for person, box in ((first, boxes[0]), (second, boxes[1])):
-        u = 404.5 + person.pelvis[0] / person.pelvis[2] * 810 / 2 / np.tan(np.radians(30))
-        assert box[0] < u < box[2]
-
-
-def test_the_pointing_hand_is_not_the_other_mans(engine: LandmarkEngine) -> None:
-    """zidane.jpg: the left hand that points belongs to the man in front, not to the right arm behind it."""
-    behind, front = estimate_picture(engine, "zidane.jpg", [[748, 42, 1148, 712], [148, 203, 1125, 715]])
-    assert behind.parts["right_hand"].origin is Origin.DEFAULT
-    assert behind.parts["left_hand"].origin is Origin.DEFAULT
-    # Hips outside the picture: a body that is not seen is not thrown forward.
-    pelvis_up = cv2.Rodrigues(behind.global_orient.astype(np.float64))[0][:, 1]
-    assert np.degrees(np.arccos(-pelvis_up[1])) < 30
-    assert front.parts["left_leg"].origin is Origin.DEFAULT
 
 
 def test_a_held_person_moves_with_the_box(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:

@@ -1,5 +1,6 @@
 """Where the crops are cut: landmarks to boxes, the mesh against rendered truth, and rtmlib's own network class."""
 
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,6 @@ def test_parts_without_points_have_no_boxes() -> None:
 @pytest.fixture(scope="module")
 def scene() -> tuple[Frame, Track, Person, View]:
     """A rendered performer: the frame, its track, the true person, and what the landmark networks see of it."""
-    pytest.importorskip("numba")
     image, truth = next(iter(render_clip("front", 1, 1, 25.0)))
     true = truth.people[0]
     frame = Frame(image, "rendered", 0, 0.0, 0.0, truth.camera)
@@ -219,7 +219,7 @@ def test_rtmlib_is_given_no_other_network(tmp_path: Path) -> None:
     pytest.importorskip("rtmlib", reason="the extra rtmlib is not installed")
     from pymafx_live.engines.pymafx.rtmlib_views import RtmlibViews
 
-    other = Path(__file__).parents[3] / "engines/data/hand_recrop.onnx"
+    other = Path(str(resources.files("pymafx_live.engines.data") / "hand_recrop.onnx"))
     with pytest.raises(AssetError, match="no whole-body network"):
         RtmlibViews(other)
     with pytest.raises(AssetError, match="there is no file"):

@@ -25,7 +25,7 @@ NEEDED = [f.path for f in assets.FILES if f.without == assets.NOTHING]
 
 
 def finding(folder: Path, path: str) -> assets.Finding:
-    return next(f for f in assets.check(folder) if f.path == path)
+    return assets.check_file(folder, next(f for f in assets.FILES if f.path == path))
 
 
 def spoil(folder: Path, path: str, content: bytes) -> None:

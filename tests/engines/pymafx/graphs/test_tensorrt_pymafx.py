@@ -7,6 +7,8 @@ from pymafx_live.engines.pymafx.graphs.open import graph_files
 from pymafx_live.engines.runtime.tensorrt.builder import Plan, build
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, load
 
+pytestmark = pytest.mark.slow
+
 trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 is not installed")
 pytest.importorskip("torch")
 pytest.importorskip("onnx")

@@ -11,6 +11,8 @@ pytest.importorskip("torch")
 if find_spec("torch_tensorrt") is None:
     pytest.skip("torch-tensorrt is not installed", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 # The library asks for a GPU when it is imported; for a dry run it is told of one.
 DRY_RUN = """
 import sys, torch

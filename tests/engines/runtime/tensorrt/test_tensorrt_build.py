@@ -12,6 +12,8 @@ from pymafx_live.engines.runtime.tensorrt.builder import Plan, UnsizedError, bat
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, load
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger
 
+pytestmark = pytest.mark.slow
+
 trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 is not installed")
 pytest.importorskip("onnx")
 pytest.importorskip("filelock")
