@@ -12,7 +12,8 @@ from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
-from pymafx_live.pipeline.loop import Stride, results
+from pymafx_live.pipeline.lane import Stride
+from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.stats import StatsFile
 from pymafx_live.pipeline.selection import Selection

@@ -293,12 +293,12 @@ def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame
 ):
     """The engine of this test says where it sees people, as the real ones do."""
 
-    def estimate(frame, tracks, plain=box_engine.estimate):
+    def people(frame, tracks, plain=box_engine.people):
         where = [{"keypoints": np.tile([*t.box[:2], 1], (33, 1)).astype(np.float32)} for t in tracks]
         parts = {"transl": Part(1.0, Origin.MEASURED)}
         return [replace(p, parts=parts, extra=e) for p, e in zip(plain(frame, tracks), where, strict=True)]
 
-    box_engine.estimate = estimate
+    box_engine.people = people
     settings = Settings(
         source=SourceSettings(uri=str(clips.write(count=40)), realtime=realtime),
         output=OutputSettings(bind=""),
