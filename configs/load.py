@@ -3,14 +3,14 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pymafx_live.configs.schema import Section, Settings
+from pymafx_live.configs.schema import Settings
 
-Overlay = Mapping[str, Mapping[str, object]]
+Overlay = Mapping[str, Mapping[str, object] | list[dict[str, object]]]
 
 
 class ConfigError(ValueError):
@@ -25,8 +25,15 @@ def load(file: Path | None, flags: Overlay) -> Settings:
     """
     written = _read(file) if file else {}
     _check(written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
-    overlaid = {section: {**(written.get(section) or {}), **flags.get(section, {})} for section in {**written, **flags}}
+    overlaid = {section: _over(written.get(section), flags.get(section)) for section in {**written, **flags}}
     return _check(overlaid, "the command line")
+
+
+def _over(written: Any, flags: Any) -> Any:
+    """A section with the command line's keys over the file's; a list, such as `sources`, replaces another."""
+    if isinstance(flags, list) or flags is None:
+        return written if flags is None else flags
+    return {**(written or {}), **flags}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -71,7 +78,9 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _known_beside(path: list[str]) -> list[str]:
-    model: type[Section] = Settings
+    model: Any = Settings
     for step in path[:-1]:
-        model = model.model_fields[step].annotation  # type: ignore[assignment]
+        if not step.isdecimal():  # of a list
+            model = model.model_fields[step].annotation
+            model = next((kind for kind in get_args(model) if kind is not type(None)), model)
     return list(model.model_fields)
