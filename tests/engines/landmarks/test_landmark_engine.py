@@ -118,6 +118,56 @@ def test_an_ended_track_comes_once_and_is_forgotten(
     assert not engine._memory
 
 
+def test_a_track_that_a_call_does_not_mention_is_not_over(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+) -> None:
+    image, truth = clip[0]
+    box = truth.people[0].box
+    seen = estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])[0]
+    estimate(engine, frame_of(image, truth.camera, 1), [])
+    grey = np.full_like(image, 90)
+    held = estimate(engine, frame_of(grey, truth.camera, 2), [track_of(box)])[0]
+    assert held.parts["torso"].origin is Origin.HELD
+    np.testing.assert_array_equal(held.full_pose, seen.full_pose)
+    engine.forget("elsewhere", [1])
+    assert estimate(engine, frame_of(grey, truth.camera, 3), [track_of(box)])[0].parts["torso"].origin is Origin.HELD
+    engine.forget("test", [1])
+    gone = estimate(engine, frame_of(grey, truth.camera, 4), [track_of(box)])[0]
+    assert gone.parts["torso"].origin is Origin.DEFAULT
+
+
+def test_who_was_not_estimated_for_long_is_found_where_they_are_now(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+) -> None:
+    image, truth = clip[0]
+    box, shift = truth.people[0].box, 300
+    estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])
+    moved = np.roll(image, shift, axis=1)
+    later = estimate(engine, frame_of(moved, truth.camera, 100), [track_of(box + np.array([shift, 0, shift, 0]))])[0]
+    assert later.parts["torso"].origin is Origin.MEASURED
+    expected = truth.people[0].joints[0, 0] + shift / truth.camera.fx * truth.people[0].joints[0, 2]
+    assert abs(later.pelvis[0] - expected) < 0.2
+
+
+def test_a_cut_of_one_camera_is_nothing_to_another(clip: list[tuple[np.ndarray, Truth]]) -> None:
+    """Its people are those that it has alone, where up is learnt from them."""
+
+    def run(with_other: bool) -> list[Person]:
+        engine, people = LandmarkEngine(), []
+        for i, (image, truth) in enumerate(clip[:6]):
+            scenes = [Scene(frame_of(image, truth.camera, i), [track_of(truth.people[0].box)])]
+            if with_other:
+                other = Frame(image[:, ::-1].copy(), "other", i, i / FPS, 0.0, truth.camera, cut=True)
+                scenes.insert(0, Scene(other, [track_of(truth.people[0].box)]))
+            people.append(engine.estimate(scenes).people[-1][0])
+        engine.close()
+        return people
+
+    for alone, beside in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(alone.full_pose, beside.full_pose)
+        np.testing.assert_array_equal(alone.pelvis, beside.pelvis)
+
+
 def test_nobody(engine: LandmarkEngine) -> None:
     camera = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
     assert estimate(engine, frame_of(np.zeros((240, 320, 3), np.uint8), camera, 0), []) == []

@@ -257,6 +257,23 @@ def test_who_is_not_found_is_held_and_who_ends_is_said_goodbye_to(make: Any) -> 
     assert {part.origin for part in stranger.parts.values()} == {Origin.DEFAULT}
 
 
+def test_two_cameras_are_one_batch_and_each_is_as_alone(make: Any) -> None:
+    """Two pictures of other sizes, and the same id in both."""
+    engine, told, runners = make()
+    told.views = {1: view(100)}
+    other = Frame(np.ascontiguousarray(IMAGE[:-40, 30:]), "other", 0, 0.0, 0.0, CAMERA)
+    scenes = [Scene(frame(0), [track(1, 100)]), Scene(other, [track(1, 100)])]
+    together = [people[0] for people in engine.estimate(scenes).people]
+    assert [runners[name].rows for name in ("body", "hands", "face")] == [[2], [4], [2]]
+    engine.forget("test")
+    engine.forget("other", [1])
+    for person, scene in zip(together, scenes, strict=True):
+        ((alone,),) = engine.estimate([scene]).people
+        np.testing.assert_allclose(person.full_pose, alone.full_pose, atol=1e-4)
+        np.testing.assert_allclose(person.transl, alone.transl, atol=1e-4)
+    assert np.abs(together[0].full_pose - together[1].full_pose).max() > 1e-3
+
+
 def test_a_detected_box_is_enough(make: Any) -> None:
     """Where the landmark networks find nobody the body is still estimated, by the detector's box."""
     engine, _, graphs = make()
