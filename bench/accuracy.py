@@ -17,7 +17,8 @@ from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, T
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
-from pymafx_live.pipeline.loop import Stride, results
+from pymafx_live.pipeline.lane import Stride
+from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.smoothing import Smoother
 
 Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]

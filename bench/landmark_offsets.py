@@ -22,6 +22,7 @@ from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.evidence import Evidence, body_evidence, hand_evidence
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.landmarks.refine import Refiner, untrained
+from pymafx_live.engines.landmarks.regions import ImageBatch
 
 CLIPS = ("front", "side", "walk", "wave", "squat", "turn", "hands")
 SEEDS, FRAMES = range(3), 24
@@ -52,7 +53,7 @@ def observe(clips: tuple[str, ...], seeds: range, frames: int) -> Iterator[Obser
             gaze = Gaze()
             for image, truth in render_clip(name, seed, frames):
                 person = truth.people[0]
-                sight = perception.look(image, person.box[None], [gaze])[0]
+                ((sight,), _) = perception.look(ImageBatch.single(image, 1), person.box[None], [gaze])
                 if sight is not None:
                     T, G = body.joints(person.pose, person.transl, person.betas[None], person.bones)
                     yield from _observations(sight, truth.camera, T[0], G[0])

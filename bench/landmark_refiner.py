@@ -25,7 +25,7 @@ from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import refine, rig
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.refine import Reading
-from pymafx_live.engines.landmarks.regions import body_from_landmarks
+from pymafx_live.engines.landmarks.regions import ImageBatch, body_from_landmarks
 
 SEEDS = range(200, 1000)
 FRAMES, FPS = 24, 6.0
@@ -67,7 +67,7 @@ def _performance(perception: Perception, name: str, seed: int) -> Iterator[dict[
         boxes += rng.normal(0, JITTER, boxes.shape) * (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
         boxes = np.clip(boxes, 0, [*image.shape[1::-1]] * 2).astype(np.float32)
         known = [gazes.setdefault(p.id, Gaze()) for p in people]
-        found, regions, good = perception.bodies(image, boxes, known)
+        found, regions, good = perception.bodies(ImageBatch.single(image, len(boxes)), boxes, known)
         following = body_from_landmarks(found.xy)
         c = truth.camera
         for k, person in enumerate(people):

@@ -25,7 +25,8 @@ from pymafx_live.core.types import Frame
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.loop import Stride, results
+from pymafx_live.pipeline.lane import Stride
+from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.statistics import Statistics

@@ -3,18 +3,18 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pymafx_live.configs.schema import Section, Settings
+from pymafx_live.configs.schema import Settings
 from pymafx_live.configs.strict_yaml import read_yaml
 
 CONTRARY = {"fov": "focal", "focal": "fov"}
 """Keys of which one section can have one only."""
 LONGEST_SHOWN = 80
 """Characters of a wrong value that a message repeats."""
-Overlay = Mapping[str, Mapping[str, object]]
+Overlay = Mapping[str, Mapping[str, object] | list[dict[str, object]]]
 
 
 class ConfigError(ValueError):
@@ -29,14 +29,19 @@ def load(file: Path | None, flags: Overlay) -> Settings:
     """
     written = _read(file) if file else {}
     _check(written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
-    overlaid = {s: _overlaid(written.get(s) or {}, flags.get(s, {})) for s in {**written, **flags}}
+    overlaid = {section: _over(written.get(section), flags.get(section)) for section in {**written, **flags}}
     return _check(overlaid, "the command line")
 
 
-def _overlaid(written: Mapping[str, Any], flags: Mapping[str, object]) -> dict[str, Any]:
-    """A section of the file with what the command line says: it wins, also over what would contradict it."""
+def _over(written: Any, flags: Any) -> Any:
+    """A section with the command line's keys over the file's; a list, such as `sources`, replaces another.
+
+    They win, also over what would contradict them.
+    """
+    if isinstance(flags, list) or flags is None:
+        return written if flags is None else flags
     silenced = {other for one, other in CONTRARY.items() if one in flags}
-    return {key: value for key, value in written.items() if key not in silenced} | dict(flags)
+    return {key: value for key, value in (written or {}).items() if key not in silenced} | dict(flags)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -87,7 +92,9 @@ def _shown(value: object) -> str:
 
 
 def _known_beside(path: list[str]) -> list[str]:
-    model: type[Section] = Settings
+    model: Any = Settings
     for step in path[:-1]:
-        model = model.model_fields[step].annotation  # type: ignore[assignment]
+        if not step.isdecimal():  # of a list
+            model = model.model_fields[step].annotation
+            model = next((kind for kind in get_args(model) if kind is not type(None)), model)
     return list(model.model_fields)

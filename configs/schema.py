@@ -22,17 +22,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+def _camera_number(value: object) -> object:
+    return str(value) if type(value) is int else value  # YAML reads `uri: 0` as a number
+
+
+def _topic_safe(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain a NUL character")
+    return value
+
+
 class SourceSettings(Section):
     """Where the frames come from."""
 
     uri: str = setting(
         "0",
         "webcam number or /dev/video path, video file, stream URL, image, folder, glob, or `demo`; "
-        "`env:NAME` and `file:PATH` hold one of these, for addresses with passwords",
+        "`env:NAME` and `file:PATH` hold one of these, for addresses with passwords; the flag may be given several "
+        "times",
         "--source",
         min_length=1,
     )
-    name: str = setting("", "the source's name in messages; empty: made from the source", "--name")
+    name: str = setting(
+        "", "the source's name in messages; empty: made from the source. The flag is given once per source", "--name"
+    )
     realtime: bool = setting(
         False,
         "play a file as a camera would: at its own pace, frames that come too late dropped",
@@ -43,17 +56,8 @@ class SourceSettings(Section):
     )
     timeout: float = setting(10.0, "seconds that a live source may take to open, and may stay silent", gt=0)
 
-    @field_validator("uri", mode="before")
-    @classmethod
-    def _camera_number(cls, value: object) -> object:
-        return str(value) if type(value) is int else value  # YAML reads `uri: 0` as a number
-
-    @field_validator("name")
-    @classmethod
-    def _topic_safe(cls, value: str) -> str:
-        if "\0" in value:
-            raise ValueError("must not contain a NUL character")
-        return value
+    _camera_number = field_validator("uri", mode="before")(_camera_number)
+    _topic_safe = field_validator("name")(_topic_safe)
 
 
 class CameraSettings(Section):
@@ -69,6 +73,20 @@ class CameraSettings(Section):
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
         return self
+
+
+class SourceEntry(Section):
+    """One of several sources: what it does not say is as the section `source` and, of its camera, `camera` say."""
+
+    uri: str = Field(min_length=1)
+    name: str = ""
+    realtime: bool | None = None
+    image_fps: float | None = Field(None, ge=0)
+    timeout: float | None = Field(None, gt=0)
+    camera: CameraSettings | None = None
+
+    _camera_number = field_validator("uri", mode="before")(_camera_number)
+    _topic_safe = field_validator("name")(_topic_safe)
 
 
 class DetectorSettings(Section):
@@ -183,12 +201,36 @@ class Settings(Section):
     """All settings of a run."""
 
     source: SourceSettings = SourceSettings()
+    sources: list[SourceEntry] = []
+    """Several sources at once, instead of `source`."""
     camera: CameraSettings = CameraSettings()
     detector: DetectorSettings = DetectorSettings()
     tracker: TrackerSettings = TrackerSettings()
     engine: EngineSettings = EngineSettings()
     output: OutputSettings = OutputSettings()
     run: RunSettings = RunSettings()
+
+    def cameras(self) -> list[tuple[SourceSettings, CameraSettings]]:
+        """Every source of the run, and what is known of its camera."""
+        if not self.sources:
+            return [(self.source, self.camera)]
+        common = self.source.model_dump()
+        return [
+            (
+                SourceSettings(**{**common, **entry.model_dump(exclude_none=True, exclude={"camera"})}),
+                entry.camera or self.camera,
+            )
+            for entry in self.sources
+        ]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [entry.name for entry in self.sources if entry.name]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two sources are called {twice!r}: subscribers could not tell them apart, rename one")
+        if self.sources and self.source.name:
+            raise ValueError("`source.name` cannot be the name of several sources: give each of them its own")
+        return self
 
     @model_validator(mode="after")
     def _auto_cannot_look_ahead(self) -> Self:
@@ -220,7 +262,9 @@ def number_or_word(text: str) -> int | str:
 def keys() -> Iterator[Key]:
     """Every key, in the order of the schema."""
     for section, group in Settings.model_fields.items():
-        model: type[Section] = group.annotation  # type: ignore[assignment]
+        model = group.annotation
+        if not (isinstance(model, type) and issubclass(model, Section)):
+            continue  # a list of sections has no keys of its own
         for name, field in model.model_fields.items():
             extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
             kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]

@@ -1,12 +1,12 @@
 """The five roles of the pipeline. Whoever has these methods can play: no base class, no registration at import."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Track
+from pymafx_live.core.types import Estimate, Floats, Frame, FrameResult, Scene, SourceEvent, Track
 
 Progress = Callable[[str], None]
 """Is told each step of what takes long, as half a sentence."""
@@ -25,12 +25,15 @@ PROGRESS = "pymafx_live.progress"
 
 
 class Source(Protocol):
-    """Yields frames until the source ends. `live` sources skip to the newest frame, others lose none."""
+    """Yields frames until the source ends, and tells between them what happens to it.
+
+    `live` sources skip to the newest frame, others lose none. One that fails for good raises a `LiveError`.
+    """
 
     name: str
     live: bool
 
-    def __iter__(self) -> Iterator[Frame]: ...
+    def __iter__(self) -> Iterator[Frame | SourceEvent]: ...
     def __len__(self) -> int:
         """How many frames are to come in all, 0 where nobody knows."""
 
@@ -63,13 +66,22 @@ class Tracker(Protocol):
 
 
 class Engine(Protocol):
-    """Turns tracked boxes into SMPL-X parameters. Keeps what it needs of each track, and forgets ended ones."""
+    """Turns tracked boxes into SMPL-X parameters, those of all cameras at once.
+
+    What it remembers belongs to a source and a track's id. A call that does not mention a track does not end it.
+    """
 
     name: str
-    stages: Mapping[str, float]
-    """Seconds that each inner stage of the last `estimate` took."""
 
-    def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]: ...
+    def estimate(self, scenes: Sequence[Scene]) -> Estimate:
+        """One person per track, of one scene at most per source; a known track that is `ENDED` comes as it last was.
+
+        A frame that is a `cut` starts anew what was learnt of its camera, and of no other.
+        """
+
+    def forget(self, source: str, ids: Collection[int] | None = None) -> None:
+        """Drops what is remembered of these tracks of a source, or of all that it had, as it is over."""
+
     def close(self) -> None: ...
 
 

@@ -156,6 +156,14 @@ class Scene:
     tracks: Sequence[Track]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """What an engine made of a batch of scenes: the people of each, and the seconds that each of its stages took."""
+
+    people: Sequence[Sequence["Person"]]
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+
 class SourceState(StrEnum):
     """What becomes of a source."""
 

@@ -15,6 +15,7 @@ from pymafx_live.configs.schema import Key, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
 
+_PER_SOURCE = ("--source", "--name")
 _KEYS = {key.flag: key for key in keys() if key.flag}
 
 
@@ -26,12 +27,30 @@ def _option(key: Key) -> click.Option:
         return click.Option(names, is_flag=True, default=None, help=key.description)
     kind: Any = key.kind
     metavar = None
+    if key.flag in _PER_SOURCE:
+        return click.Option(names, type=str, multiple=True, help=key.description + shown)
     if isinstance(kind, tuple):
         metavar = "|".join("N" if choice is int else "|".join(get_args(choice)) for choice in kind)
         kind = number_or_word
     elif get_origin(kind) is Literal:
         kind = click.Choice(get_args(kind))
     return click.Option(names, type=kind, default=None, help=key.description + shown, metavar=metavar)
+
+
+def _sources(uris: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:
+    """What `--source` and `--name`, each given any number of times, overlay: the n-th name is the n-th source's.
+
+    Raises:
+        UsageError: there are more names than sources.
+    """
+    if len(names) > max(len(uris), 1):
+        raise UsageError(f"--name is given {len(names)} times and --source {len(uris)} times: name each source once")
+    if len(uris) > 1:
+        named = names + ("",) * (len(uris) - len(names))
+        return {"sources": [{"uri": uri, "name": name} for uri, name in zip(uris, named, strict=True)]}
+    one = dict(zip(("uri", "name"), (uris[:1], names[:1]), strict=True))
+    given = {"source": {key: value[0] for key, value in one.items() if value}}
+    return given | ({"sources": []} if uris else {})
 
 
 def _parameter(key: Key) -> str:
@@ -93,9 +112,9 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         if idle := [key.flag for key in _KEYS.values() if flags[_parameter(key)] is not None]:
             raise click.UsageError(f"{', '.join(idle)} means nothing to {context.invoked_subcommand}: leave it out")
         return
-    given: dict[str, dict[str, object]] = {}
+    given: dict[str, Any] = _sources(*(flags[_parameter(_KEYS[flag])] for flag in _PER_SOURCE))
     for key in _KEYS.values():
-        if (value := flags[_parameter(key)]) is not None:
+        if key.flag not in _PER_SOURCE and (value := flags[_parameter(key)]) is not None:
             given.setdefault(key.section, {})[key.name] = value
     try:
         settings = load(config, given)

@@ -4,12 +4,15 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Protocol
 
 import numpy as np
+from pymafx_live.core.arrays import Image
 from pymafx_live.core.boxes import iou
 from pymafx_live.core.interfaces import Detector, Found
 from pymafx_live.core.types import Frame, Person, Track, TrackState
@@ -56,16 +59,70 @@ class _Begun:
     then: Mapping[int, Whereabouts] = field(default_factory=dict)
 
 
-def every(source: Iterable[Frame], detector: Detector, stride: int) -> Iterator[Detection]:
+Later = Callable[[Image], Future[Found]]
+"""Looks at a picture on a thread of low priority."""
+
+
+class SharedDetector:
+    """One detector for all cameras: for a batch at once, or for single frames on a thread of low priority.
+
+    It is one thread's at a time: who comes second waits.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector, self._lock = detector, Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="detect", initializer=stand_back)
+
+    def detect(self, images: Sequence[Image]) -> list[Found]:
+        """See `Detector.detect`."""
+        with self._lock:
+            return self._detector.detect(images)
+
+    def later(self, image: Image) -> Future[Found]:
+        """What will have been found in one image."""
+        return self._worker.submit(lambda: self.detect([image])[0])
+
+    def close(self) -> None:
+        """Waits for what is under way: afterwards the detector is not used."""
+        self._worker.shutdown(cancel_futures=True)
+
+
+class Schedule(Protocol):
+    """Decides on which frames of one camera the detector runs."""
+
+    def ask(self, frame: Frame, later: Later) -> Detection | None:
+        """None where the detector has to look at this frame now, or else what there is instead."""
+
+    def note(
+        self,
+        frame: Frame,
+        tracks: Sequence[Track],
+        people: Sequence[Person],
+        whereabouts: Mapping[int, Whereabouts],
+    ) -> None:
+        """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
+
+
+class Every:
     """The detector runs on every `stride`-th frame, and on the first after a cut."""
-    since = 0
-    for frame in source:
-        if frame.cut or since % stride == 0:
-            since = 0
-            yield _looked(detector, frame)
-        else:
-            yield Detection(frame)
-        since += 1
+
+    def __init__(self, stride: int) -> None:
+        self._stride, self._since = stride, 0
+
+    def ask(self, frame: Frame, later: Later) -> Detection | None:
+        """See `Schedule.ask`."""
+        due = frame.cut or self._since % self._stride == 0
+        self._since = 1 if due else self._since + 1
+        return None if due else Detection(frame)
+
+    def note(
+        self,
+        frame: Frame,
+        tracks: Sequence[Track],
+        people: Sequence[Person],
+        whereabouts: Mapping[int, Whereabouts],
+    ) -> None:
+        """It depends on the frames' number alone."""
 
 
 class Lookout:
@@ -79,24 +136,32 @@ class Lookout:
     alone.
     """
 
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="detect", initializer=stand_back)
+    def __init__(self) -> None:
         self._begun: _Begun | None = None
         self._at = self._before = self._doubt = -np.inf  # the last detection's time, the last frame's, the last doubt's
         self._urgent = True
         self._meetings = Meetings()
         self._unseen: dict[int, float] = {}  # since when the engine has not seen somebody, by id
 
-    def close(self) -> None:
-        """Waits for what is under way: afterwards the detector is not used."""
-        self._worker.shutdown(cancel_futures=True)
-
-    def detections(self, source: Iterable[Frame]) -> Iterator[Detection]:
-        """Every frame of the source; `note` is to be told of each before the next is asked for."""
-        for frame in source:
-            yield self._detection(frame)
-            self._before = frame.time
+    def ask(self, frame: Frame, later: Later) -> Detection | None:
+        """See `Schedule.ask`; `note` is to be told of each frame before the next is asked for."""
+        pause, self._before = frame.time - self._before, frame.time
+        if self._urgent or frame.cut:
+            self._drop()
+            self._at = frame.time
+            return None
+        begun = self._begun
+        if begun is not None and frame.time >= begun.frame.time + DELAY:
+            self._begun = None
+            start = time.perf_counter()
+            return Detection(frame, begun.work.result(), time.perf_counter() - start, begun.then)
+        if pause >= DELAY and frame.time + pause > self._at + NEWCOMERS:  # frames are so few: nothing to spread over
+            self._at = frame.time
+            return None
+        if pause < DELAY and begun is None and frame.time >= self._at + INTERVAL:
+            self._at = frame.time
+            self._begun = _Begun(frame, later(frame.image))
+        return Detection(frame)
 
     def note(
         self,
@@ -117,31 +182,10 @@ class Lookout:
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED
 
-    def _detection(self, frame: Frame) -> Detection:
-        if self._urgent or frame.cut:
-            self._drop()
-            return self._now(frame)
-        begun = self._begun
-        if begun is not None and frame.time >= begun.frame.time + DELAY:
-            self._begun = None
-            start = time.perf_counter()
-            return Detection(frame, begun.work.result(), time.perf_counter() - start, begun.then)
-        pause = frame.time - self._before
-        if pause >= DELAY and frame.time + pause > self._at + NEWCOMERS:  # frames are so few: nothing to spread over
-            return self._now(frame)
-        if pause < DELAY and begun is None and frame.time >= self._at + INTERVAL:
-            self._at = frame.time
-            self._begun = _Begun(frame, self._worker.submit(lambda: self._detector.detect([frame.image])[0]))
-        return Detection(frame)
-
-    def _now(self, frame: Frame) -> Detection:
-        self._at = frame.time
-        return _looked(self._detector, frame)
-
     def _drop(self) -> None:
-        """Forgets what is under way, and waits for its end: a detector is one thread's at a time."""
+        """Forgets what is under way."""
         if self._begun is not None and not self._begun.work.cancel():
-            self._begun.work.result()
+            self._begun.work.result()  # an error of the detector is told all the same
         self._begun = None
 
 
@@ -184,9 +228,3 @@ def stand_back() -> None:
     """Gives the thread that calls this a low priority: it works where others leave a core free."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-def _looked(detector: Detector, frame: Frame) -> Detection:
-    began = time.perf_counter()
-    (found,) = detector.detect([frame.image])
-    return Detection(frame, found, time.perf_counter() - began)

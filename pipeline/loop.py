@@ -1,25 +1,25 @@
-"""The live loop: each frame is detected, tracked and estimated, and leaves as one `FrameResult`."""
+"""The live loop: the frames of all cameras are detected, tracked and estimated, and leave as one `FrameResult` each."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Literal, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from pymafx_live.core.interfaces import Detector, Engine, Tracker
-from pymafx_live.core.types import Frame, FrameResult, Person, Track, TrackState
-from pymafx_live.pipeline.following import Following
-from pymafx_live.pipeline.lookout import Detection, Lookout, every
+from pymafx_live.core.types import Frame, FrameResult, SourceEvent
+from pymafx_live.pipeline.cameras import OVER, Batch, Cameras, Item
+from pymafx_live.pipeline.lane import Lane, Select, Smooth, Stride
+from pymafx_live.pipeline.lookout import Detection, SharedDetector
 
 T = TypeVar("T")
-Select = Callable[[Sequence[Track]], list[Track]]
-Smooth = Callable[[Sequence[Person], Frame], list[Person]]
-Stride = int | Literal["auto"]
+Result = tuple[FrameResult, Frame]
+Detected = list[tuple[int, Detection | SourceEvent]]
 
 
 def results(
-    source: Iterable[Frame],
+    source: Iterable[Item],
     detector: Detector,
     tracker: Tracker,
     engine: Engine,
@@ -28,74 +28,67 @@ def results(
     overlap: bool = False,
     select: Select = list,
     smooth: Smooth | None = None,
-) -> Generator[tuple[FrameResult, Frame]]:
-    """One result per frame, in order.
-
-    The detector runs on every `stride`-th frame and on the first after a cut, or with `auto` as often as those who are
-    followed need it (see `Lookout`). Between, the tracker predicts, and follows where the engine sees people.
-    `overlap` detects on the next frame while this one is estimated: the results are the same, in less time but each a
-    little older, because its frame was taken earlier; `auto` cannot know so early whether to detect. `select` says
-    which tracks are estimated, `smooth` has the last word on the people.
-    """
-    if stride == "auto":
-        with closing(Lookout(detector)) as lookout:
-            yield from _results(lookout.detections(source), tracker, engine, select, smooth, lookout)
-    else:
-        detections = every(source, detector, stride)
-        yield from _results(_one_ahead(detections) if overlap else detections, tracker, engine, select, smooth)
+) -> Generator[Result]:
+    """One result per frame of one source, in order, without its events; see `watch`."""
+    lane = Lane(tracker, stride, select=select, smooth=smooth)
+    with closing(watch([source], [lane], detector, engine, overlap=overlap)) as watched:
+        yield from (item for item in watched if not isinstance(item, SourceEvent))
 
 
-def _results(
-    detections: Iterable[Detection],
-    tracker: Tracker,
+def watch(
+    sources: Sequence[Iterable[Item]],
+    lanes: Sequence[Lane],
+    detector: Detector,
     engine: Engine,
-    select: Select,
-    smooth: Smooth | None,
-    lookout: Lookout | None = None,
-) -> Generator[tuple[FrameResult, Frame]]:
+    *,
+    overlap: bool = False,
+) -> Generator[Result | SourceEvent]:
+    """One result per frame of every source, each in its order, and between them what became of the sources.
+
+    The frames that are there at once are one batch of the detector and of the engine; each source has its lane. The
+    results of a source are those that it has alone. The detector runs on every `stride`-th frame of a lane and on
+    the first after a cut, or with `auto` as often as those who are followed need it (see `Lookout`). Between, the
+    tracker predicts, and follows where the engine sees people. `overlap` detects on the next frames while these are
+    estimated: the results are the same, in less time but each a little older, because its frame was taken earlier;
+    `auto` cannot know so early whether to detect.
+    """
     run_id = uuid4().hex
-    following = Following()
-    for detection in detections:
-        frame = detection.frame
-        stages = {} if detection.found is None else {"detect": detection.seconds}
-        began = time.perf_counter()
-        tracks = _tracks(tracker, detection, following)
-        tracked = time.perf_counter()
-        people = engine.estimate(frame, select(tracks))
-        tracker.follow(following(tracks, people))
-        if lookout is not None:
-            lookout.note(frame, tracks, people, following.whereabouts)
-        if smooth is not None:
-            people = smooth(people, frame)
-        stages |= {"track": tracked - began, "estimate": time.perf_counter() - tracked}
-        stages |= {f"estimate/{name}": seconds for name, seconds in engine.stages.items()}
-        yield (
-            FrameResult(
-                source=frame.source,
-                sequence=frame.sequence,
-                run_id=run_id,
-                time=frame.time,
-                captured_at=frame.captured_at,
-                published_at=frame.captured_at + frame.age,
-                camera=frame.camera,
-                people=people,
-                stages=stages,
-                dropped=frame.dropped,
-            ),
-            frame,
-        )
+    with closing(SharedDetector(detector)) as shared, closing(Cameras(sources)) as cameras:
+        detected = (_detect(batch, lanes, shared) for batch in cameras)
+        for batch in _one_ahead(detected) if overlap else detected:
+            yield from _estimate(batch, lanes, engine, run_id)
 
 
-def _tracks(tracker: Tracker, detection: Detection, following: Following) -> list[Track]:
-    frame, found = detection.frame, detection.found
-    ended = tracker.reset() if frame.cut else []
-    if found is None:
-        return ended + tracker.predict(frame.time)
-    if detection.then:
-        predicted = tracker.predict(frame.time)
-        ended += [track for track in predicted if track.state is TrackState.ENDED]
-        found = following.brought_up(found, detection.then, predicted)
-    return ended + tracker.update(*found, frame.time)
+def _detect(batch: Batch, lanes: Sequence[Lane], detector: SharedDetector) -> Detected:
+    """What is found in those frames of a batch that have to be looked at now, all at once."""
+    asked = [item if isinstance(item, SourceEvent) else lanes[k].ask(item, detector.later) for k, item in batch]
+    due = [item for (_, item), known in zip(batch, asked, strict=True) if known is None and isinstance(item, Frame)]
+    began = time.perf_counter()
+    found = detector.detect([frame.image for frame in due]) if due else []
+    seconds = time.perf_counter() - began
+    fresh = (Detection(frame, people, seconds) for frame, people in zip(due, found, strict=True))
+    return [(k, next(fresh) if known is None else known) for (k, _), known in zip(batch, asked, strict=True)]
+
+
+def _estimate(batch: Detected, lanes: Sequence[Lane], engine: Engine, run_id: str) -> Iterator[Result | SourceEvent]:
+    """The results of a batch: one call of the engine for all."""
+    scenes = [lanes[k].begin(item) for k, item in batch if isinstance(item, Detection)]
+    began = time.perf_counter()
+    estimate = engine.estimate(scenes) if scenes else None
+    seconds = time.perf_counter() - began
+    people = iter(estimate.people if estimate else ())
+    for k, item in batch:
+        if isinstance(item, SourceEvent):
+            if item.state in OVER:
+                engine.forget(item.source)
+            yield item
+            continue
+        assert estimate is not None
+        lane, frame = lanes[k], item.frame
+        result = lane.finish(frame, next(people), run_id, seconds, estimate.stages)
+        if lane.ended:
+            engine.forget(frame.source, lane.ended)
+        yield result, frame
 
 
 def _one_ahead(items: Iterator[T]) -> Iterator[T]:

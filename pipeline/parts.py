@@ -27,6 +27,7 @@ def make_detector(settings: Settings, pictures: Pictures | None = None) -> Detec
         threads=settings.run.threads,
         runtime=settings.run.runtime,
         pictures=pictures,
+        batch=len(settings.cameras()),
     )
 
 

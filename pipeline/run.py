@@ -1,25 +1,32 @@
 """A whole run: opens everything, loops, and closes everything whatever happens."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
-from pymafx_live.configs.schema import CameraSettings, Settings
+from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings
+from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
+from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
-from pymafx_live.pipeline.loop import Stride, results
+from pymafx_live.pipeline.lane import Lane, Stride
+from pymafx_live.pipeline.loop import Result
+from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.stats import StatsFile
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.sources import open_source
+from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stop import Stop
+
+logger = logging.getLogger(__name__)
 
 
 class Closable(Protocol):
@@ -48,7 +55,7 @@ def run(
     watch: Callable[[int], Output] | None = None,
     makers: Makers = Makers(),
 ) -> None:
-    """Runs until the source ends, a signal comes, or `run.max_frames` are done.
+    """Runs until all sources have ended, a signal comes, or `run.max_frames` are done.
 
     `statistics` is filled as it goes and holds what was done even where an error ends the run. `watch` makes
     an output that is told how many frames to expect, 0 where nobody knows.
@@ -63,33 +70,56 @@ def run(
             return stack.enter_context(closing(part))
 
         # What fails soonest comes first: a wrong address is told before networks are loaded.
-        source = opened(open_source(settings.source, lens(settings.camera), stop))
+        cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
+        if len(cameras) > 1:
+            _check_outputs(settings.output)
+        sources = [opened(source) for source in open_sources(cameras, stop)]
         outputs: list[Output] = [statistics]
         outputs.extend(opened(output) for output in open_outputs(settings.output, stop, parts.drawn_body(settings)))
         if settings.output.stats:
             outputs.append(opened(StatsFile(Path(settings.output.stats), statistics)))
-        pictures = Pictures()
+        pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))
-        tracker = makers.tracker(settings)
+        lanes = [
+            Lane(
+                makers.tracker(settings), stride(settings, source.live),
+                select=Selection(settings.engine.max_people, settings.engine.lock),
+                smooth=Smoother(settings.engine.smoothing),
+            )
+            for source in sources
+        ]  # fmt: skip
         engine = opened(makers.engine(settings, pictures))
         if watch is not None:
-            outputs.append(opened(watch(_expected(len(source), settings.run.max_frames))))
+            frames = [len(source) for source in sources]
+            outputs.append(opened(watch(_expected(sum(frames) if all(frames) else 0, settings.run.max_frames))))
 
         with stop.on_signals():
-            looped = opened(
-                results(
-                    source, detector, tracker, engine,
-                    stride=stride(settings, source.live), overlap=settings.run.overlap,
-                    select=Selection(settings.engine.max_people, settings.engine.lock),
-                    smooth=Smoother(settings.engine.smoothing),
-                )
-            )  # fmt: skip
+            looped = opened(watch_sources(sources, lanes, detector, engine, overlap=settings.run.overlap))
             stack.callback(stop.request)  # before the loop is closed: a thread of it may wait for a frame
-            for result, frame in islice(looped, settings.run.max_frames or None):
+            several = len(sources) > 1
+            made = (item for item in looped if not isinstance(item, SourceEvent) or _tell(item, several))
+            for result, frame in islice(cast("Iterator[Result]", made), settings.run.max_frames or None):
                 for output in outputs:
                     output.write(result, frame)
                 if stop.requested:
                     break
+
+
+def _tell(event: SourceEvent, several: bool) -> bool:
+    """Logs what became of one of several sources; False, as it is no result."""
+    if several and event.state is SourceState.FAILED:
+        logger.warning("%s; the other sources go on", event.reason)
+    return False
+
+
+def _check_outputs(settings: OutputSettings) -> None:
+    """Raises `UsageError` for an output that shows one camera."""
+    for flag in ("save", "show"):
+        if getattr(settings, flag, None):
+            raise UsageError(
+                f"--{flag} draws the picture of one camera, and there are several sources: run it with one --source, "
+                "or take --json or --bind, where each result names its source"
+            )
 
 
 def _expected(frames: int, limit: int) -> int:

@@ -4,14 +4,14 @@ The 1€ filter (Casiez, Roussel and Vogel, CHI 2012): a low-pass filter whose c
 are filtered on their manifold: the step towards the new rotation is scaled along the shortest turn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.types import Frame, Person, TrackState, pose_parameters
+from pymafx_live.core.types import Frame, Person, pose_parameters
 
 POSE_CUTOFF, POSE_SLOPE = 2.0, 8.0
 """Hz for a still joint, and Hz more for each radian per second."""
@@ -47,16 +47,18 @@ class Smoother:
         self._memory: dict[int, _Memory] = {}
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
-        """The people of one frame, smoothed; forgets who is not among them or has ended."""
+        """The people of one frame, smoothed."""
         if self.strength <= 0 or not people:
             return list(people)
         if frame.cut:
             self._memory.clear()
         poses = to_matrices(np.stack([person.full_pose for person in people]).astype(np.float64))
-        smoothed = [self._one(person, pose, frame.time) for person, pose in zip(people, poses, strict=True)]
-        alive = {p.id for p in people if p.state is not TrackState.ENDED}
-        self._memory = {i: m for i, m in self._memory.items() if i in alive}
-        return smoothed
+        return [self._one(person, pose, frame.time) for person, pose in zip(people, poses, strict=True)]
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Drops what it remembers of tracks that are over."""
+        for key in ids:
+            self._memory.pop(key, None)
 
     def _one(self, person: Person, pose: Reals, time: float) -> Person:
         place = person.pelvis.astype(np.float64)

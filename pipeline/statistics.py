@@ -37,15 +37,14 @@ class Durations:
 class Statistics:
     """An output that only counts; its memory does not grow with the frames."""
 
-    source: str = ""
     run_id: str = ""
     frames: int = 0
-    dropped: int = 0
-    people: set[int] = field(default_factory=set)
-    now: int = 0
-    """People in the last frame."""
+    people: set[tuple[str, int]] = field(default_factory=set)
+    """Whoever was there, by source and id."""
     age: Durations = field(default_factory=Durations)
     stages: dict[str, Durations] = field(default_factory=dict)
+    _dropped: dict[str, int] = field(default_factory=dict)
+    _now: dict[str, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _ended: float = 0.0
 
@@ -53,13 +52,13 @@ class Statistics:
         """Counts one frame. The clock runs from the first frame's capture."""
         if not self.frames:
             self._began = time.monotonic() - result.age
-            self.source, self.run_id = result.source, result.run_id
+            self.run_id = result.run_id
         self._ended = time.monotonic()
         self.frames += 1
-        self.dropped = result.dropped
+        self._dropped[result.source] = result.dropped
         present = [person.id for person in result.people if person.state is not TrackState.ENDED]
-        self.now = len(present)
-        self.people.update(present)
+        self._now[result.source] = len(present)
+        self.people.update((result.source, id_) for id_ in present)
         self.age.add(result.age)
         for name, seconds in result.stages.items():
             if name not in self.stages:
@@ -68,6 +67,21 @@ class Statistics:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    @property
+    def source(self) -> str:
+        """The sources' names."""
+        return ", ".join(self._dropped)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were dropped, of all sources."""
+        return sum(self._dropped.values())
+
+    @property
+    def now(self) -> int:
+        """People in the last frame of each source."""
+        return sum(self._now.values())
 
     @property
     def seconds(self) -> float:

@@ -12,8 +12,8 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.arrays import Image, Mask
-from pymafx_live.engines.landmarks.regions import Regions
+from pymafx_live.core.arrays import Mask
+from pymafx_live.engines.landmarks.regions import ImageBatch, Regions
 
 Landmarks = TypeVar("Landmarks")
 Answer = TypeVar("Answer", covariant=True)
@@ -22,8 +22,8 @@ Answer = TypeVar("Answer", covariant=True)
 class LandmarkNetwork(Protocol[Answer]):
     """Gives landmarks, a data class of arrays with a row per region."""
 
-    def __call__(self, bgr: Image, regions: Regions) -> Answer:
-        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
+    def __call__(self, images: ImageBatch, regions: Regions) -> Answer:
+        """Landmarks in each of the N `regions` of the images."""
 
 
 class Workers:
@@ -53,27 +53,27 @@ class LookingAhead(Generic[Landmarks]):
 
     def __init__(self, network: LandmarkNetwork[Landmarks], workers: Workers) -> None:
         self._network, self._workers = network, workers
-        self._begun: tuple[Image, Regions, Future[Landmarks]] | None = None
+        self._begun: tuple[ImageBatch, Regions, Future[Landmarks]] | None = None
 
-    def begin(self, bgr: Image, regions: Regions | None) -> None:
-        """Begins to look at `regions` of the frame; what was begun before and not asked for is forgotten."""
+    def begin(self, images: ImageBatch, regions: Regions | None) -> None:
+        """Begins to look at `regions` of the frames; what was begun before and not asked for is forgotten."""
         self._end()
         if regions is not None and len(regions):
-            work = self._workers.submit(lambda: self._network(bgr, regions))
-            self._begun = (bgr, regions, work) if work else None
+            work = self._workers.submit(lambda: self._network(images, regions))
+            self._begun = (images, regions, work) if work else None
 
-    def __call__(self, bgr: Image, regions: Regions) -> Landmarks:
-        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
+    def __call__(self, images: ImageBatch, regions: Regions) -> Landmarks:
+        """Landmarks in each of the N `regions` of the images."""
         begun, self._begun = self._begun, None
         if begun is None or begun[2].cancel():  # not begun, or still waiting for its turn
-            return self._network(bgr, regions)
-        image, ahead, work = begun
+            return self._network(images, regions)
+        shown, ahead, work = begun
         known = work.result()
-        rows = _rows_of(regions, ahead)
-        if image is not bgr or (rows < 0).all():
-            return self._network(bgr, regions)
+        rows = _rows_of(images, regions, shown, ahead)
+        if (rows < 0).all():
+            return self._network(images, regions)
         new = rows < 0
-        return _merged(known, rows, self._network(bgr, regions[new]) if new.any() else None, new)
+        return _merged(known, rows, self._network(images[new], regions[new]) if new.any() else None, new)
 
     def _end(self) -> None:
         """Waits for what is under way: the network is one thread's at a time."""
@@ -82,10 +82,14 @@ class LookingAhead(Generic[Landmarks]):
             begun[2].exception()
 
 
-def _rows_of(regions: Regions, among: Regions) -> NDArray[np.intp]:
-    """For each of N regions the row of the very same one in `among`, or -1, (N,)."""
-    asked, begun = (np.column_stack([r.centre, r.side, r.angle]) for r in (regions, among))
-    same = (asked[:, None] == begun[None]).all(2)
+def _rows_of(images: ImageBatch, regions: Regions, begun_images: ImageBatch, begun: Regions) -> NDArray[np.intp]:
+    """For each of N regions the row of the very same one of the same image among those `begun`, or -1, (N,)."""
+    asked, known = (
+        np.column_stack([r.centre, r.side, r.angle, i.index]) for i, r in ((images, regions), (begun_images, begun))
+    )
+    same = (asked[:, None] == known[None]).all(2)
+    still = [image is now for image, now in zip(begun_images.images, images.images, strict=False)]
+    same &= np.pad(still, (0, len(begun_images.images) - len(still)))[begun_images.index]
     return np.where(same.any(1), same.argmax(1), -1)
 
 

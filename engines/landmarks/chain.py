@@ -105,19 +105,27 @@ def set_hinges(chain: Chain, pose: Pose) -> None:
         pose.local[:, joints] = pose.local[:, joints] @ two
 
 
+def by_row(rows: Reals, matrix: Reals) -> Reals:
+    """The product of `rows` (N, A) and a matrix (A, B), one row at a time, so that none depends on how many there are.
+
+    BLAS adds up in another order for one row than for several.
+    """
+    return np.asarray((rows[:, None] @ matrix)[:, 0])
+
+
 def forward(chain: Chain, pose: Pose) -> Placed:
     """Forward kinematics, in the frame of the pose's `place`."""
     P, J = pose.local.shape[:2]
     G, T, along = np.empty((P, J, 3, 3)), np.empty((P, J, 3)), np.zeros((P, J, 3))
     G[:, 0], T[:, 0] = pose.local[:, 0], pose.place
-    length = 1 + pose.shape @ chain.stretch.T
+    length = 1 + by_row(pose.shape, chain.stretch.T)
     for joints in chain.levels:
         carrier = G[:, chain.parents[joints]]
         G[:, joints] = carrier @ pose.local[:, joints]
         along[:, joints] = (carrier @ chain.bone[joints, :, None])[..., 0]
         T[:, joints] = T[:, chain.parents[joints]] + along[:, joints] * length[:, joints, None]
     offset = (G[:, chain.turned] @ chain.offset[:, :, None])[..., 0]
-    landmarks = T[:, chain.base] + offset * (1 + pose.shape @ chain.swell.T)[..., None]
+    landmarks = T[:, chain.base] + offset * (1 + by_row(pose.shape, chain.swell.T))[..., None]
     return Placed(G, T, landmarks, along, offset)
 
 
@@ -143,6 +151,7 @@ def landmark_jacobian(chain: Chain, placed: Placed, turning: Reals) -> Reals:
         np.multiply(w[..., j] * r[..., k] - w[..., k] * r[..., j], chain.moves, out=out[:, i, :, :D])
         out[:, i, :, D + i] = 1
     if S:
-        grown = np.tensordot(placed.along, chain.grown, ((1,), (2,)))  # (P, 3, K, S)
-        out[..., D + 3 :] = grown + placed.offset.swapaxes(1, 2)[..., None] * chain.swell
+        # A product for each person, not one for all: see `by_row`.
+        grown = placed.along.swapaxes(1, 2) @ chain.grown.reshape(K * S, -1).T
+        out[..., D + 3 :] = grown.reshape(P, 3, K, S) + placed.offset.swapaxes(1, 2)[..., None] * chain.swell
     return out

@@ -1,19 +1,20 @@
 """The embedded engine: person boxes in, SMPL-X parameters out, with nothing to download and no GPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import Frame, Person, Track, TrackState, pose_parameters
+from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter, Gravity, Subject
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.regions import ImageBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,81 +44,126 @@ class Memory:
         return time - self.since.get(part, -np.inf)
 
 
+GAP = 1.5
+"""Seconds after which somebody who is seen, and was not estimated meanwhile, starts anew: nothing is held so long."""
+
+
+@dataclass(slots=True)
+class _Subject:
+    """One person in one frame."""
+
+    frame: Frame
+    track: Track
+    memory: Memory
+    sight: Sight | None = None
+
+    @property
+    def dt(self) -> float:
+        """Seconds since the person was last estimated."""
+        return max(self.frame.time - self.memory.time, 1e-3)
+
+
 class LandmarkEngine:
-    """Body, hand and face landmarks for all people at once, then one fit for all of them."""
+    """Body, hand and face landmarks for all people of all cameras at once, then one fit of them all."""
 
     name = "landmarks"
 
     def __init__(self, options: LandmarkOptions | None = None, pictures: Pictures | None = None) -> None:
         """`pictures` is shared with whoever else looks at the same frames."""
         self.options = options or LandmarkOptions()
-        self.stages: Mapping[str, float] = {}
         rest = BodyModel.embedded().rest_joints
         self._perception = Perception(self.options.threads, self.options.runtime, pictures)
         self._fitter = Fitter(rest, self.options.fit)
-        self._gravity = Gravity()
+        self._gravity: dict[str, Gravity] = {}
         self._rest_pelvis = np.asarray(rest[0], np.float32)
         joint = self._fitter.body.joint
         self._knees = [int(np.nonzero(joint == JOINT[f"{s}_knee"])[0][0]) for s in ("left", "right")]
-        self._memory: dict[int, Memory] = {}
+        self._memory: dict[tuple[str, int], Memory] = {}
 
     def close(self) -> None:
         """Forgets all tracks and frees the networks."""
         self._memory.clear()
         self._perception.close()
 
-    def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
-        """One person per track; those that ended come a last time, with their last pose, and are forgotten."""
-        if frame.cut:
-            self._gravity = Gravity()
-        alive = [t for t in tracks if t.state is not TrackState.ENDED]
-        for track in alive:
-            self._memory.setdefault(track.id, Memory(frame.time, track.box))
-        boxes = np.array([t.box for t in alive]).reshape(-1, 4)
-        sights = self._perception.look(frame.image, boxes, [self._memory[t.id].gaze for t in alive])
+    def forget(self, source: str, ids: Collection[int] | None = None) -> None:
+        """See `Engine.forget`."""
+        over = [key for key in self._memory if key[0] == source and (ids is None or key[1] in ids)]
+        for key in over:
+            del self._memory[key]
+        if ids is None:
+            self._gravity.pop(source, None)
+
+    def estimate(self, scenes: Sequence[Scene]) -> Estimate:
+        """See `Engine.estimate`; those that ended stand behind the others of their scene."""
+        for scene in scenes:
+            if scene.frame.cut or scene.frame.source not in self._gravity:
+                self._gravity[scene.frame.source] = Gravity()
+        present = [[self._subject(scene.frame, track) for track in alive(scene.tracks)] for scene in scenes]
+        subjects = [subject for members in present for subject in members]
+        images = ImageBatch(
+            [scene.frame.image for scene in scenes],
+            np.repeat(np.arange(len(scenes)), [len(members) for members in present]),
+        )
+        boxes = np.array([s.track.box for s in subjects]).reshape(-1, 4)
+        sights, stages = self._perception.look(images, boxes, [s.memory.gaze for s in subjects])
         start = perf_counter()
-        self._fit(frame, [self._memory[t.id] for t in alive], sights)
-        for track, sight in zip(alive, sights, strict=True):
-            memory = self._memory[track.id]
-            self._remember(memory, sight, frame)
-            if sight is None and memory.fit is not None:
-                # held: the tracker still follows whom the networks do not find
-                memory.fit.move(frame.camera.shift(memory.box, track.box, memory.fit.pelvis[2]))
-            memory.box, memory.time = track.box, frame.time
-        people = [self._person(t, s, frame.time) for t, s in zip(alive, sights, strict=True)]
-        ended = [t for t in tracks if t.state is TrackState.ENDED and t.id in self._memory]
-        people += [self._person(track, None, frame.time) for track in ended]
-        known = {t.id for t in alive}
-        self._memory = {i: m for i, m in self._memory.items() if i in known}
-        self.stages = {**self._perception.stages, "fit": perf_counter() - start}
-        return people
+        for subject, sight in zip(subjects, sights, strict=True):
+            subject.sight = sight
+        self._fit(subjects)
+        for subject in subjects:
+            self._remember(subject)
+        people = [
+            [self._person(s.memory, s.track, s.sight, s.frame.time) for s in members] + self._last(scene)
+            for members, scene in zip(present, scenes, strict=True)
+        ]
+        return Estimate(people, {**stages, "fit": perf_counter() - start})
 
-    def _fit(self, frame: Frame, memories: Sequence[Memory], sights: Sequence[Sight | None]) -> None:
-        """Brings the skeletons of those who are seen up to this frame."""
-        subjects = []
-        for memory, sight in zip(memories, sights, strict=True):
-            if sight is not None:
-                seen = parts.measured(sight)
-                memory.since.update({part: frame.time for part in seen if seen[part]})
-                unseen = {part: memory.unseen(part, frame.time) for part in parts.BODY_PARTS}
-                dt = max(frame.time - memory.time, 1e-3)
-                subjects.append(Subject(sight, frame.camera, self._gravity.up, dt, unseen, memory.fit))
-        fits = iter(self._fitter.fit(subjects))
-        for memory, sight in zip(memories, sights, strict=True):
-            if sight is not None:
-                memory.fit = fit = next(fits)
-                if memory.since.get("left_leg") == memory.since.get("right_leg") == frame.time:
-                    dt = max(frame.time - memory.time, 1e-3)
-                    self._gravity.learn(fit.joints, fit.body.angle[0, self._knees], dt)
+    def _subject(self, frame: Frame, track: Track) -> _Subject:
+        memory = self._memory.setdefault((frame.source, track.id), Memory(frame.time, track.box))
+        if frame.time - memory.time > GAP:
+            memory.gaze = Gaze()
+        return _Subject(frame, track, memory)
 
-    def _remember(self, memory: Memory, sight: Sight | None, frame: Frame) -> None:
+    def _last(self, scene: Scene) -> list[Person]:
+        """Those of a scene who have ended, as they last were."""
+        known = [(t, self._memory.get((scene.frame.source, t.id))) for t in scene.tracks]
+        return [
+            self._person(memory, track, None, scene.frame.time)
+            for track, memory in known if memory is not None and track.state is TrackState.ENDED
+        ]  # fmt: skip
+
+    def _fit(self, subjects: Sequence[_Subject]) -> None:
+        """Brings the skeletons of those who are seen up to their frames."""
+        problems, found = [], [s for s in subjects if s.sight is not None]
+        for subject in found:
+            memory, frame = subject.memory, subject.frame
+            seen = parts.measured(subject.sight)
+            memory.since.update({part: frame.time for part in seen if seen[part]})
+            unseen = {part: memory.unseen(part, frame.time) for part in parts.BODY_PARTS}
+            up = self._gravity[frame.source].up
+            if subject.dt > GAP:
+                memory.fit = None
+            assert subject.sight is not None
+            problems.append(Subject(subject.sight, frame.camera, up, subject.dt, unseen, memory.fit))
+        for subject, fit in zip(found, self._fitter.fit(problems), strict=True):
+            memory, frame = subject.memory, subject.frame
+            memory.fit = fit
+            if memory.since.get("left_leg") == memory.since.get("right_leg") == frame.time:
+                self._gravity[frame.source].learn(fit.joints, fit.body.angle[0, self._knees], subject.dt)
+
+    def _remember(self, subject: _Subject) -> None:
         """Takes over the face and the landmarks of this frame, or lets them go."""
+        memory, sight, frame, box = subject.memory, subject.sight, subject.frame, subject.track.box
         if sight is not None:
             memory.extra["keypoints"] = np.column_stack([sight.xy, sight.visibility]).astype(np.float32)
             if sight.face is not None:
                 memory.jaw, memory.eyes = jaw(sight.face), gaze(sight.face)
                 memory.extra["blendshapes"] = sight.face.blendshapes
+        elif memory.fit is not None:
+            # held: the tracker still follows whom the networks do not find
+            memory.fit.move(frame.camera.shift(memory.box, box, memory.fit.pelvis[2]))
         self._relax_face(memory, frame.time)
+        memory.box, memory.time = box, frame.time
 
     def _relax_face(self, memory: Memory, time: float) -> None:
         """Jaw and eyes return to rest when the face has not been seen for longer than they are held."""
@@ -126,9 +172,9 @@ class LandmarkEngine:
             memory.eyes = (np.zeros(3, np.float32), np.zeros(3, np.float32))
             memory.extra.pop("blendshapes", None)
 
-    def _person(self, track: Track, sight: Sight | None, time: float) -> Person:
+    def _person(self, memory: Memory, track: Track, sight: Sight | None, time: float) -> Person:
         """The published form of a track's memory."""
-        memory, fit = self._memory[track.id], self.options.fit
+        fit = self.options.fit
         described = parts.origins(sight, memory.since, time, fit.hold + 2 * fit.ease)
         if memory.fit is None:
             return Person(track.id, track.state, track.box, track.score, self.name, described)
@@ -141,3 +187,8 @@ class LandmarkEngine:
             transl=pelvis - self._rest_pelvis, pelvis=pelvis,
             extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
         )  # fmt: skip
+
+
+def alive(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks that have not ended."""
+    return [track for track in tracks if track.state is not TrackState.ENDED]

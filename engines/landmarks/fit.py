@@ -308,7 +308,11 @@ class Fitter:
             stay=np.repeat(rate[:, None], chain.freedoms, 1), lean=np.zeros((P, 0, 3)), lean_weight=none, shape=none,
             shape_sure=np.zeros((P, 0, 0)), anchor=np.full(P, 1 / PALM),
         )  # fmt: skip
-        self._hand_solver.solve(problem, poses, o.first_steps if new.any() else 1)
+        for rows, steps in ((np.nonzero(new)[0], o.first_steps), (np.nonzero(~new)[0], 1)):
+            if len(rows):
+                pose = poses[rows]
+                self._hand_solver.solve(problem[rows], pose, steps)
+                poses.put(rows, pose)
         for i, (k, side) in enumerate(jobs):
             fits[k].hands[side] = poses[np.array([i])]
 

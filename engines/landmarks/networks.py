@@ -11,10 +11,10 @@ from importlib.resources import as_file, files
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.arrays import Image, Mask, Reals
+from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.landmarks.regions import Regions, crop, to_image, turn
+from pymafx_live.engines.landmarks.regions import ImageBatch, Regions, crop, to_image, turn
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
 from pymafx_live.engines.runtime.interface import Array
 
@@ -27,8 +27,19 @@ MAX_BATCH = 8
 class Network:
     """One of the networks that ship, on a runtime of `engines.runtime`, for any batch."""
 
-    def __init__(self, name: str, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        threads: int = 0,
+        runtime: str = "auto",
+        pictures: Pictures | None = None,
+        *,
+        rows_alone: bool = False,
+    ) -> None:
         """Loads `name` from the package's data; `threads` 0 lets the runtime choose. `pictures` brings it the frames.
+
+        `rows_alone` runs one row at a time on a processor: what ONNX Runtime makes of a matrix product depends on
+        whether there is one row or more, by a few units in the last place. Convolutions give the same either way.
 
         Raises `AssetError` when the file is missing or damaged, `NetworkError` where the runtime cannot load it,
         `UsageError` for a runtime that is unknown or not installed.
@@ -44,6 +55,7 @@ class Network:
             ) from error
         (self._input,) = self._runner.inputs
         self._pictures = pictures or Pictures()
+        self._largest = 1 if rows_alone and self.device == "cpu" else MAX_BATCH
 
     @property
     def device(self) -> str:
@@ -51,21 +63,23 @@ class Network:
         return self._runner.device
 
     def look(
-        self, bgr: Image, regions: Regions, size: int, finish: Finish = list, hidden: Mask | None = None
+        self, images: ImageBatch, regions: Regions, size: int, finish: Finish = list, hidden: Mask | None = None
     ) -> Outputs:
-        """`run` on the N `regions` of the (H, W, 3) BGR image, which are cut out where the network runs.
+        """`run` on the N `regions` of the images, which are cut out where the network runs.
 
         `hidden` is `regions.crop`'s.
         """
-        return self.run(crop(self._pictures.on(bgr, self.device), regions, size, hidden), finish)
+        shown = np.unique(images.index).tolist()
+        pictures = {k: self._pictures.on(images.images[k], self.device) for k in shown}
+        return self.run(crop(pictures, images.index, regions, size, hidden), finish)
 
     def run(self, batch: Array, finish: Finish = list) -> Outputs:
         """All outputs for `batch` (N, ...), each (N, -1) in the graph's order, on the processor, to keep.
 
         `finish` is given the outputs where the network left them, and says what of them comes down.
         """
-        starts = range(0, max(len(batch), 1), MAX_BATCH)
-        pieces = [self._run(batch[i : i + MAX_BATCH], finish) for i in starts]
+        starts = range(0, max(len(batch), 1), self._largest)
+        pieces = [self._run(batch[i : i + self._largest], finish) for i in starts]
         return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
     def close(self) -> None:
@@ -132,9 +146,9 @@ class BodyNetwork:
         self._network = Network("pose_landmark_full.onnx", threads, runtime, pictures)
         self.networks = (self._network,)
 
-    def __call__(self, bgr: Image, regions: Regions, hidden: Mask | None = None) -> BodyLandmarks:
-        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image, of which something may be `hidden`."""
-        raw, flag, xy, world = self._network.look(bgr, regions, self.SIZE, self._refined, hidden)
+    def __call__(self, images: ImageBatch, regions: Regions, hidden: Mask | None = None) -> BodyLandmarks:
+        """Landmarks in each of the N `regions` of the images, of which something may be `hidden`."""
+        raw, flag, xy, world = self._network.look(images, regions, self.SIZE, self._refined, hidden)
         n = len(regions)
         return BodyLandmarks(
             score=flag.reshape(n),
@@ -189,18 +203,18 @@ class HandNetwork:
         self._network = Network("hand_landmark_full.onnx", threads, runtime, pictures)
         self.networks = (self._recrop, self._network)
 
-    def frame(self, bgr: Image, regions: Regions) -> Regions:
+    def frame(self, images: ImageBatch, regions: Regions) -> Regions:
         """The tight regions inside rough ones that were guessed from the body's wrist and knuckles."""
-        points = self._recrop.look(bgr, regions, self.CROP_SIZE)[0].reshape(len(regions), 2, 2)
+        points = self._recrop.look(images, regions, self.CROP_SIZE)[0].reshape(len(regions), 2, 2)
         q = to_image(points, regions, self.CROP_SIZE)
         up = q[:, 1] - q[:, 0]
         side = 2 * np.hypot(up[:, 0], up[:, 1])
         angle = np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2
         return Regions(q[:, 0], side, angle).shifted(0, -0.1)
 
-    def __call__(self, bgr: Image, regions: Regions) -> HandLandmarks:
-        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
-        raw, flag, right, world = self._network.look(bgr, regions, self.SIZE)
+    def __call__(self, images: ImageBatch, regions: Regions) -> HandLandmarks:
+        """Landmarks in each of the N `regions` of the images."""
+        raw, flag, right, world = self._network.look(images, regions, self.SIZE)
         n = len(regions)
         return HandLandmarks(
             score=flag.reshape(n),
@@ -223,12 +237,12 @@ class FaceNetwork:
     def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
         threads = few(threads)
         self._network = Network("face_landmarks_detector.onnx", threads, runtime, pictures)
-        self._blendshapes = Network("face_blendshapes.onnx", threads, runtime, pictures)
+        self._blendshapes = Network("face_blendshapes.onnx", threads, runtime, pictures, rows_alone=True)
         self.networks = (self._network, self._blendshapes)
 
-    def __call__(self, bgr: Image, regions: Regions) -> FaceLandmarks:
-        """Landmarks in each of the N `regions` of the (H, W, 3) BGR image."""
-        raw, flag = self._network.look(bgr, regions, self.SIZE)[:2]
+    def __call__(self, images: ImageBatch, regions: Regions) -> FaceLandmarks:
+        """Landmarks in each of the N `regions` of the images."""
+        raw, flag = self._network.look(images, regions, self.SIZE)[:2]
         n = len(regions)
         points = raw.reshape(n, 478, 3)
         xy = to_image(points[..., :2], regions, self.SIZE)

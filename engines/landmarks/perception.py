@@ -6,7 +6,7 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.arrays import Image, Mask, Reals
+from pymafx_live.core.arrays import Indices, Mask, Reals
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import gates, search
 from pymafx_live.engines.landmarks.ahead import LookingAhead, Workers
@@ -19,6 +19,7 @@ from pymafx_live.engines.landmarks.networks import (
     HandNetwork,
 )
 from pymafx_live.engines.landmarks.regions import (
+    ImageBatch,
     Regions,
     body_from_landmarks,
     concatenate,
@@ -143,7 +144,6 @@ class Perception:
         self._workers = Workers(threads, device)
         self._hands, self._faces = LookingAhead(self.hand, self._workers), LookingAhead(self.face, self._workers)
         self._lane = pictures.lane(device)
-        self.stages: dict[str, float] = {}
 
     def close(self) -> None:
         """Gives back what the networks hold."""
@@ -151,27 +151,33 @@ class Perception:
         for network in (*self.body.networks, *self.hand.networks, *self.face.networks):
             network.close()
 
-    def look(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> list[Sight | None]:
-        """What is believed of each person in boxes (N, 4); moves the `gazes` on to the next frame."""
-        with self._lane:
-            return self._look(bgr, boxes, gazes)
+    def look(
+        self, images: ImageBatch, boxes: Reals, gazes: Sequence[Gaze]
+    ) -> tuple[list[Sight | None], dict[str, float]]:
+        """What is believed of each of N people in boxes (N, 4) of `images`, and the seconds that each network took.
 
-    def _look(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> list[Sight | None]:
+        Moves the `gazes` on to the next frame.
+        """
+        with self._lane:
+            return self._look(images, boxes, gazes)
+
+    def _look(
+        self, images: ImageBatch, boxes: Reals, gazes: Sequence[Gaze]
+    ) -> tuple[list[Sight | None], dict[str, float]]:
         sights: list[Sight | None] = [None] * len(gazes)
-        self.stages = dict.fromkeys(("body", "hands", "face"), 0.0)
         if not gazes:
-            return sights
+            return sights, dict.fromkeys(("body", "hands", "face"), 0.0)
         clock = [perf_counter()]
-        self._look_ahead(bgr, gazes)
-        found, regions, good = self.bodies(bgr, boxes, gazes)
+        self._look_ahead(images, gazes)
+        found, regions, good = self.bodies(images, boxes, gazes)
         clock.append(perf_counter())
         people = np.nonzero(good)[0].tolist()
-        seen = [gazes[n] for n in people]
+        seen, shown = [gazes[n] for n in people], images[np.nonzero(good)[0]]
         xy, visibility = found.xy[people], found.visibility[people]
-        visibility *= in_picture(xy, EDGE * regions.side[people, None], _size(bgr))
-        faces = self.faces(bgr, xy, visibility, seen)  # before the hands, which another core is looking at
+        visibility *= in_picture(xy, EDGE * regions.side[people, None], shown.sizes)
+        faces = self.faces(shown, xy, visibility, seen)  # before the hands, which another core is looking at
         clock.append(perf_counter())
-        hands = self.hands(bgr, xy, visibility, seen)
+        hands = self.hands(shown, xy, visibility, seen)
         clock.append(perf_counter())
         following = body_from_landmarks(found.xy)
         for n in range(len(gazes)):
@@ -183,17 +189,17 @@ class Perception:
                 xy[k, :33], visibility[k, :33], found.world[n, :33], float(found.score[n]),
                 regions.centre[n], float(regions.side[n]), hands[k], faces[k],
             )  # fmt: skip
-        self.stages = dict(zip(("body", "face", "hands"), np.diff(clock).tolist(), strict=True))
-        return sights
+        return sights, dict(zip(("body", "face", "hands"), np.diff(clock).tolist(), strict=True))
 
-    def _look_ahead(self, bgr: Image, gazes: Sequence[Gaze]) -> None:
+    def _look_ahead(self, images: ImageBatch, gazes: Sequence[Gaze]) -> None:
         """Begins with the hands and faces that are followed."""
-        hands = [region for gaze in gazes for region in gaze.hands.values() if region is not None]
-        faces = [gaze.face for gaze in gazes if gaze.face is not None and not gaze.face_rest.due]
-        self._hands.begin(bgr, concatenate(hands) if hands else None)
-        self._faces.begin(bgr, concatenate(faces) if faces else None)
+        hands = [(n, region) for n, gaze in enumerate(gazes) for region in gaze.hands.values() if region is not None]
+        faces = [(n, g.face) for n, g in enumerate(gazes) if g.face is not None and not g.face_rest.due]
+        for network, known in ((self._hands, hands), (self._faces, faces)):
+            who = np.array([n for n, _ in known], np.intp)
+            network.begin(images[who], concatenate([region for _, region in known]) if known else None)
 
-    def bodies(self, bgr: Image, boxes: Reals, gazes: Sequence[Gaze]) -> tuple[BodyLandmarks, Regions, Mask]:
+    def bodies(self, images: ImageBatch, boxes: Reals, gazes: Sequence[Gaze]) -> tuple[BodyLandmarks, Regions, Mask]:
         """Body landmarks of N people, the regions that showed them, and which of them are believed.
 
         A region of the frame before is used while its skeleton holds. Who is new or lost is searched, and so is now
@@ -203,51 +209,57 @@ class Perception:
         regions, found, agreed = _nobody(len(gazes))
         if known.any():
             _put(regions, known, concatenate([g.body for g in gazes if g.body is not None]))
-            seen, agreed[known] = self._see(bgr, regions[known], boxes, np.nonzero(known)[0])
+            seen, agreed[known] = self._see(images, regions[known], boxes, np.nonzero(known)[0])
             _put_landmarks(found, known, seen)
-        lost = ~known | ~self._believed(found, boxes, agreed, KEPT)
+        lost = ~known | ~self._believed(images, found, boxes, agreed)
         sought = np.nonzero([g.due(bool(lost[n]), agreed[n] < DOUBT) for n, g in enumerate(gazes)])[0]
         if len(sought):
-            seen, fresh, agreement = self._search(bgr, boxes, sought)
+            seen, fresh, agreement = self._search(images, boxes, sought)
             better = (agreement >= search.FOUND) & (lost[sought] | (agreement > SURELY * agreed[sought]))
             _put(regions, sought[better], fresh[better])
             _put_landmarks(found, sought[better], seen[better])
             agreed[sought[better]] = agreement[better]
-        return found, regions, self._believed(found, boxes, agreed, KEPT)
+        return found, regions, self._believed(images, found, boxes, agreed)
 
     @staticmethod
-    def _believed(found: BodyLandmarks, boxes: Reals, agreed: Reals, least: float) -> Mask:
-        good = gates.believable_bodies(found.score, found.xy[:, :33], found.visibility[:, :33], boxes)
-        return good & (agreed >= least)
+    def _believed(images: ImageBatch, found: BodyLandmarks, boxes: Reals, agreed: Reals) -> Mask:
+        good = agreed >= KEPT
+        for rows in images.groups():
+            xy, visibility = found.xy[rows, :33], found.visibility[rows, :33]
+            good[rows] &= gates.believable_bodies(found.score[rows], xy, visibility, boxes[rows])
+        return np.asarray(good)
 
-    def _search(self, bgr: Image, boxes: Reals, who: NDArray[np.intp]) -> tuple[BodyLandmarks, Regions, Reals]:
+    def _search(self, images: ImageBatch, boxes: Reals, who: NDArray[np.intp]) -> tuple[BodyLandmarks, Regions, Reals]:
         """The best skeletons of the people `who` (K,) among boxes (N, 4), their regions and agreement.
 
         The best of all regions that are tried is looked at a second time, upright along the body, and where it agrees
         badly a third time.
         """
-        regions, owner = search.candidates(boxes[who], _size(bgr))
-        found, agreed = self._see(bgr, regions, boxes, who[owner])
+        regions, owner = search.candidates(boxes[who], images.sizes[who])
+        found, agreed = self._see(images, regions, boxes, who[owner])
         best = np.array([np.argmax(np.where(owner == k, agreed, -1)) for k in range(len(who))])
         upright = body_from_landmarks(found.xy[best])
-        closer, again = self._see(bgr, upright, boxes, who)
+        closer, again = self._see(images, upright, boxes, who)
         worse = again < agreed[best]
         _put(upright, worse, regions[best][worse])
         _put_landmarks(closer, worse, found[best][worse])
         agreed = np.maximum(again, agreed[best])
         unsure = np.nonzero((agreed >= search.FOUND) & (agreed < search.SURE))[0]
         if len(unsure):  # what is nobody agrees once by chance, and not where it leads
-            _, third = self._see(bgr, body_from_landmarks(closer.xy[unsure]), boxes, who[unsure])
+            _, third = self._see(images, body_from_landmarks(closer.xy[unsure]), boxes, who[unsure])
             agreed[unsure] = np.where(third >= search.FOUND, agreed[unsure], 0)
         return closer, upright, agreed
 
-    def _see(self, bgr: Image, regions: Regions, boxes: Reals, owner: NDArray[np.intp]) -> tuple[BodyLandmarks, Reals]:
+    def _see(
+        self, images: ImageBatch, regions: Regions, boxes: Reals, owner: NDArray[np.intp]
+    ) -> tuple[BodyLandmarks, Reals]:
         """The skeletons in M regions, and how well they agree with the boxes (N, 4) of their `owner` (M,)."""
-        hidden = search.others(regions, boxes, owner, HIDDEN_CELLS)
-        found = self.body(bgr, regions, hidden)
-        return found, search.agreement(found, regions, boxes[owner], _size(bgr))
+        hidden = search.others(regions, boxes, owner, images.index, HIDDEN_CELLS)
+        shown = images[owner]
+        found = self.body(shown, regions, hidden)
+        return found, search.agreement(found, regions, boxes[owner], shown.sizes)
 
-    def hands(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[dict[str, Hand]]:
+    def hands(self, images: ImageBatch, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[dict[str, Hand]]:
         """The believed hands of N believed bodies (N, 39, 2), at most one per arm.
 
         An arm that ends in a hand of another person is theirs from the wrist on: its `visibility` (N, 39) there is set
@@ -258,19 +270,19 @@ class Perception:
         jobs = [(n, s) for n, s in jobs if gazes[n].hands[s] is not None or visibility[n, ARMS[s][2]] > 0.5]
         if not jobs:
             return found
-        arms = _Arms(xy, visibility, jobs)
+        arms = _Arms(images, xy, visibility, jobs)
         followed = np.array([gazes[n].hands[s] is not None for n, s in jobs])
         regions = hand_from_forearm(xy[arms.person], arms.points)
         seen = _no_hands(len(jobs))
         if followed.any():
             _put(regions, followed, concatenate([r for n, s in jobs if (r := gazes[n].hands[s]) is not None]))
-            _put_landmarks(seen, followed, self._hands(bgr, regions[followed]))
+            _put_landmarks(seen, followed, self._hands(images[arms.person[followed]], regions[followed]))
         good = arms.believed(seen)
         visible = np.array([visibility[n, ARMS[s][2]] > 0.5 for n, s in jobs])
         sought = ~good & visible & np.array([gazes[n].hand_due(s) for n, s in jobs])
         if sought.any():
             self._in_turn(sought & np.array([gazes[n].misses[s] >= AT_ONCE for n, s in jobs]), jobs, gazes, sought)
-            self._search_hands(bgr, arms, np.nonzero(sought)[0], regions, seen)
+            self._search_hands(arms, np.nonzero(sought)[0], regions, seen)
             good = arms.believed(seen)
         foreign = arms.foreign(seen)
         for n, points in zip(arms.person[foreign], arms.points[foreign], strict=True):
@@ -293,16 +305,15 @@ class Perception:
             if visibility[n, points[2]] < SURE_WRIST:
                 visibility[n, [*points[2:], points[2] + 6]] *= 0.25
 
-    def _search_hands(
-        self, bgr: Image, arms: "_Arms", which: NDArray[np.intp], regions: Regions, seen: HandLandmarks
-    ) -> None:
+    def _search_hands(self, arms: "_Arms", which: NDArray[np.intp], regions: Regions, seen: HandLandmarks) -> None:
         """Looks for the hands of some arms along the forearm and about the knuckles, and again about the better one.
 
         The hand network's answer depends on its framing. Updates `regions` and `seen` in place.
         """
         xy, points = arms.xy[which], arms.points[which]
         tried = concatenate([hand_from_forearm(xy, points), hand_from_knuckles(xy, points)])
-        first = self.hand(bgr, tried)
+        shown = arms.images[arms.person[which]]
+        first = self.hand(arms.images[np.tile(arms.person[which], 2)], tried)
         value = arms.likeness(first, np.concatenate([which, which])).reshape(2, -1)
         best = value.argmax(0) * len(which) + np.arange(len(which))
         _put(regions, which, tried[best])
@@ -310,7 +321,7 @@ class Perception:
         again = which[value.max(0) > 0]
         if len(again):
             closer = hand_from_landmarks(seen.xy[again])
-            second = self.hand(bgr, closer)
+            second = self.hand(shown[value.max(0) > 0], closer)
             better = arms.likeness(second, again) >= arms.likeness(seen[again], again)
             _put(regions, again[better], closer[better])
             _put_landmarks(seen, again[better], second[better])
@@ -324,7 +335,7 @@ class Perception:
                 gaze.right_first = not gaze.right_first
                 sought[i - 1 if gaze.right_first else i] = False
 
-    def faces(self, bgr: Image, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
+    def faces(self, images: ImageBatch, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
         """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice.
 
         While nothing moves in a face, the one of the frame before does for every second frame.
@@ -337,12 +348,13 @@ class Perception:
         guess = face_from_body(xy[jobs])
         kept = [gazes[n].face for n in jobs]
         regions = concatenate([guess[i : i + 1] if r is None else r for i, r in enumerate(kept)])
-        seen = self._faces(bgr, regions)
+        shown = images[np.array(jobs, np.intp)]
+        seen = self._faces(shown, regions)
         new = np.array([r is None for r in kept])
         if new.any():
             closer = face_from_landmarks(seen.xyz[new, :, :2])
             _put(regions, new, closer)
-            _put_landmarks(seen, new, self.face(bgr, closer))
+            _put_landmarks(seen, new, self.face(shown[new], closer))
         good = gates.believable_faces(seen.score, seen.xyz[..., :2], xy[jobs])
         following = face_from_landmarks(seen.xyz[..., :2])
         for i, n in enumerate(jobs):
@@ -355,8 +367,12 @@ class Perception:
 
 @dataclass(frozen=True, slots=True)
 class _Arms:
-    """M arms whose hands are sought: bodies (N, 39, 2) and their visibility (N, 39), and the arms' people and sides."""
+    """M arms whose hands are sought: bodies (N, 39, 2) and their visibility (N, 39), and the arms' people and sides.
 
+    `images` are the N bodies'.
+    """
+
+    images: ImageBatch
     bodies: Reals
     visibility: Reals
     jobs: list[tuple[int, str]]
@@ -391,7 +407,12 @@ class _Arms:
         """Which of the hands (M, ...) hang on their own arm and are nobody else's."""
         elbow, wrist, visibility = self.ends()
         side = gates.own_side(seen.right, self.right)
-        return gates.believable_hands(seen.score, side, seen.xy, elbow, wrist, visibility, self.person)
+        good, person = np.zeros(len(self.jobs), bool), self.person
+        for k in self.images[person].groups():
+            good[k] = gates.believable_hands(
+                seen.score[k], side[k], seen.xy[k], elbow[k], wrist[k], visibility[k], person[k]
+            )
+        return good
 
     def likeness(self, seen: HandLandmarks, which: NDArray[np.intp]) -> Reals:
         """How well K hands fit to the arms `which` (K,), 0 where they do not, (K,)."""
@@ -406,6 +427,7 @@ class _Arms:
         low, high = self.bodies[:, :33].min(1), self.bodies[:, :33].max(1)
         centre = seen.xy.mean(1)[:, None]
         inside = np.all((centre >= low) & (centre <= high), -1)
+        inside &= self.images.index[self.person][:, None] == self.images.index
         inside[np.arange(len(centre)), self.person] = False
         return np.asarray((side < gates.SIDE) & (seen.score > 0.9) & inside.any(1))
 
@@ -449,23 +471,19 @@ def upper_span(xy: Reals) -> Reals:
     return np.asarray(np.maximum(np.hypot(up, across), 1e-3))
 
 
-def in_picture(xy: Reals, margin: Reals, size: tuple[int, int]) -> Mask:
-    """Which landmarks (N, 39, 2) lie in a picture of `size` (width, height), legs and their hips by `margin` (N, 1).
+def in_picture(xy: Reals, margin: Reals, sizes: Indices) -> Mask:
+    """Which landmarks (N, 39, 2) lie in pictures of `sizes` (N, 2: width, height), legs and hips by `margin` (N, 1).
 
     Legs that begin below the picture are drawn up into it by the network, which says that it sees the knees.
     """
-    low, high = margin[..., None], np.array(size) - margin[..., None]
+    size = sizes[:, None]
+    low, high = margin[..., None], size - margin[..., None]
     inside = np.all((xy >= 0) & (xy < size), -1)
     within = np.all((xy >= low) & (xy < high), -1)
     for hip in (23, 24):
         leg = slice(hip + 2, 33, 2)
         inside[:, leg] = within[:, leg] & within[:, hip, None]
     return np.asarray(inside)
-
-
-def _size(bgr: Image) -> tuple[int, int]:
-    """Width and height."""
-    return bgr.shape[1], bgr.shape[0]
 
 
 def _nobody(count: int) -> tuple[Regions, BodyLandmarks, Reals]:

@@ -13,6 +13,7 @@ from importlib.resources import files
 import numpy as np
 from pymafx_live.core.arrays import Indices, Reals
 from pymafx_live.engines.landmarks import rig
+from pymafx_live.engines.landmarks.chain import by_row
 
 FILE = "landmark_refiner.npz"
 XY_UNIT, DEPTH_UNIT = 0.01, 0.1
@@ -72,9 +73,9 @@ class Refiner:
         w = self._weights
         values: Reals = np.clip((seen.features() - w["mean"]) / w["scale"], -WIDEST, WIDEST)
         for layer in ("first", "second"):
-            values = swish(values @ w[f"{layer}_weight"] + w[f"{layer}_bias"])
-        change = values @ w["change_weight"] + w["change_bias"]
-        spread = np.exp(np.clip(values @ w["spread_weight"] + w["spread_bias"], -3, 4))
+            values = swish(by_row(values, w[f"{layer}_weight"]) + w[f"{layer}_bias"])
+        change = by_row(values, w["change_weight"]) + w["change_bias"]
+        spread = np.exp(np.clip(by_row(values, w["spread_weight"]) + w["spread_bias"], -3, 4))
         a, b = self._pairs.T
         apart = (seen.world[:, a, 2] - seen.world[:, b, 2]) * BODY_SCALE
         shift = change[:, :66].reshape(-1, 33, 2) * MOVED[:, None] * (XY_UNIT * seen.side[:, None, None])

@@ -1,10 +1,11 @@
 """Rotated square regions of an image: how networks are shown a person, a hand or a face, and what they answer."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.arrays import Mask, Reals
+from pymafx_live.core.arrays import Image, Indices, Mask, Reals
 from pymafx_live.engines.imaging import Picture, unit_rgb
 from pymafx_live.engines.runtime.interface import Array
 
@@ -49,12 +50,50 @@ def concatenate(regions: list[Regions]) -> Regions:
     )
 
 
-def crop(picture: Picture, regions: Regions, size: int, hidden: Mask | None = None) -> Array:
-    """Cuts the N `regions` out of a picture, where it lies, black outside it: (N, size, size, 3) RGB in 0..1.
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageBatch:
+    """Images (H, W, 3) BGR, one per camera, and which of them each of N people or regions is in, `index` (N,)."""
 
-    What is `hidden` (N, cells, cells), in cells that divide the squares evenly, is black too.
+    images: Sequence[Image]
+    index: NDArray[np.intp]
+
+    @classmethod
+    def single(cls, image: Image, count: int) -> "ImageBatch":
+        """One image, in which all `count` are."""
+        return cls([image], np.zeros(count, np.intp))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, rows: NDArray[np.intp] | Mask) -> "ImageBatch":
+        return ImageBatch(self.images, self.index[rows])
+
+    @property
+    def sizes(self) -> Indices:
+        """Width and height of the image of each, (N, 2)."""
+        sizes = [(image.shape[1], image.shape[0]) for image in self.images]
+        return np.array(sizes, np.int64).reshape(-1, 2)[self.index]
+
+    def groups(self) -> list[NDArray[np.intp]]:
+        """The rows of each image in which somebody is: who is compared with others is so within an image."""
+        return [np.nonzero(self.index == k)[0] for k in np.unique(self.index)]
+
+
+def crop(
+    pictures: Mapping[int, Picture],
+    index: NDArray[np.intp],
+    regions: Regions,
+    size: int,
+    hidden: Mask | None = None,
+) -> Array:
+    """Cuts the N `regions` out of `pictures`, where these lie, black outside them: (N, size, size, 3) RGB in 0..1.
+
+    `index` (N,) says which picture each is cut from. What is `hidden` (N, cells, cells), in cells that divide the
+    squares evenly, is black too.
     """
-    squares = unit_rgb(picture.warp(regions.affine(size), size))
+    maps = regions.affine(size)
+    cuts = {k: picture.warp(maps[index == k], size) for k, picture in pictures.items()}
+    squares = unit_rgb(together(cuts, index))
     if hidden is None:
         return squares
     times = size // hidden.shape[1]
@@ -62,6 +101,18 @@ def crop(picture: Picture, regions: Regions, size: int, hidden: Mask | None = No
     if isinstance(squares, np.ndarray):
         return np.multiply(squares, seen, out=squares)
     return squares.mul_(squares.new_tensor(seen))
+
+
+def together(cuts: Mapping[int, Array], index: NDArray[np.intp]) -> Array:
+    """Rows that were made by the picture as one batch, in the order of `index` (N,), which says whose each is."""
+    first = next(iter(cuts.values()))
+    if len(cuts) == 1:
+        return first
+    shape = (len(index), *first.shape[1:])
+    batch = np.empty(shape, first.dtype) if isinstance(first, np.ndarray) else first.new_empty(shape)
+    for k, cut in cuts.items():
+        batch[np.nonzero(index == k)[0]] = cut
+    return batch
 
 
 def to_image(points: Reals, regions: Regions, size: int) -> Reals:

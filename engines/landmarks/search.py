@@ -9,7 +9,7 @@ asks for the very region that it was found in.
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.arrays import Mask, Reals
+from pymafx_live.core.arrays import Indices, Mask, Reals
 from pymafx_live.core.boxes import iou
 from pymafx_live.engines.landmarks.networks import BodyLandmarks
 from pymafx_live.engines.landmarks.regions import Regions, body_from_landmarks, from_box
@@ -33,11 +33,12 @@ _REACH = np.full(33, FLESH, np.float32)
 _REACH[:11], _REACH[15:23], _REACH[27:] = HEAD, HAND, FOOT
 
 
-def candidates(boxes: Reals, size: tuple[int, int]) -> tuple[Regions, NDArray[np.intp]]:
-    """The regions to try for people in boxes (N, 4) of a picture of `size` (width, height), and whose each is, (M,)."""
+def candidates(boxes: Reals, sizes: Indices) -> tuple[Regions, NDArray[np.intp]]:
+    """The regions to try for people in boxes (N, 4) of pictures of `sizes` (N, 2: width, height), and whose each is,
+    (M,)."""
     whole, owner = [], []
-    for n, box in enumerate(boxes):
-        x1, y1, x2, y2 = _widened(box, size[0])
+    for n, (box, width) in enumerate(zip(boxes, sizes[:, 0].tolist(), strict=True)):
+        x1, y1, x2, y2 = _widened(box, width)
         for times in HEIGHTS:
             height = times * (y2 - y1)
             if times == HEIGHTS[0] or height <= SLENDER * (x2 - x1):
@@ -57,8 +58,8 @@ def _widened(box: Reals, width: int) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def explained(xy: Reals, visibility: Reals, size: tuple[int, int]) -> Reals:
-    """The boxes (N, 4) that a detector would draw about skeletons (N, 33, 2) in a picture of `size` (width, height).
+def explained(xy: Reals, visibility: Reals, sizes: Indices) -> Reals:
+    """The boxes (N, 4) that a detector would draw about skeletons (N, 33, 2) in pictures of `sizes` (N, 2).
 
     A landmark beyond the edge counts up to the edge: what leads to it is in the picture, if anything is.
     """
@@ -67,33 +68,39 @@ def explained(xy: Reals, visibility: Reals, size: tuple[int, int]) -> Reals:
     ears = np.linalg.norm(xy[:, 7] - xy[:, 8], axis=1)
     breadth = np.maximum(shoulders, np.maximum(0.6 * trunk, 1.5 * ears))  # of those who turn their side, too
     reach = (breadth[:, None] * _REACH)[..., None]
-    beyond = np.any((xy < 0) | (xy > size), -1)
+    beyond = np.any((xy < 0) | (xy > sizes[:, None]), -1)
     shown = ((visibility >= VISIBLE) | beyond)[..., None]
     low = np.where(shown, xy - reach, np.inf).min(1)
     high = np.where(shown, xy + reach, -np.inf).max(1)
-    low, high = np.clip(low, 0, size), np.clip(high, 0, size)
+    low, high = np.clip(low, 0, sizes), np.clip(high, 0, sizes)
     return np.concatenate([low, np.maximum(high, low)], 1).astype(np.float32)
 
 
-def agreement(found: BodyLandmarks, regions: Regions, boxes: Reals, size: tuple[int, int]) -> Reals:
-    """How well N skeletons agree with their boxes (N, 4) and with the `regions` that they were found in, 0..1, (N,)."""
+def agreement(found: BodyLandmarks, regions: Regions, boxes: Reals, sizes: Indices) -> Reals:
+    """How well N skeletons agree with their boxes (N, 4) and with the `regions` that they were found in, 0..1, (N,).
+
+    `sizes` (N, 2) are the widths and heights of their pictures.
+    """
     following = body_from_landmarks(found.xy)
     growth = np.abs(np.log(np.maximum(following.side, 1e-3) / regions.side))
     shift = np.linalg.norm(following.centre - regions.centre, axis=1) / regions.side
-    inside = np.clip(boxes, 0, [*size, *size])
-    covered = iou(explained(found.xy[:, :33], found.visibility[:, :33], size), inside)
+    inside = np.clip(boxes, 0, np.tile(sizes, (1, 2)))
+    covered = iou(explained(found.xy[:, :33], found.visibility[:, :33], sizes), inside)
     return np.asarray(found.score * covered * np.exp(-SLIP * (growth + shift)), np.float32)
 
 
-def others(regions: Regions, boxes: Reals, owner: NDArray[np.intp], cells: int) -> Mask | None:
+def others(
+    regions: Regions, boxes: Reals, owner: NDArray[np.intp], picture: NDArray[np.intp], cells: int
+) -> Mask | None:
     """What of M regions belongs to other people, (M, cells, cells), or None where nothing does.
 
-    Marked is what lies in the boxes (N, 4) of others and not in that of the region's `owner` (M,).
+    Marked is what lies in the boxes (N, 4) of others and not in that of the region's `owner` (M,), of whom is in
+    the same `picture` (N,).
     """
     corner = regions.centre - 0.75 * regions.side[:, None]  # of the upright square about a turned one
     reach = np.concatenate([corner, corner + 1.5 * regions.side[:, None]], 1)
     apart = np.any((reach[:, None, :2] >= boxes[:, 2:]) | (reach[:, None, 2:] <= boxes[:, :2]), -1)
-    near = ~apart & (owner[:, None] != np.arange(len(boxes)))
+    near = ~apart & (owner[:, None] != np.arange(len(boxes))) & (picture[owner][:, None] == picture)
     if not near.any():
         return None
     hidden = np.zeros((len(regions), cells, cells), bool)

@@ -1,21 +1,24 @@
 """The PyMAF-X engine: tracked people in, SMPL-X with shape, hands and expression out."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.interfaces import log_progress
 from pymafx_live.core.skeleton import SIDES
-from pymafx_live.core.types import Frame, Person, Track, TrackState, pose_parameters
+from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.landmarks.engine import alive
 from pymafx_live.engines.landmarks.perception import Perception
+from pymafx_live.engines.landmarks.regions import together
 from pymafx_live.engines.pymafx.crops import (
     FACE_MARGIN,
     HAND_MARGIN,
@@ -40,7 +43,7 @@ from pymafx_live.engines.pymafx.track import (
     held_origins,
     origins,
 )
-from pymafx_live.engines.pymafx.views import LandmarkViews, View, Views, body_boxes, part_boxes
+from pymafx_live.engines.pymafx.views import Key, LandmarkViews, View, Views, body_boxes, drop, part_boxes
 from pymafx_live.engines.runtime import RunnerOptions
 from pymafx_live.engines.runtime.heap import give_back_freed
 from pymafx_live.engines.runtime.interface import Array
@@ -63,8 +66,10 @@ class PymafxOptions:
 
 @dataclass(slots=True)
 class _Subject:
-    """One person in one frame."""
+    """One person in one frame, of the `scene`-th scene."""
 
+    scene: int
+    frame: Frame
     track: Track
     memory: TrackMemory
     view: View | None
@@ -87,11 +92,10 @@ class PymafxEngine:
     ) -> None:
         """`pictures` is shared with whoever else looks at the same frames."""
         self.options = options
-        self.stages: Mapping[str, float] = {}
         self._estimator, self._views, self._skeleton = estimator, views, skeleton
         self._pictures = pictures or Pictures()
         self._lane = self._pictures.lane(estimator.device)
-        self._memory: dict[int, TrackMemory] = {}
+        self._memory: dict[Key, TrackMemory] = {}
 
     def close(self) -> None:
         """Forgets all tracks and frees the networks."""
@@ -99,62 +103,83 @@ class PymafxEngine:
         self._views.close()
         self._estimator.close()
 
-    def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
-        """One person per track; those that ended come a last time, as they last were, and are forgotten."""
+    def forget(self, source: str, ids: Collection[int] | None = None) -> None:
+        """See `Engine.forget`."""
+        drop(self._memory, source, ids)
+        self._views.forget(source, ids)
+
+    def estimate(self, scenes: Sequence[Scene]) -> Estimate:
+        """See `Engine.estimate`; those that ended stand behind the others of their scene."""
         began = perf_counter()
-        alive = [t for t in tracks if t.state is not TrackState.ENDED]
-        ended = [t for t in tracks if t.state is TrackState.ENDED and t.id in self._memory]
-        kept = {t.id: self._memory.get(t.id) or self._new_memory() for t in alive}
-        last = [self._held(t, self._memory[t.id], frame) for t in ended]
-        self._memory = kept
-        views = self._views.look(frame, alive)
-        subjects = [_Subject(t, kept[t.id], v) for t, v in zip(alive, views, strict=True)]
+        last = [self._last(scene) for scene in scenes]
+        scenes = [replace(scene, tracks=alive(scene.tracks)) for scene in scenes]
+        views, looked = self._views.look(scenes)
         looking = perf_counter() - began
-        # A lost track's box is a guess: without a skeleton in it there is nothing to look at.
-        present = [s for s in subjects if s.view is not None or s.track.state is not TrackState.LOST]
+        present = [
+            [_Subject(i, scene.frame, t, self._recall(scene, t), v) for t, v in zip(scene.tracks, seen, strict=True)]
+            for i, (scene, seen) in enumerate(zip(scenes, views, strict=True))
+        ]
         with self._lane:
-            measured = self._measure(frame, present) if present else {}
-        people = [measured.get(s.track.id) or self._held(s.track, s.memory, frame) for s in subjects]
-        self._views.learn(frame, people)
+            measured = self._measure(scenes, [s for subjects in present for s in subjects if _is_shown(s)])
+        people = [[measured.get(id(s)) or self._held(s.track, s.memory, s.frame) for s in each] for each in present]
+        self._views.learn(scenes, people)
         graphs = self._estimator.take_stages()
         inside = sum(graphs.values()) + looking
-        self.stages = {**self._views.stages, **graphs, "other": perf_counter() - began - inside}
-        return people + last
+        stages = {**looked, **graphs, "other": perf_counter() - began - inside}
+        return Estimate([alive_ + over for alive_, over in zip(people, last, strict=True)], stages)
 
-    def _new_memory(self) -> TrackMemory:
-        return TrackMemory(MeanShape(self.options.freeze_shape))
+    def _recall(self, scene: Scene, track: Track) -> TrackMemory:
+        memory = TrackMemory(MeanShape(self.options.freeze_shape))
+        return self._memory.setdefault((scene.frame.source, track.id), memory)
 
-    def _measure(self, frame: Frame, subjects: list[_Subject]) -> dict[int, Person]:
-        """Cuts all crops at once and runs the graphs; people by track id."""
-        hands, faces = self._due(frame.time, subjects)
+    def _last(self, scene: Scene) -> list[Person]:
+        """Those of a scene who have ended, as they last were."""
+        known = [(t, self._memory.get((scene.frame.source, t.id))) for t in scene.tracks]
+        return [
+            self._held(track, memory, scene.frame)
+            for track, memory in known if memory is not None and track.state is TrackState.ENDED
+        ]  # fmt: skip
+
+    def _measure(self, scenes: Sequence[Scene], subjects: list[_Subject]) -> dict[int, Person]:
+        """Cuts all crops at once and runs the graphs; people by their subject's `id`."""
+        if not subjects:
+            return {}
+        hands, faces = self._due(subjects)
         kinds = [
             part_boxes([points for *_, points in hands], HAND_MARGIN),
             part_boxes([points for _, points in faces], FACE_MARGIN),
             body_boxes([s.view for s in subjects], np.array([s.track.box for s in subjects])),
         ]
-        picture = self._pictures.on(frame.image, self._estimator.device)
-        crops = picture.warp(crop_to_image(concatenate(kinds).corners()), SIZE, antialias=True)
+        whose = [s for s, *_ in hands] + [s for s, _ in faces] + subjects
+        crops = self._cut(scenes, concatenate(kinds), np.array([s.scene for s in whose]))
         after_hands, after_faces = np.cumsum([len(boxes) for boxes in kinds])[:-1]
-        self._measure_hands(frame, crops[:after_hands], hands)
-        self._measure_faces(frame, crops[after_hands:after_faces], faces)
+        self._measure_hands(crops[:after_hands], hands)
+        self._measure_faces(crops[after_hands:after_faces], faces)
         # Hands and faces come down here, a few hundred numbers, and go up again: what a track remembers is on the host.
         found = self._estimator.bodies(crops[after_faces:], *self._known_parts(subjects))
-        places = translations(found["pred_cam"], kinds[2], frame.camera)
         poses = full_poses(found)
         people = {}
         for k, subject in enumerate(subjects):
-            row = {name: values[k] for name, values in found.items()}
-            people[subject.track.id] = self._person(frame, subject, row, poses[k], places[k], kinds[2][k : k + 1])
+            row, box = {name: values[k] for name, values in found.items()}, kinds[2][k : k + 1]
+            (place,) = translations(found["pred_cam"][k : k + 1], box, subject.frame.camera)
+            people[id(subject)] = self._person(subject, row, poses[k], place, box)
         return people
 
-    def _due(
-        self, time: float, subjects: list[_Subject]
-    ) -> tuple[list[tuple[_Subject, str, Reals]], list[tuple[_Subject, Reals]]]:
+    def _cut(self, scenes: Sequence[Scene], boxes: CropBoxes, scene: NDArray[np.intp]) -> Array:
+        """The crops (N, 224, 224, 3) of boxes in the pictures of the scenes (N,), lying where the networks run."""
+        maps = crop_to_image(boxes.corners())
+        cuts = {
+            k: self._pictures.on(scenes[k].frame.image, self._estimator.device).warp(maps[scene == k], SIZE, True)
+            for k in np.unique(scene).tolist()
+        }
+        return together(cuts, scene)
+
+    def _due(self, subjects: list[_Subject]) -> tuple[list[tuple[_Subject, str, Reals]], list[tuple[_Subject, Reals]]]:
         """The hands and faces that are seen and have to be estimated, with their points; drops what is too old."""
         hands, faces = [], []
         for subject in subjects:
             memory, view = subject.memory, subject.view
-            memory.forget_stale(time)
+            memory.forget_stale(subject.frame.time)
             if view is None:
                 continue
             for side, points in view.hands.items():
@@ -164,20 +189,20 @@ class PymafxEngine:
                 faces.append((subject, view.face))
         return hands, faces
 
-    def _measure_hands(self, frame: Frame, crops: Array, jobs: list[tuple[_Subject, str, Reals]]) -> None:
+    def _measure_hands(self, crops: Array, jobs: list[tuple[_Subject, str, Reals]]) -> None:
         if not jobs:
             return
         found = self._estimator.hands(crops, np.array([side == "left" for _, side, _ in jobs]))
         for (subject, side, _), state, votes in zip(jobs, found["hand_state"], found["hand_votes"], strict=True):
-            subject.memory.hands[side] = HandEstimate(state, votes, frame.time, subject.memory.frame)
+            subject.memory.hands[side] = HandEstimate(state, votes, subject.frame.time, subject.memory.frame)
             subject.measured.add(side)
 
-    def _measure_faces(self, frame: Frame, crops: Array, jobs: list[tuple[_Subject, Reals]]) -> None:
+    def _measure_faces(self, crops: Array, jobs: list[tuple[_Subject, Reals]]) -> None:
         if not jobs:
             return
         found = self._estimator.faces(crops)
         for (subject, _), poses, expression in zip(jobs, found["face_poses"], found["pred_exp"], strict=True):
-            subject.memory.face = FaceEstimate(poses, expression, frame.time, subject.memory.frame)
+            subject.memory.face = FaceEstimate(poses, expression, subject.frame.time, subject.memory.frame)
             subject.measured.add("face")
 
     def _known_parts(self, subjects: list[_Subject]) -> tuple[Reals, Reals, Reals, Reals]:
@@ -196,7 +221,7 @@ class PymafxEngine:
                     states[k, h], votes[k, h], visibility[k, h] = known.state, known.votes, UNDECIDED
         return faces, states, votes, visibility
 
-    def _person(self, frame: Frame, subject: _Subject, row: Found, pose: Reals, place: Reals, box: CropBoxes) -> Person:
+    def _person(self, subject: _Subject, row: Found, pose: Reals, place: Reals, box: CropBoxes) -> Person:
         """The published form of what was just estimated."""
         track, memory, view = subject.track, subject.memory, subject.view
         betas = memory.shape.add(row["pred_shape"])
@@ -213,7 +238,7 @@ class PymafxEngine:
             transl=place, pelvis=place + self._skeleton.rest(betas[None])[0, 0],
             extra=extra,
         )  # fmt: skip
-        memory.person, memory.measured = person, frame.time
+        memory.person, memory.measured = person, subject.frame.time
         memory.frame += 1
         return person
 
@@ -230,6 +255,11 @@ class PymafxEngine:
             extra={k: v for k, v in last.extra.items() if k not in ("keypoints", "blendshapes")},
         )  # fmt: skip
         return memory.person
+
+
+def _is_shown(subject: _Subject) -> bool:
+    """Whether there is something to look at: without a skeleton in it the box of a lost track is a guess."""
+    return subject.view is not None or subject.track.state is not TrackState.LOST
 
 
 def full_poses(found: Mapping[str, Reals]) -> Reals:

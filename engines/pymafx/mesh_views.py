@@ -4,21 +4,23 @@ The landmark networks then run for new people, every now and then for all, and f
 joints lie inside the flesh, so fingertips and the face's outline are added where they are on an average adult.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.boxes import iou
 from pymafx_live.core.skeleton import JOINT, SIDES
-from pymafx_live.core.types import Camera, Floats, Frame, Origin, Person, Track, TrackState
+from pymafx_live.core.types import Camera, Floats, Frame, Origin, Person, Scene, Track, TrackState
 from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.pymafx.joints import joints_of
-from pymafx_live.engines.pymafx.views import View, Views
+from pymafx_live.engines.pymafx.views import Key, Looks, View, Views, by_scene, drop
 
 RELOOK = 10
 """Every so many frames the networks look at a person again: the mesh always has hands, the picture not."""
+RECENT = 1.0
+"""Seconds for which an estimate says where somebody is who was not estimated meanwhile."""
 OVERLAP = 0.5
 """Least IoU of the projected body and the track's box, below which the mesh is on somebody or something else."""
 FINGERTIP = 0.8
@@ -41,10 +43,11 @@ eyes' level to the chin)."""
 
 @dataclass(slots=True)
 class _Last:
-    """A person as last estimated, where its parts were, and how many frames ago the networks looked."""
+    """A person as last estimated, where its parts were, when, and how many frames ago the networks looked."""
 
     person: Person
     view: View
+    time: float
     frames: int = 0
 
 
@@ -53,48 +56,61 @@ class MeshViews:
 
     def __init__(self, networks: Views, skeleton: Skeleton) -> None:
         self._networks, self._skeleton = networks, skeleton
-        self._last: dict[int, _Last] = {}
-        self._views: dict[int, View] = {}
-        self.stages: Mapping[str, float] = {}
+        self._last: dict[Key, _Last] = {}
+        self._views: dict[Key, View] = {}
 
-    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
+    def look(self, scenes: Sequence[Scene]) -> Looks:
         """See `Views.look`."""
         began = perf_counter()
-        if frame.cut:
-            self._last.clear()
-        self._last = {t.id: self._last[t.id] for t in tracks if t.id in self._last}
-        views = dict(zip(self._last, self._project(frame.camera, tracks), strict=True))
-        trusted = {t.id for t in tracks if t.id in views and self._holds(t, views[t.id])}
-        others = [t for t in tracks if t.id not in trusted]
+        for scene in scenes:
+            if scene.frame.cut:
+                self.forget_last(scene.frame.source, None)
+        views = self._project(scenes)
+        trusted = {key for key, track, _ in _tracks(scenes) if key in views and self._holds(key, track, views[key])}
+        others = [
+            replace(scene, tracks=[t for t in scene.tracks if (scene.frame.source, t.id) not in trusted])
+            for scene in scenes
+        ]
         projecting = perf_counter() - began
-        looked = dict(zip((t.id for t in others), self._networks.look(frame, others) if others else [], strict=True))
-        stages = self._networks.stages if others else {}
-        self.stages = {**stages, "look/mesh": projecting}
-        found = [views[t.id] if t.id in trusted else looked[t.id] for t in tracks]
-        for track in tracks:
-            if track.id in trusted:
-                self._last[track.id].frames += 1
-            elif track.id in self._last:
-                self._last[track.id].frames = 0
-        self._views = {t.id: v for t, v in zip(tracks, found, strict=True) if v is not None}
-        return found
+        looked, stages = self._networks.look([scene for scene in others if scene.tracks])
+        fresh = iter([view for found in looked for view in found])
+        found = [views[key] if key in trusted else next(fresh) for key, _, _ in _tracks(scenes)]
+        for (key, _, _), view in zip(_tracks(scenes), found, strict=True):
+            if key in self._last:
+                self._last[key].frames = self._last[key].frames + 1 if key in trusted else 0
+            self._views.pop(key, None)
+            if view is not None:
+                self._views[key] = view
+        return by_scene(found, [len(scene.tracks) for scene in scenes]), {**stages, "look/mesh": projecting}
 
-    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
+    def learn(self, scenes: Sequence[Scene], people: Sequence[Sequence[Person]]) -> None:
         """See `Views.learn`: keeps those whose body was measured."""
-        for person in people:
-            part = person.parts.get("transl")
-            if part is None or part.origin is not Origin.MEASURED or person.id not in self._views:
-                self._last.pop(person.id, None)
-                continue
-            frames = self._last[person.id].frames if person.id in self._last else 0
-            self._last[person.id] = _Last(person, self._views[person.id], frames)
+        for scene, members in zip(scenes, people, strict=True):
+            for person in members:
+                key = scene.frame.source, person.id
+                part = person.parts.get("transl")
+                if part is None or part.origin is not Origin.MEASURED or key not in self._views:
+                    self._last.pop(key, None)
+                    continue
+                frames = self._last[key].frames if key in self._last else 0
+                self._last[key] = _Last(person, self._views[key], scene.frame.time, frames)
+
+    def forget(self, source: str, ids: Collection[int] | None) -> None:
+        """See `Engine.forget`."""
+        self.forget_last(source, ids)
+        self._networks.forget(source, ids)
+
+    def forget_last(self, source: str, ids: Collection[int] | None) -> None:
+        """Drops the estimates, so that the networks look next."""
+        drop(self._last, source, ids)
+        drop(self._views, source, ids)
 
     def close(self) -> None:
         """Frees the networks."""
         self._networks.close()
 
-    def _holds(self, track: Track, view: View) -> bool:
-        last = self._last[track.id]
+    def _holds(self, key: Key, track: Track, view: View) -> bool:
+        last = self._last[key]
         if last.frames + 1 >= RELOOK or track.state is TrackState.LOST:
             return False
         if any(last.person.parts[f"{side}_hand"].origin is Origin.DEFAULT for side in last.view.hands):
@@ -103,17 +119,23 @@ class MeshViews:
         mesh = np.concatenate([shown.min(0), shown.max(0)])
         return bool(iou(mesh, track.box) >= OVERLAP)
 
-    def _project(self, camera: Camera, tracks: Sequence[Track]) -> list[View]:
-        """The last estimates, where the tracks' boxes have moved to since."""
-        if not self._last:
-            return []
-        lasts = list(self._last.values())
-        boxes = {t.id: t.box for t in tracks}
-        joints, rotations = joints_of(self._skeleton, [last.person for last in lasts])
-        return [
-            view_from_joints(camera, joints[k], rotations[k], last.view, last.person.box, boxes[id_])
-            for k, (id_, last) in enumerate(self._last.items())
-        ]
+    def _project(self, scenes: Sequence[Scene]) -> dict[Key, View]:
+        """The last estimates of who was estimated just before, where the tracks' boxes have moved to since."""
+        known = [
+            (key, track, frame, self._last[key]) for key, track, frame in _tracks(scenes)
+            if key in self._last and frame.time - self._last[key].time <= RECENT
+        ]  # fmt: skip
+        if not known:
+            return {}
+        joints, rotations = joints_of(self._skeleton, [last.person for *_, last in known])
+        return {
+            key: view_from_joints(frame.camera, joints[k], rotations[k], last.view, last.person.box, track.box)
+            for k, (key, track, frame, last) in enumerate(known)
+        }
+
+
+def _tracks(scenes: Sequence[Scene]) -> list[tuple[Key, Track, Frame]]:
+    return [((scene.frame.source, track.id), track, scene.frame) for scene in scenes for track in scene.tracks]
 
 
 def view_from_joints(

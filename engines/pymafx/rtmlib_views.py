@@ -5,7 +5,7 @@ The layout is Jin et al., "Whole-Body Human Pose Estimation in the Wild" (ECCV 2
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from time import perf_counter
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.errors import AssetError, UsageError
-from pymafx_live.core.types import Frame, Person, Track
-from pymafx_live.engines.pymafx.views import View
+from pymafx_live.core.types import Person, Scene
+from pymafx_live.engines.pymafx.views import Looks, View
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 
 BODY, FACE = slice(0, 17), slice(23, 91)
@@ -36,20 +36,24 @@ class RtmlibViews:
         Raises `UsageError` without the package, `AssetError` for a file that is no such network.
         """
         self._network = _open(model)
-        self.stages: Mapping[str, float] = {}
 
-    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
+    def look(self, scenes: Sequence[Scene]) -> Looks:
         """See `Views.look`."""
         began = perf_counter()
-        views: list[View | None] = []
-        if tracks:
-            keypoints, scores = self._network(frame.image, bboxes=[t.box.tolist() for t in tracks])
-            views = [view_of(xy, score) for xy, score in zip(keypoints, scores, strict=True)]
-        self.stages = {"look/rtmlib": perf_counter() - began}
-        return views
+        views = [self._look(scene) for scene in scenes]
+        return views, {"look/rtmlib": perf_counter() - began}
 
-    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
+    def _look(self, scene: Scene) -> list[View | None]:
+        if not scene.tracks:
+            return []
+        keypoints, scores = self._network(scene.frame.image, bboxes=[t.box.tolist() for t in scene.tracks])
+        return [view_of(xy, score) for xy, score in zip(keypoints, scores, strict=True)]
+
+    def learn(self, scenes: Sequence[Scene], people: Sequence[Sequence[Person]]) -> None:
         """Every frame is looked at anew."""
+
+    def forget(self, source: str, ids: Collection[int] | None) -> None:
+        """Nothing is remembered."""
 
     def close(self) -> None:
         """Frees the network."""

@@ -4,16 +4,19 @@ Whoever has `look` and `close` can play this role: `mesh_views` asks the last fr
 `rtmlib_views` another package's whole-body network.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-from pymafx_live.core.types import Floats, Frame, Person, Track
+from pymafx_live.core.types import Floats, Person, Scene
 from pymafx_live.engines.landmarks import parts
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, CropBoxes, boxes_around
+
+T = TypeVar("T")
 
 KEYPOINT_VISIBLE = 0.5
 """How sure a body keypoint must be for the body's box to count it."""
@@ -54,16 +57,22 @@ class View:
     extra: Mapping[str, Floats] = field(default_factory=dict)
 
 
+Looks = tuple[list[list[View | None]], dict[str, float]]
+Key = tuple[str, int]
+"""A track: its source and its id."""
+
+
 class Views(Protocol):
-    """Finds the parts of tracked people."""
+    """Finds the parts of tracked people. What it remembers belongs to a source and a track's id."""
 
-    stages: Mapping[str, float]
+    def look(self, scenes: Sequence[Scene]) -> Looks:
+        """One view per track of each scene, None where nobody is found in its box, and the seconds that stages took."""
 
-    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
-        """One view per track, None where nobody is found in its box; forgets the tracks that are not among them."""
+    def learn(self, scenes: Sequence[Scene], people: Sequence[Sequence[Person]]) -> None:
+        """Takes note of what was estimated from each scene."""
 
-    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
-        """Takes note of what was estimated from this frame."""
+    def forget(self, source: str, ids: Collection[int] | None) -> None:
+        """See `Engine.forget`."""
 
     def close(self) -> None: ...
 
@@ -73,23 +82,41 @@ class LandmarkViews:
 
     def __init__(self, perception: Perception) -> None:
         self._perception = perception
-        self._gazes: dict[int, Gaze] = {}
-        self.stages: Mapping[str, float] = {}
+        self._gazes: dict[Key, Gaze] = {}
 
-    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
+    def look(self, scenes: Sequence[Scene]) -> Looks:
         """See `Views.look`."""
-        self._gazes = {t.id: self._gazes.get(t.id) or Gaze() for t in tracks}
-        boxes = np.array([t.box for t in tracks]).reshape(-1, 4)
-        sights = self._perception.look(frame.image, boxes, [self._gazes[t.id] for t in tracks])
-        self.stages = {f"look/{name}": seconds for name, seconds in self._perception.stages.items()}
-        return [None if sight is None else view_of(sight) for sight in sights]
+        keys = [(scene.frame.source, track.id) for scene in scenes for track in scene.tracks]
+        boxes = np.array([track.box for scene in scenes for track in scene.tracks]).reshape(-1, 4)
+        counts = [len(scene.tracks) for scene in scenes]
+        images = ImageBatch([scene.frame.image for scene in scenes], np.repeat(np.arange(len(scenes)), counts))
+        gazes = [self._gazes.setdefault(key, Gaze()) for key in keys]
+        sights, stages = self._perception.look(images, boxes, gazes)
+        views = [None if sight is None else view_of(sight) for sight in sights]
+        return by_scene(views, counts), {f"look/{name}": seconds for name, seconds in stages.items()}
 
-    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
+    def learn(self, scenes: Sequence[Scene], people: Sequence[Sequence[Person]]) -> None:
         """The networks' own landmarks lead them on."""
+
+    def forget(self, source: str, ids: Collection[int] | None) -> None:
+        """See `Engine.forget`."""
+        drop(self._gazes, source, ids)
 
     def close(self) -> None:
         """Closes the networks."""
         self._perception.close()
+
+
+def by_scene(items: Sequence[T], counts: Sequence[int]) -> list[list[T]]:
+    """The items of all scenes, in lists of so many."""
+    ends = np.cumsum(counts).tolist()
+    return [list(items[end - count : end]) for end, count in zip(ends, counts, strict=True)]
+
+
+def drop(memory: dict[Key, T], source: str, ids: Collection[int] | None) -> None:
+    """Drops what is kept of these tracks of a source, or of all that it had."""
+    for key in [key for key in memory if key[0] == source and (ids is None or key[1] in ids)]:
+        del memory[key]
 
 
 def view_of(sight: Sight) -> View:

@@ -2,15 +2,66 @@
 
 import os
 import re
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.addresses import SECRETS
-from pymafx_live.core.errors import UsageError
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Source
+from pymafx_live.core.types import Frame, SourceEvent
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.sources.reader import Reader
 from pymafx_live.pipeline.stop import Stop
+
+
+def open_sources(cameras: Sequence[tuple[SourceSettings, Lens]], stop: Stop) -> Iterator[Source]:
+    """Yields each source as it is opened, so that the caller can close the ones before a failure.
+
+    Of several, those of equal names are numbered, and one that cannot be opened fails when it is read, as the others
+    go on.
+
+    Raises:
+        SourceError: the only source cannot be opened.
+        UsageError: see `open_source`.
+    """
+    from pymafx_live.pipeline.sources.threaded import ThreadedSource
+
+    readers = [(_reader(settings), lens) for settings, lens in cameras]
+    for (reader, lens), name in zip(readers, numbered([reader.name for reader, _ in readers]), strict=True):
+        reader.name = name
+        try:
+            yield ThreadedSource(reader, lens, stop)
+        except SourceError as error:
+            if len(readers) == 1:
+                raise
+            yield ClosedSource(name, reader.live, error)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, those that were there before with the next number that makes them another."""
+    given: list[str] = []
+    for name in names:
+        numbers = (f"{name}-{k}" for k in count(2))
+        given.append(name if name not in given else next(other for other in numbers if other not in {*given, *names}))
+    return given
+
+
+class ClosedSource:
+    """A source that could not be opened: whoever reads it is told why."""
+
+    def __init__(self, name: str, live: bool, error: SourceError) -> None:
+        self.name, self.live, self._error = name, live, error
+
+    def __iter__(self) -> Iterator[Frame | SourceEvent]:
+        raise self._error
+
+    def __len__(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def open_source(settings: SourceSettings, lens: Lens, stop: Stop) -> Source:

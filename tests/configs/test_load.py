@@ -49,6 +49,13 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("tracker: {options: 3}", r"`tracker\.options` must be a section with keys of its own, not 3"),
         ("camera: {fov: 60, focal: 500}", r"camera: fov and focal contradict each other: give one of them"),
         ('source: {name: "a\\0b"}', r"source\.name: must not contain a NUL character"),
+        (
+            "sources: [{uri: 0, colour: red}]",
+            r"unknown key `sources\.0\.colour`; the keys here are uri, name",
+        ),
+        ("sources: [{uri: 0, camera: {fow: 9}}]", r"unknown key `sources\.0\.camera\.fow`; did you mean `fov`\?"),
+        ("sources: [{uri: 0, name: a}, {uri: 1, name: a}]", r"two sources are called 'a': .* rename one"),
+        ("sources: [{uri: 0}]\nsource: {name: a}", r"`source\.name` cannot be the name of several sources"),
         ("- detector", r"live\.yaml must hold sections such as `detector:`, not a list"),
         ("detector: {size: 320", r"live\.yaml is not YAML as it is written here \(line 1: "),
         ("a: 1\nb: [", r"live\.yaml is not YAML as it is written here \(line 2: "),
@@ -80,6 +87,16 @@ def test_a_missing_configuration(tmp_path):
 def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path):
     with pytest.raises(ConfigError, match=r"the command line: `detector\.size` cannot be 0"):
         load(written(tmp_path, "detector: {stride: auto}"), {"detector": {"size": 0}})
+
+
+def test_an_entry_is_as_the_sections_say_where_it_is_silent(tmp_path):
+    text = "sources: [{uri: 0, name: door, camera: {focal: 700}}, {uri: b.mp4, timeout: 3}]\nsource: {timeout: 5}"
+    settings = load(written(tmp_path, text), {"camera": {"fov": 70}})
+    (door, its_camera), (file, common) = settings.cameras()
+    assert (door.uri, door.name, door.timeout, its_camera.focal, its_camera.fov) == ("0", "door", 5, 700, None)
+    assert (file.uri, file.name, file.timeout, common.fov) == ("b.mp4", "", 3, 70)
+    one = load(written(tmp_path, text), {"source": {"uri": "c.mp4"}, "sources": []})
+    assert [source.uri for source, _ in one.cameras()] == ["c.mp4"] and one.source.timeout == 5
 
 
 def test_flags_are_unique():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.interfaces import Source
-from pymafx_live.core.types import Frame, Origin, Part, Person
+from pymafx_live.core.types import Estimate, Frame, Origin, Part, Person, Scene
 from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
@@ -131,10 +131,18 @@ class BoxEngine:
     name = "box"
 
     def __init__(self) -> None:
-        self.stages = {"look": 0.001}
         self.tracks: list[list[tuple[int, str]]] = []
+        self.batches: list[list[str]] = []
+        self.forgotten: list[tuple[str, Sequence[int] | None]] = []
 
-    def estimate(self, frame: Frame, tracks: Sequence) -> list[Person]:
+    def estimate(self, scenes: Sequence[Scene]) -> Estimate:
+        self.batches.append([scene.frame.source for scene in scenes])
+        return Estimate([self.people(scene.frame, scene.tracks) for scene in scenes], {"look": 0.001})
+
+    def forget(self, source: str, ids: Sequence[int] | None = None) -> None:
+        self.forgotten.append((source, ids))
+
+    def people(self, frame: Frame, tracks: Sequence) -> list[Person]:
         self.tracks.append([(track.id, track.state.value) for track in tracks])
         return [
             Person(

@@ -36,6 +36,30 @@ def command(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[
     logger.handlers, logger.level, logger.propagate = before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("--source a.mp4", [("a.mp4", "")]),
+        ("--source a.mp4 --name door", [("a.mp4", "door")]),
+        ("--name door", [("0", "door")]),
+        ("--source a.mp4 --source 1 --name door --realtime", [("a.mp4", "door"), ("1", "")]),
+        ("--source a.mp4 --source 1 --name door --name desk", [("a.mp4", "door"), ("1", "desk")]),
+    ],
+)
+def test_sources_and_their_names(command, monkeypatch, arguments, expected):
+    ran: list[Settings] = []
+    monkeypatch.setattr(terminal, "run_in_terminal", ran.append)
+    assert command(*arguments.split())[0] == EXIT_OK
+    cameras = ran[0].cameras()
+    assert [(source.uri, source.name) for source, _ in cameras] == expected
+    assert {source.realtime for source, _ in cameras} == {"--realtime" in arguments}
+
+
+def test_more_names_than_sources(command):
+    outcome = command("--source", "a", "--source", "b", *["--name", "x"] * 3)
+    assert_sentence(outcome, EXIT_USAGE, "--name is given 3 times and --source 2 times")
+
+
 def assert_sentence(outcome: tuple[int, str, str], code: int, *words: str) -> None:
     exit_code, out, err = outcome
     assert (exit_code, out) == (code, "")

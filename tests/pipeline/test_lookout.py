@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from pymafx_live.core.types import Frame, FrameResult, Origin, Part, Person, Track, TrackState
+from pymafx_live.core.types import Estimate, Frame, FrameResult, Origin, Part, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.lookout import DELAY
 from pymafx_live.pipeline.loop import results
@@ -34,7 +34,6 @@ class World:
     keypoints: bool = True
     slow: float = 0.0
     name: str = "world"
-    stages: dict[str, float] = field(default_factory=dict)
     looked: list[float] = field(default_factory=list)
     inside: list[str] = field(default_factory=list)
 
@@ -63,8 +62,11 @@ class World:
         x, y = self.people[who](now) or (np.nan, np.nan)
         return np.array([x, y, x + WIDTH, y + HEIGHT], np.float32)
 
-    def estimate(self, frame: Frame, tracks: list[Track]) -> list[Person]:
-        return [self.person(track, frame.time) for track in tracks]
+    def estimate(self, scenes: list[Scene]) -> Estimate:
+        return Estimate([[self.person(track, scene.frame.time) for track in scene.tracks] for scene in scenes])
+
+    def forget(self, source: str, ids: object = None) -> None:
+        pass
 
     def person(self, track: Track, now: float) -> Person:
         """Whoever stands nearest to the middle of the track's box, if it is in the box."""

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pymafx_live.pipeline.loop import results
+from pymafx_live.core.types import SourceEvent
+from pymafx_live.pipeline.lane import Lane
+from pymafx_live.pipeline.loop import results, watch
 from pymafx_live.trackers import create_tracker
 
 
@@ -88,3 +90,26 @@ def test_an_error_of_a_stage_reaches_the_caller(clips, opened, box_engine, overl
 
     with pytest.raises(RuntimeError, match="no network"):
         run(opened(clips.write(count=3)), Broken(), box_engine, overlap=overlap)
+
+
+def test_the_cameras_share_one_call_of_the_engine_and_each_has_ids_of_its_own(
+    clips, opened, green_detector, box_engine
+):
+    sources = [opened(clips.write(f"{name}.mp4", count=count)) for name, count in (("a", 6), ("b", 3))]
+    lanes = [Lane(create_tracker("bytetrack")) for _ in sources]
+    made = list(watch(sources, lanes, green_detector, box_engine))
+    results = [item[0] for item in made if not isinstance(item, SourceEvent)]
+    assert {(r.source, p.id) for r in results for p in r.people} == {("a.mp4", 1), ("b.mp4", 1)}
+    assert [r.sequence for r in results if r.source == "a.mp4"] == list(range(6))
+    assert len({r.run_id for r in results}) == 1
+    assert box_engine.batches[:3] == [["a.mp4", "b.mp4"]] * 3 and box_engine.batches[3:] == [["a.mp4"]] * 3
+    assert box_engine.forgotten == [("b.mp4", None), ("a.mp4", None)]
+
+
+def test_what_has_ended_is_forgotten_and_only_of_its_source(clips, opened, green_detector, box_engine):
+    still = opened(clips.write("still.mp4", count=8))
+    frames = [replace(frame, source="cut", cut=n == 4) for n, frame in enumerate(opened(clips.write(count=8)))]
+    lanes = [Lane(create_tracker("bytetrack")) for _ in range(2)]
+    list(watch([frames, still], lanes, green_detector, box_engine))
+    assert ("cut", [1]) in box_engine.forgotten
+    assert [ids for source, ids in box_engine.forgotten if source == "still.mp4"] == [None]

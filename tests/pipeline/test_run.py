@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import OutputSettings, RunSettings, Settings, SourceSettings
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.types import Origin, Part
 from pymafx_live.core.wire import from_map
 from pymafx_live.engines.imaging import Pictures
@@ -298,12 +299,12 @@ def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame
 ):
     """The engine of this test says where it sees people, as the real ones do."""
 
-    def estimate(frame, tracks, plain=box_engine.estimate):
+    def people(frame, tracks, plain=box_engine.people):
         where = [{"keypoints": np.tile([*t.box[:2], 1], (33, 1)).astype(np.float32)} for t in tracks]
         parts = {"transl": Part(1.0, Origin.MEASURED)}
         return [replace(p, parts=parts, extra=e) for p, e in zip(plain(frame, tracks), where, strict=True)]
 
-    box_engine.estimate = estimate
+    box_engine.people = people
     settings = Settings(
         source=SourceSettings(uri=str(clips.write(count=40)), realtime=realtime),
         output=OutputSettings(bind=""),
@@ -315,3 +316,34 @@ def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame
         assert green_detector.calls < statistics.frames * 2 / 3
     else:
         assert green_detector.calls == statistics.frames
+
+
+def play_several(uris, engine, detector, **output):
+    """What a run of several sources gives: its statistics, and the engine's batches."""
+    sources = [{"uri": str(uri)} for uri in uris]
+    settings = Settings.model_validate({"sources": sources, "output": {"bind": "", **output}})
+    statistics = Statistics()
+    run(settings, statistics, makers=Makers(detector=lambda *_: detector, engine=lambda *_: engine))
+    return statistics
+
+
+def test_of_several_sources_one_that_cannot_be_opened_does_not_end_the_others(
+    clips, green_detector, box_engine, caplog, tmp_path
+):
+    there, lines = clips.write(count=5), tmp_path / "out.jsonl"
+    statistics = play_several([there, "absent.mp4", there], box_engine, green_detector, jsonl=str(lines))
+    assert statistics.frames == 10 and statistics.people == {("clip.mp4", 1), ("clip.mp4-2", 1)}
+    assert [record.message for record in caplog.records if "absent.mp4" in record.message] == [
+        "there is no file absent.mp4: check the path given as --source; the other sources go on"
+    ]
+    named = [json.loads(line)["source"] for line in lines.read_text().splitlines()]
+    assert named == ["clip.mp4", "clip.mp4-2"] * 5
+    with pytest.raises(SourceError, match=r"there is no file absent\.mp4"):
+        play_several(["absent.mp4", "gone.mp4"], box_engine, green_detector)
+
+
+def test_what_draws_one_camera_says_so_of_several(clips, green_detector, box_engine, tmp_path):
+    file = clips.write(count=2)
+    with pytest.raises(UsageError, match=r"--save draws the picture of one camera, and there are several sources"):
+        play_several([file, file], box_engine, green_detector, save=str(tmp_path / "o.mp4"))
+    assert not (tmp_path / "o.mp4").exists()

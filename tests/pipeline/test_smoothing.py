@@ -85,6 +85,7 @@ def test_nothing_is_carried_over(breaks: str) -> None:
     second = person(np.array([0, 2.0, 0]), [1, 0, 3], identity=2 if breaks == "other" else 1)
     if breaks == "end":
         smoother([replace(first, state=TrackState.ENDED)], frame(1))
+        smoother.forget([1])
     at = frame(2, cut=breaks == "cut") if breaks != "gap" else frame(50)
     np.testing.assert_array_equal(smoother([second], at)[0].global_orient, second.global_orient)
 
@@ -93,4 +94,5 @@ def test_memory_is_bounded_by_the_people_there_are() -> None:
     smoother = Smoother()
     for i in range(1000):
         smoother([person(np.zeros(3), [0, 0, 3], identity=i)], frame(i))
+        smoother.forget([i - 1])
     assert len(smoother._memory) == 1

@@ -14,7 +14,18 @@ from pymafx_live.bench.mannequin import __main__ as mannequin
 from pymafx_live.bench.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.configs.load import load
-from pymafx_live.core.types import PARTS, Floats, Frame, Origin, Part, Person, Track, TrackState, pose_parameters
+from pymafx_live.core.types import (
+    PARTS,
+    Estimate,
+    Floats,
+    Origin,
+    Part,
+    Person,
+    Scene,
+    Track,
+    TrackState,
+    pose_parameters,
+)
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.pipeline.smoothing import Smoother
 from scipy.spatial.transform import Rotation
@@ -32,7 +43,6 @@ class Oracle:
         self, truths: Sequence[Truth], turn: float = 0.0, swap_at: int = 999, miss: Sequence[int] = ()
     ) -> None:
         self.truths, self.turn, self.swap_at, self.miss = truths, turn, swap_at, miss
-        self.stages: Mapping[str, float] = {}
         self.frame = -1
 
     def detect(self, images: object) -> list[tuple[Floats, Floats]]:
@@ -59,8 +69,11 @@ class Oracle:
     def close(self) -> None:
         pass
 
-    def estimate(self, frame: Frame, tracks: Sequence[Track]) -> list[Person]:
-        return [self._person(track, frame.sequence) for track in tracks]
+    def estimate(self, scenes: Sequence[Scene]) -> Estimate:
+        return Estimate([[self._person(track, scene.frame.sequence) for track in scene.tracks] for scene in scenes])
+
+    def forget(self, source: str, ids: object = None) -> None:
+        pass
 
     def _person(self, track: Track, sequence: int) -> Person:
         true = self.truths[sequence].people[track.id % 10]

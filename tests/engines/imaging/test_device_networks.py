@@ -11,6 +11,7 @@ from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.networks import refine
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
@@ -38,7 +39,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 def look(pictures: Pictures, clip: list[tuple[np.ndarray, Truth]]) -> list[Sight]:
     """What is believed of the same person in each frame."""
     perception, gaze = Perception(1, "onnxruntime", pictures), Gaze()
-    sights = [perception.look(image, truth.people[0].box[None], [gaze])[0] for image, truth in clip]
+    sights = [
+        perception.look(ImageBatch.single(image, 1), truth.people[0].box[None], [gaze])[0][0] for image, truth in clip
+    ]
     perception.close()
     assert all(sight is not None for sight in sights)
     return [sight for sight in sights if sight is not None]

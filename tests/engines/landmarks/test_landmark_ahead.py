@@ -9,7 +9,7 @@ from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.engines.landmarks.ahead import LookingAhead, Workers
 from pymafx_live.engines.landmarks.networks import HandLandmarks, HandNetwork
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
-from pymafx_live.engines.landmarks.regions import Regions, concatenate
+from pymafx_live.engines.landmarks.regions import ImageBatch, Regions, concatenate
 
 
 class Watched:
@@ -21,11 +21,11 @@ class Watched:
         self.began, self.free = Event(), Event()
         self.free.set()
 
-    def __call__(self, bgr: np.ndarray, regions: Regions) -> HandLandmarks:
+    def __call__(self, images: ImageBatch, regions: Regions) -> HandLandmarks:
         self.looks.append((len(regions), current_thread().name.partition("_")[0]))
         self.began.set()
         assert self.free.wait(30)
-        return self._network(bgr, regions)
+        return self._network(images, regions)
 
 
 @pytest.fixture
@@ -52,6 +52,14 @@ def squares(*sides: float) -> Regions:
     return Regions(np.stack([side, side], 1), side, side / 100)
 
 
+def shown(image: np.ndarray, regions: Regions | None) -> ImageBatch:
+    return ImageBatch.single(image, len(regions or ()))
+
+
+def alone(image: np.ndarray, regions: Regions) -> HandLandmarks:
+    return HandNetwork(threads=1)(shown(image, regions), regions)
+
+
 def assert_same(a: HandLandmarks, b: HandLandmarks) -> None:
     for name in a.__slots__:
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-4, atol=1e-3)
@@ -61,44 +69,44 @@ def test_only_what_was_not_begun_is_looked_at_when_it_is_asked_for(
     watched: Watched, workers: Workers, image: np.ndarray
 ) -> None:
     network = LookingAhead(watched, workers)
-    network.begin(image, squares(90, 60))
+    network.begin(shown(image, squares(90, 60)), squares(90, 60))
     assert watched.began.wait(30)
     wanted = squares(60, 75, 90)
-    assert_same(network(image, wanted), HandNetwork(threads=1)(image, wanted))
+    assert_same(network(shown(image, wanted), wanted), alone(image, wanted))
     assert watched.looks == [(2, "ahead"), (1, "MainThread")]
-    network(image, wanted)  # nothing was begun for this call
+    network(shown(image, wanted), wanted)  # nothing was begun for this call
     assert watched.looks[2:] == [(3, "MainThread")]
 
 
 def test_what_has_not_had_its_turn_yet_is_done_at_once(watched: Watched, workers: Workers, image: np.ndarray) -> None:
     watched.free.clear()
     busy, waiting = LookingAhead(watched, workers), LookingAhead(HandNetwork(threads=1), workers)
-    busy.begin(image, squares(90))
+    busy.begin(shown(image, squares(90)), squares(90))
     assert watched.began.wait(30)
-    waiting.begin(image, squares(60))
-    assert_same(waiting(image, squares(60)), HandNetwork(threads=1)(image, squares(60)))  # the worker is not free
+    waiting.begin(shown(image, squares(60)), squares(60))
+    assert_same(waiting(shown(image, squares(60)), squares(60)), alone(image, squares(60)))  # the worker is not free
     watched.free.set()
-    busy(image, squares(90))
+    busy(shown(image, squares(90)), squares(90))
     assert watched.looks == [(1, "ahead")]
 
 
 def test_another_frame_is_looked_at_anew(watched: Watched, workers: Workers, image: np.ndarray) -> None:
     network = LookingAhead(watched, workers)
-    network.begin(image, squares(90))
+    network.begin(shown(image, squares(90)), squares(90))
     assert watched.began.wait(30)
     later = image[::-1].copy()
-    assert_same(network(later, squares(90)), HandNetwork(threads=1)(later, squares(90)))
+    assert_same(network(shown(later, squares(90)), squares(90)), alone(later, squares(90)))
 
 
 def test_an_error_of_the_network_reaches_who_asks(workers: Workers, image: np.ndarray) -> None:
-    def broken(bgr: np.ndarray, regions: Regions) -> HandLandmarks:
+    def broken(images: ImageBatch, regions: Regions) -> HandLandmarks:
         raise RuntimeError("no network")
 
     network = LookingAhead(broken, workers)
-    network.begin(image, squares(90))
+    network.begin(shown(image, squares(90)), squares(90))
     with pytest.raises(RuntimeError, match="no network"):
-        network(image, squares(90))
-    network.begin(image, None)  # whatever was left of it
+        network(shown(image, squares(90)), squares(90))
+    network.begin(shown(image, None), None)  # whatever was left of it
 
 
 @pytest.mark.parametrize(("cores", "device"), [(1, "cpu"), (8, "cuda:0")])
@@ -108,9 +116,9 @@ def test_on_one_core_and_on_a_gpu_nothing_is_begun(
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
     workers = Workers(0, device)
     network = LookingAhead(watched, workers)
-    network.begin(image, squares(90))
+    network.begin(shown(image, squares(90)), squares(90))
     assert not watched.looks
-    network(image, squares(90))
+    network(shown(image, squares(90)), squares(90))
     assert watched.looks == [(1, "MainThread")]
     workers.close()
 
@@ -122,7 +130,7 @@ def test_perception_sees_the_same_with_and_without(monkeypatch: pytest.MonkeyPat
         perception = Perception(threads=cores)
         gaze, sights = Gaze(), []
         for image, truth in render_clip("hands", 0, 4):
-            sights += perception.look(image, truth.people[0].box[None], [gaze])
+            sights += perception.look(ImageBatch.single(image, 1), truth.people[0].box[None], [gaze])[0]
         seen.append(sights)
         perception.close()
     for alone, beside in zip(*seen, strict=True):
@@ -137,8 +145,8 @@ def test_perception_sees_the_same_with_and_without(monkeypatch: pytest.MonkeyPat
 
 def test_regions_are_told_apart_by_all_that_they_are(watched: Watched, workers: Workers, image: np.ndarray) -> None:
     network = LookingAhead(watched, workers)
-    network.begin(image, squares(90))
+    network.begin(shown(image, squares(90)), squares(90))
     assert watched.began.wait(30)
     turned = Regions(squares(90).centre, squares(90).side, squares(90).angle + np.float32(0.2))
-    network(image, concatenate([turned, squares(90)]))
+    network(shown(image, concatenate([turned, squares(90)])), concatenate([turned, squares(90)]))
     assert watched.looks == [(1, "ahead"), (1, "MainThread")]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.bench.mannequin.truth import Truth
-from pymafx_live.core.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Track, TrackState
+from pymafx_live.core.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Scene, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 
@@ -33,10 +33,14 @@ def track_of(box: np.ndarray, identity: int = 1, state: TrackState = TrackState.
     return Track(identity, state, np.asarray(box, np.float32), 0.9)
 
 
+def estimate(engine: LandmarkEngine, frame: Frame, tracks: list[Track]) -> list[Person]:
+    return list(engine.estimate([Scene(frame, tracks)]).people[0])
+
+
 def play(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> list[Person]:
     people = []
     for i, (image, truth) in enumerate(clip):
-        people += engine.estimate(frame_of(image, truth.camera, i), [track_of(truth.people[0].box)])
+        people += estimate(engine, frame_of(image, truth.camera, i), [track_of(truth.people[0].box)])
     return people
 
 
@@ -79,8 +83,8 @@ def test_one_persons_result_does_not_depend_on_the_others(clip: list[tuple[np.nd
     twice = np.concatenate([image, image], axis=1)
     wide = Camera(2560, 720, truth.camera.fx, truth.camera.fy, truth.camera.cx, truth.camera.cy)
     alone, both = LandmarkEngine(), LandmarkEngine()
-    one = alone.estimate(frame_of(twice, wide, 0), [track_of(box)])[0]
-    two = both.estimate(frame_of(twice, wide, 0), [track_of(box + [1280, 0, 1280, 0], 2), track_of(box)])[1]
+    one = estimate(alone, frame_of(twice, wide, 0), [track_of(box)])[0]
+    two = estimate(both, frame_of(twice, wide, 0), [track_of(box + [1280, 0, 1280, 0], 2), track_of(box)])[1]
     np.testing.assert_allclose(two.full_pose, one.full_pose, atol=2e-3)
     np.testing.assert_allclose(two.transl, one.transl, atol=2e-3)
 
@@ -88,11 +92,11 @@ def test_one_persons_result_does_not_depend_on_the_others(clip: list[tuple[np.nd
 def test_a_hidden_person_is_held_then_default(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:
     image, truth = clip[0]
     box = truth.people[0].box
-    seen = engine.estimate(frame_of(image, truth.camera, 0), [track_of(box)])[0]
+    seen = estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])[0]
     grey = np.full_like(image, 90)
     states = {}
     for i in (1, 10, 60):
-        person = engine.estimate(frame_of(grey, truth.camera, i), [track_of(box, state=TrackState.LOST)])[0]
+        person = estimate(engine, frame_of(grey, truth.camera, i), [track_of(box, state=TrackState.LOST)])[0]
         states[i] = person.parts["torso"].origin
     assert states == {1: Origin.HELD, 10: Origin.HELD, 60: Origin.DEFAULT}
     np.testing.assert_allclose(person.global_orient, seen.global_orient, atol=1e-5)
@@ -103,24 +107,75 @@ def test_an_ended_track_comes_once_and_is_forgotten(
 ) -> None:
     image, truth = clip[0]
     box = truth.people[0].box
-    engine.estimate(frame_of(image, truth.camera, 0), [track_of(box)])
-    ended = engine.estimate(frame_of(image, truth.camera, 1), [track_of(box, state=TrackState.ENDED)])
+    estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])
+    ended = estimate(engine, frame_of(image, truth.camera, 1), [track_of(box, state=TrackState.ENDED)])
     assert [p.state for p in ended] == [TrackState.ENDED]
-    assert engine.estimate(frame_of(image, truth.camera, 2), [track_of(box, state=TrackState.ENDED)]) == []
+    engine.forget("test", [1])
+    assert estimate(engine, frame_of(image, truth.camera, 2), [track_of(box, state=TrackState.ENDED)]) == []
     assert not engine._memory
+
+
+def test_a_track_that_a_call_does_not_mention_is_not_over(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+) -> None:
+    image, truth = clip[0]
+    box = truth.people[0].box
+    seen = estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])[0]
+    estimate(engine, frame_of(image, truth.camera, 1), [])
+    grey = np.full_like(image, 90)
+    held = estimate(engine, frame_of(grey, truth.camera, 2), [track_of(box)])[0]
+    assert held.parts["torso"].origin is Origin.HELD
+    np.testing.assert_array_equal(held.full_pose, seen.full_pose)
+    engine.forget("elsewhere", [1])
+    assert estimate(engine, frame_of(grey, truth.camera, 3), [track_of(box)])[0].parts["torso"].origin is Origin.HELD
+    engine.forget("test", [1])
+    gone = estimate(engine, frame_of(grey, truth.camera, 4), [track_of(box)])[0]
+    assert gone.parts["torso"].origin is Origin.DEFAULT
+
+
+def test_who_was_not_estimated_for_long_is_found_where_they_are_now(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+) -> None:
+    image, truth = clip[0]
+    box, shift = truth.people[0].box, 300
+    estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])
+    moved = np.roll(image, shift, axis=1)
+    later = estimate(engine, frame_of(moved, truth.camera, 100), [track_of(box + np.array([shift, 0, shift, 0]))])[0]
+    assert later.parts["torso"].origin is Origin.MEASURED
+    expected = truth.people[0].joints[0, 0] + shift / truth.camera.fx * truth.people[0].joints[0, 2]
+    assert abs(later.pelvis[0] - expected) < 0.2
+
+
+def test_a_cut_of_one_camera_is_nothing_to_another(clip: list[tuple[np.ndarray, Truth]]) -> None:
+    """Its people are those that it has alone, where up is learnt from them."""
+
+    def run(with_other: bool) -> list[Person]:
+        engine, people = LandmarkEngine(), []
+        for i, (image, truth) in enumerate(clip[:6]):
+            scenes = [Scene(frame_of(image, truth.camera, i), [track_of(truth.people[0].box)])]
+            if with_other:
+                other = Frame(image[:, ::-1].copy(), "other", i, i / FPS, 0.0, truth.camera, cut=True)
+                scenes.insert(0, Scene(other, [track_of(truth.people[0].box)]))
+            people.append(engine.estimate(scenes).people[-1][0])
+        engine.close()
+        return people
+
+    for alone, beside in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(alone.full_pose, beside.full_pose)
+        np.testing.assert_array_equal(alone.pelvis, beside.pelvis)
 
 
 def test_nobody(engine: LandmarkEngine) -> None:
     camera = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
-    assert engine.estimate(frame_of(np.zeros((240, 320, 3), np.uint8), camera, 0), []) == []
+    assert estimate(engine, frame_of(np.zeros((240, 320, 3), np.uint8), camera, 0), []) == []
 
 
 def test_a_held_person_moves_with_the_box(engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]) -> None:
     image, truth = clip[0]
     box, camera = truth.people[0].box, truth.camera
-    seen = engine.estimate(frame_of(image, camera, 0), [track_of(box)])[0]
+    seen = estimate(engine, frame_of(image, camera, 0), [track_of(box)])[0]
     moved = box + np.array([64, 0, 64, 0])
-    held = engine.estimate(frame_of(np.full_like(image, 90), camera, 1), [track_of(moved)])[0]
+    held = estimate(engine, frame_of(np.full_like(image, 90), camera, 1), [track_of(moved)])[0]
     across = [camera.fx * p.pelvis[0] / p.pelvis[2] for p in (seen, held)]
     np.testing.assert_allclose(across[1] - across[0], 64, atol=0.5)
     np.testing.assert_allclose(held.full_pose, seen.full_pose, atol=1e-5)

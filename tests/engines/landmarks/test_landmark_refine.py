@@ -10,6 +10,7 @@ from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.evidence import Evidence, body_evidence
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.landmarks.refine import Refiner, trained, untrained
+from pymafx_live.engines.landmarks.regions import ImageBatch
 
 PAIRS = rig.PAIRS[: rig.REFINED_PAIRS]
 
@@ -20,7 +21,7 @@ def seen() -> list[tuple[Sight, Truth]]:
     perception, out = Perception(), []
     gaze = Gaze()
     for image, truth in render_clip("squat", 101, 8, 4.0):
-        sight = perception.look(image, truth.people[0].box[None], [gaze])[0]
+        sight = perception.look(ImageBatch.single(image, 1), truth.people[0].box[None], [gaze])[0][0]
         if sight is not None:
             out.append((sight, truth))
     perception.close()

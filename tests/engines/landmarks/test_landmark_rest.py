@@ -5,9 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
-from pymafx_live.core.types import Frame, Origin, Track, TrackState
+from pymafx_live.core.types import Frame, Origin, Scene, Track, TrackState
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 from pymafx_live.engines.landmarks.perception import Face, Gaze, Perception
+from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.landmarks.rest import FaceRest
 
 BODY = np.zeros((39, 2), np.float32)
@@ -57,10 +58,10 @@ def test_a_still_picture_costs_half_the_faces_and_the_result_stays() -> None:
     perception, gaze = Perception(), Gaze()
     looked = []
     faces = perception.face.__class__.__call__
-    perception._faces._network = lambda bgr, regions: (
-        looked.append(len(regions)) or faces(perception.face, bgr, regions)
+    perception._faces._network = lambda images, regions: (
+        looked.append(len(regions)) or faces(perception.face, images, regions)
     )
-    seen = [perception.look(image, truth.people[0].box[None], [gaze])[0] for _ in range(12)]
+    seen = [perception.look(ImageBatch.single(image, 1), truth.people[0].box[None], [gaze])[0][0] for _ in range(12)]
     perception.close()
     assert [sight.face.held for sight in seen[4:]] in ([False, True] * 4, [True, False] * 4)
     assert len(looked) <= 9
@@ -72,7 +73,8 @@ def test_what_is_not_looked_at_is_said_to_be_held() -> None:
     image, truth = next(iter(render_clip("hands", 0, 1)))
     engine = LandmarkEngine()
     track = Track(1, TrackState.TRACKED, truth.people[0].box, 0.9)
-    people = [engine.estimate(Frame(image, "s", i, i / 30, 0.0, truth.camera), [track])[0] for i in range(12)]
+    frames = [Frame(image, "s", i, i / 30, 0.0, truth.camera) for i in range(12)]
+    people = [engine.estimate([Scene(frame, [track])]).people[0][0] for frame in frames]
     engine.close()
     origins = [person.parts["jaw"].origin for person in people[4:]]
     assert origins.count(Origin.HELD) == origins.count(Origin.MEASURED) == 4

@@ -14,7 +14,7 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.interfaces import Detector
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import Frame, Origin, Person, Track, TrackState
+from pymafx_live.core.types import Frame, Origin, Person, Scene, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.engines.imaging import Pictures
@@ -54,7 +54,8 @@ def look(engine: LandmarkEngine, detector: Detector, image: np.ndarray, number: 
     camera = Lens().camera(width, height)
     boxes, scores = detector.detect([image])[0]
     track = Track(1, TrackState.TRACKED, boxes[0], float(scores[0]))
-    person = engine.estimate(Frame(image, "test", number, number / 30, 0.0, camera, cut=number == 0), [track])[0]
+    frame = Frame(image, "test", number, number / 30, 0.0, camera, cut=number == 0)
+    person = engine.estimate([Scene(frame, [track])]).people[0][0]
     joints, _ = BodyModel.embedded().joints(person.full_pose, person.transl, None, person.extra["bones"])
     projected = joints[0] @ camera.matrix.T.astype(np.float32)
     return person, projected[:, :2] / projected[:, 2:]
@@ -125,5 +126,5 @@ def test_a_forearm_with_its_hand_is_nobody(
     track = Track(1, TrackState.TRACKED, np.array([200, 20, 200 + width, 20 + height], np.float32), 0.7)
     for moment in range(4):
         frame = Frame(image, "test", moment, moment / 30, 0.0, Lens().camera(640, 360), cut=moment == 0)
-        person = engine.estimate(frame, [track])[0]
+        person = engine.estimate([Scene(frame, [track])]).people[0][0]
         assert {part.origin for part in person.parts.values()} == {Origin.DEFAULT}

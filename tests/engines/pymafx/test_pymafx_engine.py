@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Person, Track, TrackState
+from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Person, Scene, Track, TrackState
 from pymafx_live.engines.pymafx.joints import joints_of, read_skeleton
 from scipy.spatial.transform import Rotation
 
@@ -24,7 +24,7 @@ from pymafx_live.engines.pymafx.engine import (
 from pymafx_live.engines.pymafx.estimator import Estimator
 from pymafx_live.engines.pymafx.graphs.modules import torch_runners
 from pymafx_live.engines.pymafx.track import HOLD, MeanShape
-from pymafx_live.engines.pymafx.views import View
+from pymafx_live.engines.pymafx.views import Looks, View
 
 CAMERA = Camera(640, 480, 600, 600, 319.5, 239.5)
 IMAGE = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
@@ -52,12 +52,14 @@ class Told:
 
     def __init__(self) -> None:
         self.views: dict[int, View | None] = {}
-        self.stages: dict[str, float] = {}
 
-    def look(self, frame: Frame, tracks: Sequence[Track]) -> list[View | None]:
-        return [self.views.get(t.id) for t in tracks]
+    def look(self, scenes: Sequence[Scene]) -> Looks:
+        return [[self.views.get(t.id) for t in scene.tracks] for scene in scenes], {}
 
-    def learn(self, frame: Frame, people: Sequence[Person]) -> None:
+    def learn(self, scenes: Sequence[Scene], people: Sequence[Sequence[Person]]) -> None:
+        pass
+
+    def forget(self, source: str, ids: object = None) -> None:
         pass
 
     def close(self) -> None:
@@ -108,6 +110,10 @@ def frame(k: int, fps: float = 25.0) -> Frame:
     return Frame(IMAGE, "test", k, k / fps, 0.0, CAMERA)
 
 
+def estimate(engine: PymafxEngine, frame: Frame, tracks: list[Track]) -> list[Person]:
+    return list(engine.estimate([Scene(frame, tracks)]).people[0])
+
+
 def check_sound(person: Person) -> None:
     assert set(person.parts) == set(PARTS)
     for name in ("full_pose", "betas", "expression", "transl", "pelvis"):
@@ -127,7 +133,7 @@ def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
     engine, told, _ = make()
     tracks = [track(1, 100), track(2, 400)]
     told.views = {1: view(100), 2: view(400)}
-    people = engine.estimate(frame(0), tracks)
+    people = estimate(engine, frame(0), tracks)
     picture, views = HostPicture(IMAGE), list(told.views.values())
     boxes = [body_boxes(views, np.stack([t.box for t in tracks]))]
     boxes += [part_boxes([v.hands[side] for v in views], HAND_MARGIN) for side in ("left", "right")]
@@ -158,7 +164,7 @@ def test_pictures_on_a_device_give_the_same_people(make: Any) -> None:
     for kind, pictures in ((np.ndarray, Pictures()), (torch.Tensor, Pictures(torch_on_cpu=True))):
         engine, told, graphs = make(max_batch=2, pictures=pictures)
         told.views = views
-        people[kind] = engine.estimate(frame(0), tracks)
+        people[kind] = estimate(engine, frame(0), tracks)
         assert graphs["hands"].rows == [2, 1] and graphs["face"].rows == graphs["body"].rows == [2]
         assert all(graph.kinds == {kind} for graph in graphs.values())
     for found, expected in zip(people[torch.Tensor], people[np.ndarray], strict=True):
@@ -174,7 +180,7 @@ def test_hands_and_faces_that_are_not_due_do_not_run(make: Any) -> None:
     told.views = {1: view(100)}
     origins = []
     for k in range(5):
-        person = engine.estimate(frame(k), [track(1, 100)])[0]
+        person = estimate(engine, frame(k), [track(1, 100)])[0]
         origins.append((person.parts["jaw"].origin.value, person.parts["expression"].origin.value))
         check_sound(person)
     assert graphs["hands"].rows == [2, 2]
@@ -186,15 +192,15 @@ def test_hands_and_faces_that_are_not_due_do_not_run(make: Any) -> None:
 def test_what_is_out_of_view_does_not_run_and_is_held_then_let_go(make: Any) -> None:
     engine, told, graphs = make()
     told.views = {1: view(100)}
-    first = engine.estimate(frame(0), [track(1, 100)])[0]
+    first = estimate(engine, frame(0), [track(1, 100)])[0]
     told.views = {1: view(100, hands="", face=False)}
-    second = engine.estimate(frame(1), [track(1, 100)])[0]
+    second = estimate(engine, frame(1), [track(1, 100)])[0]
     assert graphs["hands"].rows == [2] and graphs["face"].rows == [1]
     np.testing.assert_array_equal(first.expression, second.expression)
     np.testing.assert_array_equal(first.jaw_pose, second.jaw_pose)
     np.testing.assert_allclose(first.left_hand_pose, second.left_hand_pose, atol=1e-6)
     assert second.parts["jaw"].origin is Origin.HELD
-    late = engine.estimate(frame(int(HOLD * 25) + 3), [track(1, 100)])[0]
+    late = estimate(engine, frame(int(HOLD * 25) + 3), [track(1, 100)])[0]
     assert graphs["hands"].rows == [2] and graphs["face"].rows == [1]
     assert {late.parts[p].origin for p in ("jaw", "expression", "left_hand", "right_hand")} == {Origin.DEFAULT}
     assert not late.expression.any() and np.abs(late.jaw_pose).max() < 1e-6
@@ -204,7 +210,7 @@ def test_what_is_out_of_view_does_not_run_and_is_held_then_let_go(make: Any) -> 
 def test_a_hand_that_was_never_seen_is_the_mean_hand(make: Any, network: Any) -> None:
     engine, told, _ = make()
     told.views = {1: view(100, hands="r", face=False, confidence=0.2)}
-    person = engine.estimate(frame(0), [track(1, 100)])[0]
+    person = estimate(engine, frame(0), [track(1, 100)])[0]
     mean = Rotation.from_rotvec(person.left_hand_pose.reshape(15, 3)).as_matrix()
     np.testing.assert_allclose(mean, network.body.mesh.hands[:15], atol=1e-5)
     assert person.parts["left_hand"].origin is Origin.DEFAULT and person.parts["left_leg"].origin is Origin.DEFAULT
@@ -216,44 +222,62 @@ def test_batches_are_split_and_people_do_not_depend_on_each_other(make: Any) -> 
     views = {k: view(100 * k, hands="lr" if k != 2 else "l", face=k != 3) for k in (1, 2, 3)}
     engine, told, graphs = make(max_batch=2)
     told.views = views
-    split = engine.estimate(frame(0), tracks)
+    split = estimate(engine, frame(0), tracks)
     assert graphs["body"].rows == [2, 1] and graphs["hands"].rows == [2, 2, 1] and graphs["face"].rows == [2]
     engine, told, _ = make(max_batch=8)
     for k in (1, 2, 3):
         told.views = views
-        alone = engine.estimate(frame(k), [tracks[k - 1]])[0]
+        alone = estimate(engine, frame(k), [tracks[k - 1]])[0]
         np.testing.assert_allclose(alone.betas, split[k - 1].betas, atol=2e-4)
         np.testing.assert_allclose(alone.transl, split[k - 1].transl, rtol=1e-4, atol=1e-3)
 
 
 def test_nobody_is_nobody(make: Any) -> None:
     engine, _, graphs = make()
-    assert engine.estimate(frame(0), []) == []
+    assert estimate(engine, frame(0), []) == []
     assert not graphs["body"].rows
 
 
 def test_who_is_not_found_is_held_and_who_ends_is_said_goodbye_to(make: Any) -> None:
     engine, told, graphs = make()
     told.views = {1: view(100)}
-    before = engine.estimate(frame(0), [track(1, 100)])[0]
+    before = estimate(engine, frame(0), [track(1, 100)])[0]
     told.views = {}
-    lost = engine.estimate(frame(1), [track(1, 130, TrackState.LOST)])[0]
+    lost = estimate(engine, frame(1), [track(1, 130, TrackState.LOST)])[0]
     assert graphs["body"].rows == [1], "there is nothing to look at in a guessed box"
     np.testing.assert_array_equal(lost.body_pose, before.body_pose)
     shift = (lost.pelvis - before.pelvis)[0]
     assert shift == pytest.approx(30 / CAMERA.fx * before.pelvis[2], rel=1e-4)
     assert lost.parts["torso"].origin is Origin.HELD and lost.parts["torso"].confidence == 0
-    ended = engine.estimate(frame(2), [track(1, 130, TrackState.ENDED)])
+    ended = estimate(engine, frame(2), [track(1, 130, TrackState.ENDED)])
     assert [p.state for p in ended] == [TrackState.ENDED]
-    assert engine.estimate(frame(3), [track(1, 130, TrackState.ENDED)]) == []
-    stranger = engine.estimate(frame(4), [track(9, 130, TrackState.LOST)])[0]
+    engine.forget("test", [1])
+    assert estimate(engine, frame(3), [track(1, 130, TrackState.ENDED)]) == []
+    stranger = estimate(engine, frame(4), [track(9, 130, TrackState.LOST)])[0]
     assert {part.origin for part in stranger.parts.values()} == {Origin.DEFAULT}
+
+
+def test_two_cameras_are_one_batch_and_each_is_as_alone(make: Any) -> None:
+    """Two pictures of other sizes, and the same id in both."""
+    engine, told, runners = make()
+    told.views = {1: view(100)}
+    other = Frame(np.ascontiguousarray(IMAGE[:-40, 30:]), "other", 0, 0.0, 0.0, CAMERA)
+    scenes = [Scene(frame(0), [track(1, 100)]), Scene(other, [track(1, 100)])]
+    together = [people[0] for people in engine.estimate(scenes).people]
+    assert [runners[name].rows for name in ("body", "hands", "face")] == [[2], [4], [2]]
+    engine.forget("test")
+    engine.forget("other", [1])
+    for person, scene in zip(together, scenes, strict=True):
+        ((alone,),) = engine.estimate([scene]).people
+        np.testing.assert_allclose(person.full_pose, alone.full_pose, atol=1e-4)
+        np.testing.assert_allclose(person.transl, alone.transl, atol=1e-4)
+    assert np.abs(together[0].full_pose - together[1].full_pose).max() > 1e-3
 
 
 def test_a_detected_box_is_enough(make: Any) -> None:
     """Where the landmark networks find nobody the body is still estimated, by the detector's box."""
     engine, _, graphs = make()
-    person = engine.estimate(frame(0), [track(1, 100)])[0]
+    person = estimate(engine, frame(0), [track(1, 100)])[0]
     assert graphs["body"].rows == [1] and not graphs["hands"].rows and not graphs["face"].rows
     assert person.parts["torso"].origin is Origin.MEASURED and person.parts["torso"].confidence == pytest.approx(0.8)
 
@@ -263,7 +287,7 @@ def test_shape_is_averaged_over_the_track_and_freezes(make: Any) -> None:
     betas = []
     for k in range(4):
         told.views = {1: view(100 + 20 * k)}
-        person = engine.estimate(frame(k), [track(1, 100)])[0]
+        person = estimate(engine, frame(k), [track(1, 100)])[0]
         betas.append(person.betas)
     assert np.abs(betas[1] - betas[0]).max() > 1e-3
     np.testing.assert_array_equal(betas[2], betas[1])
@@ -286,7 +310,7 @@ def test_the_skeleton_is_the_meshs(prepared_dir: Path, make: Any) -> None:
 
     engine, told, _ = make()
     told.views = {1: view(100)}
-    person = engine.estimate(frame(0), [track(1, 100)])[0]
+    person = estimate(engine, frame(0), [track(1, 100)])[0]
     joints, _ = joints_of(read_skeleton(prepared_dir), [person])
     mesh = SmplxMesh.from_assets(prepared_dir)
     R = torch.from_numpy(Rotation.from_rotvec(person.full_pose).as_matrix()).float()[None]

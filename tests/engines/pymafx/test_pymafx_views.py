@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.core.errors import AssetError, NetworkError
-from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Track, TrackState, pose_parameters
+from pymafx_live.core.types import Camera, Frame, Origin, Part, Person, Scene, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import BodyModel, Skeleton
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
+from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, FACE_MARGIN, HAND_MARGIN, CropBoxes
 from pymafx_live.engines.pymafx.mesh_views import MeshViews, view_from_joints
-from pymafx_live.engines.pymafx.views import FACE_68, KEYPOINTS_IN_BOX, LandmarkViews, View, body_boxes, part_boxes
+from pymafx_live.engines.pymafx.views import (
+    FACE_68,
+    KEYPOINTS_IN_BOX,
+    LandmarkViews,
+    Looks,
+    View,
+    body_boxes,
+    part_boxes,
+)
 
 LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "jaw", "transl")
 
@@ -63,10 +72,10 @@ def scene() -> tuple[Frame, Track, Person, View]:
     )  # fmt: skip
     perception = Perception()
     views = LandmarkViews(perception)
-    found = views.look(frame, [track])[0]
+    found = views.look([Scene(frame, [track])])[0][0][0]
     views.close()
     with pytest.raises((NetworkError, RuntimeError)):  # its networks are closed, and its threads
-        perception.look(image, true.box[None], [Gaze()])
+        perception.look(ImageBatch.single(image, 1), true.box[None], [Gaze()])
     assert found is not None and set(found.hands) == {"left", "right"} and found.face is not None
     return frame, track, person, found
 
@@ -117,13 +126,16 @@ class CountedViews:
     """Says the same of every track, and counts whom it was asked for."""
 
     def __init__(self, found: View) -> None:
-        self.found, self.asked, self.stages = found, [], {}
+        self.found, self.asked = found, []
 
-    def look(self, frame: Frame, tracks: list[Track]) -> list[View | None]:
-        self.asked.append([t.id for t in tracks])
-        return [self.found for _ in tracks]
+    def look(self, scenes: list[Scene]) -> Looks:
+        self.asked += [[t.id for t in scene.tracks] for scene in scenes]
+        return [[self.found for _ in scene.tracks] for scene in scenes], {}
 
-    def learn(self, frame: Frame, people: list[Person]) -> None:
+    def learn(self, scenes: list[Scene], people: list[list[Person]]) -> None:
+        pass
+
+    def forget(self, source: str, ids: object = None) -> None:
         pass
 
     def close(self) -> None:
@@ -143,8 +155,8 @@ def test_networks_look_only_where_the_mesh_is_not_believed(scene: tuple[Frame, T
 
     def step(known: Person, at: Track = track) -> None:
         networks.asked.clear()
-        assert views.look(frame, [at])[0] is not None
-        views.learn(frame, [known])
+        assert views.look([Scene(frame, [at])])[0][0][0] is not None
+        views.learn([Scene(frame, [at])], [[known]])
 
     step(sure)
     assert networks.asked == [[1]], "a new person"
@@ -201,8 +213,8 @@ def test_rtmlibs_keypoints_are_taken_apart(tmp_path: Path, score: float) -> None
     views = RtmlibViews(whole_body_network(tmp_path / "w.onnx", points, score))
     frame = Frame(np.zeros((480, 640, 3), np.uint8), "x", 0, 0.0, 0.0, Camera(640, 480, 500, 500, 319.5, 239.5))
     box = np.array([100, 100, 253.6, 304.8], np.float32)  # 1.25 times it is 192 x 256
-    found = views.look(frame, [Track(1, TrackState.TRACKED, box, 0.9)])[0]
-    assert views.look(frame, []) == []
+    found = views.look([Scene(frame, [Track(1, TrackState.TRACKED, box, 0.9)])])[0][0][0]
+    assert views.look([Scene(frame, [])])[0] == [[]]
     views.close()
     if score < 0.3:
         assert found is None

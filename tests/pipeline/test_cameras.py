@@ -1,0 +1,121 @@
+"""Frames of several sources in batches: in order, none lost but where they are live, each to its own end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+import pytest
+from pymafx_live.core.errors import SourceError
+from pymafx_live.core.types import Frame, SourceEvent, SourceState
+from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.cameras import Cameras
+
+CAMERA = Lens().camera(8, 8)
+IMAGE = np.zeros((8, 8, 3), np.uint8)
+
+
+def frame(name: str, k: int, fps: float = 25.0, cut: bool = False) -> Frame:
+    return Frame(IMAGE, name, k, k / fps, 0.0, CAMERA, cut=cut)
+
+
+class Script:
+    """A source that yields what it is given: frames, events, errors to raise, and numbers to wait for."""
+
+    def __init__(self, name: str, items: object, live: bool = False) -> None:
+        self.name, self.live, self._items = name, live, items
+
+    def __iter__(self) -> Iterator[Frame | SourceEvent]:
+        for item in self._items:  # type: ignore[attr-defined]
+            if isinstance(item, Exception):
+                raise item
+            if isinstance(item, threading.Event):
+                assert item.wait(10)
+            else:
+                yield item
+
+
+def stored(name: str, count: int, fps: float = 25.0) -> Script:
+    return Script(name, [frame(name, k, fps) for k in range(count)])
+
+
+def read(*sources: Script) -> list[list[tuple[str, object]]]:
+    with closing(Cameras(sources)) as cameras:
+        return [[(item.source, item.sequence if isinstance(item, Frame) else item.state) for _, item in batch]
+                for batch in cameras]  # fmt: skip
+
+
+ENDED, FAILED = SourceState.ENDED, SourceState.FAILED
+
+
+def test_files_of_other_rates_and_lengths_go_frame_by_frame_and_one_may_be_empty() -> None:
+    slow, fast, empty = stored("slow", 2, 5.0), stored("fast", 4, 50.0), stored("empty", 0)
+    for _ in range(20):  # however fast anybody reads
+        batches = read(slow, fast, empty)
+        frames = [[item for item in batch if isinstance(item[1], int)] for batch in batches]
+        assert [batch for batch in frames if batch] == [
+            [("slow", 0), ("fast", 0)], [("slow", 1), ("fast", 1)], [("fast", 2)], [("fast", 3)],
+        ]  # fmt: skip
+        assert sorted(item for batch in batches for item in batch if item[1] is ENDED) == [
+            ("empty", ENDED), ("fast", ENDED), ("slow", ENDED),
+        ]  # fmt: skip
+
+
+def test_what_a_source_says_comes_between_its_frames_and_its_end_is_said_once() -> None:
+    def said(name: str, state: SourceState) -> SourceEvent:
+        return SourceEvent(name, state, 0.0)
+
+    door = [said("door", SourceState.LIVE), frame("door", 0), said("door", SourceState.STALLED), frame("door", 1),
+            said("door", ENDED)]  # fmt: skip
+    expected = [("door", SourceState.LIVE), ("door", 0), ("door", SourceState.STALLED), ("door", 1), ("door", ENDED)]
+    for others in ([], [stored("hall", 5)]):
+        items = [item for batch in read(Script("door", door), *others) for item in batch]
+        assert [item for item in items if item[0] == "door"] == expected
+
+
+def test_one_that_fails_does_not_end_the_others_and_all_that_fail_end_the_run() -> None:
+    broken = Script("broken", [frame("broken", 0), SourceError("broken is gone")])
+    items = [item for batch in read(broken, stored("hall", 6)) for item in batch]
+    assert [item[1] for item in items if item[0] == "hall"] == [*range(6), ENDED]
+    assert [item[1] for item in items if item[0] == "broken"] == [0, FAILED]
+    for sources in ([broken], [broken, Script("dark", [SourceError("dark is gone")])]):
+        seen = []
+        with pytest.raises(SourceError, match="broken is gone"):
+            seen += [item for batch in Cameras(sources) for item in batch]
+    failed = []
+    with pytest.raises(SourceError):
+        for batch in Cameras([broken]):
+            failed += [item for _, item in batch if isinstance(item, SourceEvent)]
+    assert [(event.state, event.reason) for event in failed] == [(FAILED, "broken is gone")]
+
+
+def test_an_error_that_is_none_of_a_source_ends_all() -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        read(Script("a", [frame("a", 0), RuntimeError("a bug")]), stored("b", 1000))
+
+
+def test_of_a_live_source_the_newest_frame_is_taken_and_what_was_missed_is_counted() -> None:
+    go = threading.Event()
+    camera = Script("camera", [frame("camera", 0), go, *(frame("camera", k, cut=k == 2) for k in range(1, 6))], True)
+    other = Script("other", [frame("other", 0), threading.Event()], True)
+    with closing(Cameras([camera, other])) as cameras:
+        batches, first = iter(cameras), set()
+        while len(first) < 2:  # whoever comes first is not waited for
+            first |= {item.source for _, item in next(batches)}
+        go.set()
+        deadline = time.monotonic() + 10
+        while cameras._feeds[0].frame is None or cameras._feeds[0].frame.sequence < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        newest = next(item for _, item in next(batches) if isinstance(item, Frame))
+    assert (newest.sequence, newest.dropped, newest.cut) == (5, 4, True)
+
+
+def test_a_live_source_does_not_wait_for_a_file() -> None:
+    never = threading.Event()
+    file = Script("file", [never, frame("file", 0)])
+    camera = Script("camera", [frame("camera", 0)], True)
+    with closing(Cameras([file, camera])) as cameras:
+        assert next(item.source for _, item in next(iter(cameras))) == "camera"
+        never.set()

@@ -1,0 +1,112 @@
+"""Two sources at once give what each gives alone, to the last bit: the real detector, tracker and engine."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
+from pymafx_live.core.types import FrameResult, Person, SourceEvent, SourceState
+from pymafx_live.engines.imaging import Pictures
+from pymafx_live.pipeline import parts
+from pymafx_live.pipeline.lane import Lane, Stride
+from pymafx_live.pipeline.loop import watch
+from pymafx_live.pipeline.run import lens
+from pymafx_live.pipeline.smoothing import Smoother
+from pymafx_live.pipeline.sources import open_sources
+from pymafx_live.pipeline.stop import Stop
+
+Results = dict[str, list[FrameResult]]
+
+
+def write(file: Path, first: int, count: int, size: tuple[int, int]) -> Path:
+    """Frames of the demo clip at another size (width, height)."""
+    with av.open(str(files("pymafx_live.engines.data") / "demo.mp4")) as clip, av.open(str(file), "w") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *size, "yuv420p", 8_000_000
+        for k, picture in enumerate(clip.decode(video=0)):
+            if first <= k < first + count:
+                image = cv2.resize(picture.to_ndarray(format="bgr24"), size, interpolation=cv2.INTER_AREA)
+                frame = av.VideoFrame.from_ndarray(np.asarray(image, np.uint8), format="bgr24")
+                frame.pts, frame.time_base = k - first, Fraction(1, 25)
+                out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return file
+
+
+class Player:
+    """Runs clips through one detector and one engine, which forget every source that is over."""
+
+    def __init__(self) -> None:
+        self.settings = Settings.model_validate({"run": {"runtime": "onnxruntime"}, "sources": [{"uri": "x"}] * 2})
+        pictures = Pictures(2)
+        self.detector = parts.make_detector(self.settings, pictures)
+        self.engine = parts.make_engine(self.settings, pictures)
+
+    def __call__(self, clips: Sequence[Path], stride: Stride, overlap: bool = False) -> Results:
+        """The results of a run, by source."""
+        out = Results()
+        cameras = [(SourceSettings(uri=str(clip)), lens(CameraSettings())) for clip in clips]
+        sources = list(open_sources(cameras, Stop()))
+        lanes = [Lane(parts.make_tracker(self.settings), stride, smooth=Smoother()) for _ in sources]
+        for item in watch(sources, lanes, self.detector, self.engine, overlap=overlap):
+            if isinstance(item, SourceEvent):
+                assert item.state is SourceState.ENDED
+            else:
+                out.setdefault(item[0].source, []).append(item[0])
+        for source in sources:
+            source.close()
+        return out
+
+
+@pytest.fixture(scope="module")
+def play() -> Iterator[Player]:
+    player = Player()
+    yield player
+    player.detector.close()
+    player.engine.close()
+
+
+def assert_same(one: Person, other: Person) -> None:
+    for field in fields(Person):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if field.name == "extra":
+            assert a.keys() == b.keys()
+            for name in a:
+                np.testing.assert_array_equal(a[name], b[name], name)
+        elif isinstance(a, np.ndarray):
+            np.testing.assert_array_equal(a, b, field.name)
+        else:
+            assert a == b
+
+
+@pytest.mark.parametrize(("stride", "overlap"), [(2, True), ("auto", False)])
+def test_each_of_two_files_gives_what_it_gives_alone(
+    tmp_path: Path, play: Player, stride: Stride, overlap: bool
+) -> None:
+    clips = [write(tmp_path / "hall.mp4", 0, 12, (960, 540)), write(tmp_path / "door.mp4", 20, 7, (640, 480))]
+    together = play(clips, stride, overlap)
+    for clip, count in zip(clips, (12, 7), strict=True):
+        alone = play([clip], stride, overlap)[clip.name]
+        assert len(alone) == len(together[clip.name]) == count
+        assert any(result.people for result in alone)
+        for one, other in zip(alone, together[clip.name], strict=True):
+            assert (one.sequence, one.time, one.camera) == (other.sequence, other.time, other.camera)
+            assert len(one.people) == len(other.people)
+            for a, b in zip(one.people, other.people, strict=True):
+                assert_same(a, b)
+
+
+def test_the_same_file_twice_is_two_sources_of_the_same_people(tmp_path: Path, play: Player) -> None:
+    clip = write(tmp_path / "hall.mp4", 0, 6, (960, 540))
+    first, second = play([clip, clip], 1).values()
+    assert (first[0].source, second[0].source) == ("hall.mp4", "hall.mp4-2")
+    for one, other in zip(first, second, strict=True):
+        assert one.people
+        for a, b in zip(one.people, other.people, strict=True):
+            assert_same(a, b)
