@@ -13,8 +13,9 @@ import click
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys, number_or_word
 from pymafx_live.core.errors import LiveError, UsageError
+from pymafx_live.pipeline.settings import run_settings
 
-_KEYS = {key.flag: key for key in keys() if key.flag}
+_KEYS = {key.flag: key for key in keys(run_settings()) if key.flag}
 
 
 def _option(key: Key) -> click.Option:
@@ -89,7 +90,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         if (value := flags[_parameter(key)]) is not None:
             given.setdefault(key.section, {})[key.name] = value
     try:
-        settings = load(config, given)
+        settings = load(config, given, run_settings())
     except ConfigError as error:
         raise UsageError(str(error)) from error
     from pymafx_live.pipeline.terminal import run_in_terminal

@@ -1,24 +1,28 @@
 """A whole run: opens everything, loops, and closes everything whatever happens."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, Settings
 from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
+from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
+from pymafx_live.pipeline.delivery import Delivery
+from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.loop import Stride, results
 from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.stats import StatsFile
+from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Stop
 
 
@@ -48,13 +52,14 @@ def run(
     watch: Callable[[int], Output] | None = None,
     makers: Makers = Makers(),
 ) -> None:
-    """Runs until the source ends, a signal comes, or `run.max_frames` are done.
+    """Runs until the source ends, a signal comes, `run.max_frames` are done, or no output is left.
 
     `statistics` is filled as it goes and holds what was done even where an error ends the run. `watch` makes
     an output that is told how many frames to expect, 0 where nobody knows.
 
     Raises:
-        LiveError: with its sentence; everything that was written until then is whole.
+        LiveError: with its sentence; everything that was written until then is whole. An output that fails ends
+            alone, and its error is raised when the run is over.
     """
     stop = Stop()
     with ExitStack() as stack:
@@ -63,17 +68,19 @@ def run(
             return stack.enter_context(closing(part))
 
         # What fails soonest comes first: a wrong address is told before networks are loaded.
+        began = time.time()
         source = opened(open_source(settings.source, lens(settings.camera), stop))
-        outputs: list[Output] = [statistics]
-        outputs.extend(opened(output) for output in open_outputs(settings.output, stop, parts.drawn_body(settings)))
-        if settings.output.stats:
-            outputs.append(opened(StatsFile(Path(settings.output.stats), statistics)))
+        if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
+            opened(StatsFile(Path(settings.output.stats), statistics))
+        wanted = open_outputs(settings.output, Run(stop, parts.drawn_body(settings)))
+        delivery = opened(Delivery(wanted, stop, live=source.live))
+        statistics.outputs = delivery.figures
         pictures = Pictures()
         detector = opened(makers.detector(settings, pictures))
         tracker = makers.tracker(settings)
         engine = opened(makers.engine(settings, pictures))
-        if watch is not None:
-            outputs.append(opened(watch(_expected(len(source), settings.run.max_frames))))
+        watching = [watch(_expected(len(source), settings.run.max_frames))] if watch else []
+        screen = opened(Delivery(watching, stop, live=source.live))
 
         with stop.on_signals():
             looped = opened(
@@ -85,11 +92,28 @@ def run(
                 )
             )  # fmt: skip
             stack.callback(stop.request)  # before the loop is closed: a thread of it may wait for a frame
-            for result, frame in islice(looped, settings.run.max_frames or None):
-                for output in outputs:
-                    output.write(result, frame)
-                if stop.requested:
-                    break
+            with SourceStates(delivery.tell) as states:
+                states.connecting(source.name, began)
+                for result, frame in _results_of(looped, states):
+                    statistics.write(result)
+                    delivery.write(result, frame)
+                    screen.write(result, frame)
+                    if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
+                        break
+            delivery.close()
+    delivery.raise_error()
+
+
+def _results_of(
+    items: Iterable[tuple[FrameResult, Frame] | SourceEvent], states: SourceStates
+) -> Iterator[tuple[FrameResult, Frame]]:
+    """The results of the loop; the events between them go to `states`."""
+    for item in items:
+        if isinstance(item, SourceEvent):
+            states.tell(item)
+        else:
+            states.result_of(item[0].source)
+            yield item
 
 
 def _expected(frames: int, limit: int) -> int:

@@ -3,10 +3,11 @@
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pymafx_live.core.types import Frame, FrameResult, TrackState
+from pymafx_live.core.types import FrameResult, TrackState
 
 _STEP = math.log(1.01)
 
@@ -33,9 +34,20 @@ class Durations:
         return math.nan
 
 
+@dataclass(frozen=True, slots=True)
+class OutputFigures:
+    """What an output has done: results `written` and `dropped`, and the sentence of the `error` that ended it."""
+
+    name: str
+    policy: str
+    written: int
+    dropped: int
+    error: str
+
+
 @dataclass(slots=True)
 class Statistics:
-    """An output that only counts; its memory does not grow with the frames."""
+    """What a run counts; its memory does not grow with the frames."""
 
     source: str = ""
     run_id: str = ""
@@ -46,10 +58,11 @@ class Statistics:
     """People in the last frame."""
     age: Durations = field(default_factory=Durations)
     stages: dict[str, Durations] = field(default_factory=dict)
+    outputs: Callable[[], Sequence[OutputFigures]] = tuple
     _began: float = field(default_factory=time.monotonic)
     _ended: float = 0.0
 
-    def write(self, result: FrameResult, frame: Frame) -> None:
+    def write(self, result: FrameResult) -> None:
         """Counts one frame. The clock runs from the first frame's capture."""
         if not self.frames:
             self._began = time.monotonic() - result.age
@@ -65,9 +78,6 @@ class Statistics:
             if name not in self.stages:
                 self.stages[name] = Durations()
             self.stages[name].add(seconds)
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
     @property
     def seconds(self) -> float:
@@ -91,6 +101,7 @@ class Statistics:
             "people": len(self.people),
             "stages_ms": {name: _percentiles(stage) for name, stage in self.stages.items()},
             "age_ms": _percentiles(self.age) if self.frames else {},
+            "outputs": [asdict(figures) for figures in self.outputs()],
         }
 
 

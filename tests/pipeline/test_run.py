@@ -15,7 +15,7 @@ from threading import Timer
 import av
 import numpy as np
 import pytest
-from pymafx_live.configs.schema import OutputSettings, RunSettings, Settings, SourceSettings
+from pymafx_live.configs.schema import RunSettings, Settings, SourceSettings
 from pymafx_live.core.types import Origin, Part
 from pymafx_live.core.wire import from_map
 from pymafx_live.engines.imaging import Pictures
@@ -279,7 +279,6 @@ def test_detector_and_engine_share_the_pictures(clips, green_detector, box_engin
 
     settings = Settings(
         source=SourceSettings(uri=str(clips.write(count=3))),
-        output=OutputSettings(bind=""),
         run=RunSettings(overlap=True),
     )
     run(settings, Statistics(), makers=Makers(detector=made(green_detector), engine=made(box_engine)))
@@ -301,7 +300,6 @@ def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame
     box_engine.estimate = estimate
     settings = Settings(
         source=SourceSettings(uri=str(clips.write(count=40)), realtime=realtime),
-        output=OutputSettings(bind=""),
         run=RunSettings(overlap=overlap),
     )
     statistics = Statistics()

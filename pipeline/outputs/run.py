@@ -1,0 +1,21 @@
+"""What an output may need of the run that it is opened for."""
+
+from functools import cached_property
+
+from pymafx_live.pipeline.outputs.drawn import Drawing
+from pymafx_live.pipeline.stop import Stop
+
+
+class Run:
+    """`stop` ends the run; `drawing` draws people, with the SMPL-X file `body` or else the embedded body."""
+
+    def __init__(self, stop: Stop, body: str = "") -> None:
+        self.stop = stop
+        self._body = body
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """Shared by all who show pictures. Raises `AssetError` where the body cannot be loaded."""
+        from pymafx_live.engines.body.overlay import Overlay
+
+        return Drawing(Overlay(self._body))
