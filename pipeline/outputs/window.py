@@ -1,5 +1,6 @@
 """Shows pictures in a window."""
 
+import os
 import subprocess
 import sys
 
@@ -50,6 +51,8 @@ class WindowSink:
         import cv2
 
         if not self._is_open:
+            # Qt has much to say of fonts, and of its thread when the process ends.
+            os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
             cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
             cv2.resizeWindow(_TITLE, image.shape[1], image.shape[0])
             self._is_open = True

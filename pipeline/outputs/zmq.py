@@ -50,6 +50,7 @@ class ZmqOutput(Output):
         except zmq.ZMQError as error:
             self.close()
             raise UsageError(_why_not(address, error)) from error
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:

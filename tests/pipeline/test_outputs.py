@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from pymafx_live.core.interfaces import Policy
 from pymafx_live.core.types import SHAPES, Camera, Frame, FrameResult, Origin, Part, Person, TrackState
 from pymafx_live.core.wire import decode, from_map
 from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.drawn import DrawnOutput, Drawing
+from pymafx_live.pipeline.outputs.drawn import Drawing, DrawnOutput
 from pymafx_live.pipeline.outputs.jsonl import JsonOutput
 from pymafx_live.pipeline.outputs.pictures import PictureFileSink, PictureFolderSink
 from pymafx_live.pipeline.outputs.run import Run
@@ -156,6 +158,45 @@ def test_a_full_disk_ends_in_a_sentence(clips):
         sink.close()
 
 
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[], None]]:
+    """Once called, no file may grow beyond 40 kB, which for who writes is as a disk that is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_a_video_plays_to_its_end_after_the_disk_was_full(clips, full_disk, name):
+    file = clips.folder / name
+    sink = VideoSink(file)
+    full_disk()
+    with pytest.raises(OutputError, match=rf"cannot write .*{name} \(File too large\): free some space"):
+        for number in range(600):
+            sink.show(clips.picture(number), frame_of(clips.picture(number), number, number / 25))
+    with suppress(OutputError):
+        sink.close()
+    images, _ = clips.read(file)
+    assert [clips.number(image) for image in images] == list(range(len(images)))
+    assert len(images) >= 100
+
+
+def test_of_json_lines_and_pictures_only_whole_ones_are_left_on_a_full_disk(clips, full_disk):
+    output, folder = JsonOutput(str(clips.folder / "out.jsonl"), Stop()), PictureFolderSink(clips.folder)
+    full_disk()
+    with pytest.raises(OutputError, match=r"cannot write .*out\.jsonl \(File too large\): free some space"):
+        for number in range(40):
+            output.write(result_of(number), FRAME)
+    output.close()
+    lines = (clips.folder / "out.jsonl").read_text()
+    assert lines.endswith("\n") and lines.count("\n") > 5
+    assert [json.loads(line)["sequence"] for line in lines.splitlines()] == list(range(lines.count("\n")))
+    noise = np.random.default_rng(0).integers(0, 255, (400, 600, 3), np.uint8)
+    with pytest.raises(OutputError, match=r"cannot write .*000000\.jpg \(File too large\): free some space"):
+        folder.show(noise, frame_of(noise))
+    assert not list(clips.folder.glob("*.jpg"))
+
+
 def test_pictures_go_into_a_folder_or_one_file(clips):
     folder = PictureFolderSink(clips.folder / "pictures")
     for number in (3, 12):
@@ -256,7 +297,7 @@ def test_json_where_nothing_can_be_written(tmp_path):
 
 def test_a_busy_port():
     first = ZmqOutput("tcp://127.0.0.1:*")
-    address = first._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    address = first.address
     with pytest.raises(UsageError, match=rf"cannot publish on {address}: another program uses it; .*--bind"):
         ZmqOutput(address)
     first.close()
@@ -271,7 +312,7 @@ def test_an_address_that_is_none(address):
 
 def test_a_subscriber_that_does_not_read_never_blocks_the_loop():
     output = ZmqOutput("tcp://127.0.0.1:*")
-    address = output._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    address = output.address
     with zmq.Context() as context, context.socket(zmq.SUB) as lazy:
         lazy.setsockopt(zmq.RCVHWM, 1)
         lazy.setsockopt(zmq.SUBSCRIBE, b"")
