@@ -79,6 +79,8 @@ class Policy(StrEnum):
     """A limited number waits; then the oldest are dropped, counted and told."""
     BLOCK = "block"
     """As `ALL`, but where the source can wait (a file), the run does, and nothing is lost: for recordings."""
+    DIRECT = "direct"
+    """None waits: the output is called at once, on the run's own thread. Only for what never blocks."""
 
 
 class Output:

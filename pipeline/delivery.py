@@ -1,4 +1,4 @@
-"""Gives results and events to the outputs, each on a thread of its own: none holds up the run, or another."""
+"""Gives results and events to the outputs so that none holds up the run, or another."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ from pymafx_live.core.errors import LiveError, OutputError
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.pipeline.mailbox import Item, Mailbox
-from pymafx_live.pipeline.statistics import OutputFigures
+from pymafx_live.pipeline.statistics import Durations, OutputFigures
 from pymafx_live.pipeline.stop import Stop
 
 PATIENCE = 10.0
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Delivery:
-    """The outputs of a run, behind mailboxes.
+    """The outputs of a run, each behind a mailbox and on a thread of its own, but for those of the policy `DIRECT`.
 
     `write` and `tell` return at once, but for an output of the policy `BLOCK` whose mailbox is full, and only where
     no source is `live`. An output that raises ends alone. `outputs` are opened as the iterable is gone through; they
@@ -31,7 +31,8 @@ class Delivery:
         self._posts: list[_Post] = []
         try:
             for output in outputs:
-                self._posts.append(_Post(output, stop, live))
+                direct = output.policy is Policy.DIRECT
+                self._posts.append(_Post(output) if direct else _ThreadedPost(output, stop, live))
         except BaseException:
             self.close()
             raise
@@ -72,14 +73,75 @@ class Delivery:
 
 
 class _Post:
-    """One output, its mailbox and its thread."""
+    """An output that is called at once (policy `DIRECT`), and what it has done."""
+
+    def __init__(self, output: Output) -> None:
+        self.error: BaseException | None = None
+        self._output, self._policy = output, output.policy
+        self._behind = Durations()
+        self._closed = False
+
+    def put(self, item: Item) -> None:
+        if self._closed:
+            return
+        try:
+            self._hand(item, time.monotonic())
+        except Exception as error:
+            self._fail(error)
+            self._close()
+
+    def end(self) -> None:
+        """Takes nothing more, and finishes what was taken."""
+        if not self._closed:
+            self._close()
+
+    def join(self) -> None:
+        """Waits until it is finished."""
+
+    def figures(self) -> OutputFigures:
+        sentence = "" if self.error is None else self.sentence()
+        behind = self._behind
+        return OutputFigures(
+            self._output.name, str(self._policy), behind.count, self._dropped(), behind.summary(), sentence
+        )
+
+    def sentence(self) -> str:
+        if isinstance(self.error, LiveError):
+            return str(self.error)
+        return f"{self._output.name} failed ({type(self.error).__name__}: {self.error}): -v shows where"
+
+    def _hand(self, item: Item, placed_at: float) -> None:
+        if isinstance(item, SourceEvent):
+            self._output.tell(item)
+        else:
+            self._output.write(*item)
+            self._behind.add(time.monotonic() - placed_at)
+
+    def _close(self) -> None:
+        self._closed = True
+        try:
+            self._output.close()
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Says once why the output ends."""
+        if self.error is None:
+            self.error = error
+            logger.error("%s", self.sentence(), exc_info=error if logger.isEnabledFor(logging.INFO) else None)
+
+    def _dropped(self) -> int:
+        return 0
+
+
+class _ThreadedPost(_Post):
+    """An output with a mailbox and a thread."""
 
     def __init__(self, output: Output, stop: Stop, live: bool) -> None:
-        self.error: BaseException | None = None
-        self._output, self._stop = output, stop
+        super().__init__(output)
+        self._stop = stop
         self._policy = Policy.ALL if live and output.policy is Policy.BLOCK else output.policy
         self._box = Mailbox(self._policy)
-        self._written = 0
         self._late, self._left = False, False
         # A daemon, because a call that never returns must not keep the process alive.
         self._thread = Thread(target=self._run, name=f"output {output.name}", daemon=True)
@@ -101,38 +163,22 @@ class _Post:
         if self._left:
             self._fail(OutputError(f"{self._output.name} has not come to an end: what is not written yet is lost"))
 
-    def figures(self) -> OutputFigures:
-        sentence = "" if self.error is None else self.sentence()
-        return OutputFigures(self._output.name, str(self._policy), self._written, self._box.dropped, sentence)
-
-    def sentence(self) -> str:
-        if isinstance(self.error, LiveError):
-            return str(self.error)
-        return f"{self._output.name} failed ({type(self.error).__name__}: {self.error}): -v shows where"
-
     def _stuck(self) -> bool:
         return time.monotonic() - self._box.taken_at > PATIENCE
 
     def _run(self) -> None:
         try:
-            while (item := self._box.take()) is not None:
-                if isinstance(item, SourceEvent):
-                    self._output.tell(item)
-                else:
-                    self._output.write(*item)
-                    self._written += 1
-                del item  # it may hold a picture, and the next one may be long in coming
+            while (taken := self._box.take()) is not None:
+                self._hand(*taken)
+                del taken  # it may hold a picture, and the next one may be long in coming
         except BaseException as error:  # whatever it is, it ends this output and nothing else
             self._fail(error)
-        try:
-            self._output.close()
-        except BaseException as error:
-            self._fail(error)
+        self._close()
 
     def _fail(self, error: BaseException) -> None:
-        """Says once why the output ends, and takes nothing more."""
         self._box.close()
         self._box.empty()
-        if self.error is None:
-            self.error = error
-            logger.error("%s", self.sentence(), exc_info=error if logger.isEnabledFor(logging.INFO) else None)
+        super()._fail(error)
+
+    def _dropped(self) -> int:
+        return self._box.dropped

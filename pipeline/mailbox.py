@@ -24,7 +24,7 @@ class Mailbox:
         self.taken_at = time.monotonic()
         """When the output last came for an item, or had none to come for, by `time.monotonic`."""
         self._policy = policy
-        self._items: deque[Item] = deque()
+        self._items: deque[tuple[Item, float]] = deque()  # and when each was placed
         self._closed = False
         self._changed = Condition()
 
@@ -45,11 +45,11 @@ class Mailbox:
                 self._drop_result(item[0].source)
             if len(self._items) >= ROOM and not self._drop_result():
                 self._items.popleft()  # a hundred events that nobody heard
-            self._items.append(item)
+            self._items.append((item, time.monotonic()))
             self._changed.notify_all()
 
-    def take(self) -> Item | None:
-        """The next item, waiting for it; None once the mailbox is closed and empty."""
+    def take(self) -> tuple[Item, float] | None:
+        """The next item and when it was placed, waiting for it; None once the mailbox is closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed)
             self.taken_at = time.monotonic()
@@ -72,7 +72,7 @@ class Mailbox:
 
     def _drop_result(self, source: str | None = None) -> bool:
         """Drops the oldest result (of that source), and says whether there was one."""
-        for index, item in enumerate(self._items):
+        for index, (item, _) in enumerate(self._items):
             if not isinstance(item, SourceEvent) and source in (None, item[0].source):
                 del self._items[index]
                 self.dropped += 1

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,15 +33,24 @@ class Durations:
                 return math.exp(index * _STEP)
         return math.nan
 
+    def summary(self) -> dict[str, float]:
+        """Percentiles in milliseconds; empty where nothing was counted."""
+        percents = (50, 95, 99) if self.count else ()
+        return {f"p{percent}": round(self.percentile(percent) * 1000, 3) for percent in percents}
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFigures:
-    """What an output has done: results `written` and `dropped`, and the sentence of the `error` that ended it."""
+    """What an output has done: results `written` and `dropped`, and the sentence of the `error` that ended it.
+
+    `behind_ms` are percentiles of the milliseconds from when a result was there to when it was written.
+    """
 
     name: str
     policy: str
     written: int
     dropped: int
+    behind_ms: Mapping[str, float]
     error: str
 
 
@@ -99,11 +108,7 @@ class Statistics:
             "fps": round(self.fps, 2),
             "dropped": self.dropped,
             "people": len(self.people),
-            "stages_ms": {name: _percentiles(stage) for name, stage in self.stages.items()},
-            "age_ms": _percentiles(self.age) if self.frames else {},
+            "stages_ms": {name: stage.summary() for name, stage in self.stages.items()},
+            "age_ms": self.age.summary(),
             "outputs": [asdict(figures) for figures in self.outputs()],
         }
-
-
-def _percentiles(durations: Durations) -> dict[str, float]:
-    return {f"p{percent}": round(durations.percentile(percent) * 1000, 3) for percent in (50, 95, 99)}

@@ -202,7 +202,7 @@ def test_a_run_that_is_to_end_does_not_wait_for_an_output_that_never_returns(gat
     assert good.heard == list(range(ROOM + 3))
 
 
-@pytest.mark.parametrize("policy", list(Policy))
+@pytest.mark.parametrize("policy", [Policy.NEWEST, Policy.ALL, Policy.BLOCK])
 @pytest.mark.parametrize(
     ("error", "sentence", "kind"),
     [
@@ -228,6 +228,21 @@ def test_an_output_that_raises_ends_alone(caplog, policy, error, sentence, kind)
     with pytest.raises(kind) as raised:
         delivery.raise_error()
     assert str(raised.value) == sentence
+
+
+def test_what_never_blocks_is_called_at_once_and_what_it_raises_ends_it_alone(caplog):
+    good, broken = Keep(Policy.DIRECT), Broken(Policy.DIRECT)
+    delivery = Delivery([good, broken], Stop(), live=True)
+    for number in range(MANY):
+        delivery.write(result_of(number), FRAME)
+        assert good.heard[-1] == number
+    assert (broken.heard, broken.closed, good.closed) == ([0, 1], 1, 0)
+    delivery.close()
+    delivery.close()
+    assert (broken.closed, good.closed) == (1, 1)
+    assert good.threads == {current_thread().name}
+    assert caplog.messages == ["broken failed (ValueError: no such bone): -v shows where"]
+    assert [(f.policy, f.written, f.dropped) for f in delivery.figures()] == [("direct", MANY, 0), ("direct", 2, 0)]
 
 
 def test_when_all_have_failed_nobody_is_left():

@@ -54,4 +54,4 @@ def test_the_output_of_the_page_has_its_flag_its_checks_and_its_documentation(pa
     wrong = pasted("--udp", "nowhere")
     assert wrong.returncode == 2
     assert "`output.udp` cannot be 'nowhere'" in wrong.stderr
-    assert "| `udp` | `--udp` | `\"\"` | host:port to send everybody's place to" in pasted("tables").stdout
+    assert '| `udp` | `--udp` | `""` | host:port to send everybody\'s place to' in pasted("tables").stdout
