@@ -60,7 +60,8 @@ class Mailbox:
     def close(self) -> None:
         """Takes nothing more; what is in it can still be taken."""
         with self._changed:
-            self._closed, self.taken_at = True, time.monotonic()
+            if not self._closed:
+                self._closed, self.taken_at = True, time.monotonic()
             self._changed.notify_all()
 
     def empty(self) -> None:
