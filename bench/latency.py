@@ -34,6 +34,7 @@ from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.run import lens
+from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
@@ -219,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(options: argparse.Namespace) -> None:
     runtimes = {
-        name: load(options.config, {"run": {"threads": options.threads, "runtime": name}})
+        name: load(options.config, {"run": {"threads": options.threads, "runtime": name}}, run_settings())
         for name in runtime_names(options.runtime)
     }
     address = "tcp://127.0.0.1:5573"

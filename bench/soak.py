@@ -72,7 +72,7 @@ def soak(clip: Path, count: int, stride: Stride) -> tuple[list[tuple[int, float]
         )
         for result, frame in looped:
             output.write(result, frame)
-            statistics.write(result, frame)
+            statistics.write(result)
             if result.sequence % max(count // 50, 1) == 0:
                 noted.append((result.sequence, resident()))
     return noted, statistics

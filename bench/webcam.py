@@ -24,7 +24,7 @@ from pymafx_live.bench.real_people import figures, mean_figures, play
 from pymafx_live.bench.reference import holistic_reference, is_media, load_reference, save_reference
 from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.load import load
-from pymafx_live.configs.schema import number_or_word
+from pymafx_live.configs.schema import Settings, number_or_word
 from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.pipeline.sources.images import names_images
@@ -76,7 +76,7 @@ def _main(given: Mapping[str, Any]) -> None:
             raise UsageError(f"{reference_file} has no landmarks of {file.name}: make them with --holistic.")
     if not files:
         raise UsageError(f"{data} holds none of the files that {reference_file} knows: name others with --data.")
-    pipeline = Parts.make(load(None, {"detector": {"stride": number_or_word(given["stride"])}}))
+    pipeline = Parts.make(load(None, {"detector": {"stride": number_or_word(given["stride"])}}, Settings))
     body, rows = BodyModel.embedded(), {}
     film = Film() if given["film"] else None
     for file in files:

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,6 +14,7 @@ CONTRARY = {"fov": "focal", "focal": "fov"}
 """Keys of which one section can have one only."""
 LONGEST_SHOWN = 80
 """Characters of a wrong value that a message repeats."""
+Kind = TypeVar("Kind", bound=Settings)
 Overlay = Mapping[str, Mapping[str, object] | list[dict[str, object]]]
 
 
@@ -21,16 +22,16 @@ class ConfigError(ValueError):
     """A configuration that cannot be used, in one sentence."""
 
 
-def load(file: Path | None, flags: Overlay) -> Settings:
-    """The settings of a run; `flags` maps a section to the keys that the command line gave.
+def load(file: Path | None, flags: Overlay, kind: type[Kind]) -> Kind:
+    """The settings of a run, as a `kind` of settings; `flags` maps a section to the keys that the command line gave.
 
     Raises:
         ConfigError: an unreadable file, an unknown key, or a value that does not fit.
     """
     written = _read(file) if file else {}
-    _check(written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
+    _check(kind, written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
     overlaid = {section: _over(written.get(section), flags.get(section)) for section in {**written, **flags}}
-    return _check(overlaid, "the command line")
+    return _check(kind, overlaid, "the command line")
 
 
 def _over(written: Any, flags: Any) -> Any:
@@ -60,19 +61,19 @@ def _read(file: Path) -> dict[str, Any]:
     return {section: {} if keys is None else keys for section, keys in content.items()}
 
 
-def _check(values: Mapping[str, Any], where: str) -> Settings:
+def _check(kind: type[Kind], values: Mapping[str, Any], where: str) -> Kind:
     try:
-        return Settings.model_validate(dict(values))
+        return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_sentence(error.errors()[0])}") from error
+        raise ConfigError(f"{where}: {_sentence(kind, error.errors()[0])}") from error
 
 
-def _sentence(error: ErrorDetails) -> str:
+def _sentence(kind: type[Settings], error: ErrorDetails) -> str:
     path = [str(step) for step in error["loc"]]
     key = ".".join(path)
     match error["type"]:
         case "extra_forbidden":
-            known = _known_beside(path)
+            known = _known_beside(kind, path)
             nearest = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
             remedy = f"did you mean `{nearest[0]}`?" if nearest else f"the keys here are {', '.join(known)}"
             return f"unknown key `{key}`; {remedy}"
@@ -91,8 +92,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
-def _known_beside(path: list[str]) -> list[str]:
-    model: Any = Settings
+def _known_beside(kind: type[Settings], path: list[str]) -> list[str]:
+    model: Any = kind
     for step in path[:-1]:
         if not step.isdecimal():  # of a list
             model = model.model_fields[step].annotation

@@ -1,22 +1,24 @@
-"""Writes the table of `docs/configuration.md` from the schema: `python -m pymafx_live.configs.reference`."""
+"""The tables of `docs/configuration.md`, from the schema."""
 
 from pymafx_live.configs.schema import Key, Settings, keys
 
 
-def reference() -> str:
+def reference(settings: type[Settings]) -> str:
     """One Markdown table per section."""
     by_section: dict[str, list[Key]] = {}
-    for key in keys():
+    for key in keys(settings):
         by_section.setdefault(key.section, []).append(key)
-    return "\n".join(_table(section, entries) for section, entries in by_section.items())
+    return "\n".join(
+        _table(section, settings.model_fields[section].annotation.__doc__ or "", entries)
+        for section, entries in by_section.items()
+    )
 
 
-def _table(section: str, entries: list[Key]) -> str:
-    title = Settings.model_fields[section].annotation.__doc__
+def _table(section: str, title: str, entries: list[Key]) -> str:
     lines = [
         f"### {section}",
         "",
-        title or "",
+        title,
         "",
         "| key | flag | default | meaning |",
         "| --- | --- | --- | --- |",
@@ -37,7 +39,3 @@ def _yaml(value: object) -> str:
             return f'"{value}"'
         case _:
             return str(value)
-
-
-if __name__ == "__main__":
-    print(reference())

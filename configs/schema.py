@@ -1,7 +1,7 @@
 """Every setting of a run: its key, its default, its limits, its command line flag and what it means.
 
-This is the one place where a setting is described: the command line, the checks of a configuration file and
-`docs/configuration.md` are all made from it.
+A setting is described once, here or in the file of the output that it belongs to: the command line, the checks of a
+configuration file and `docs/configuration.md` are all made from it.
 """
 
 from collections.abc import Iterator
@@ -168,12 +168,9 @@ class EngineSettings(Section):
 class OutputSettings(Section):
     """Where the people go."""
 
-    bind: str = setting("tcp://127.0.0.1:5555", "ZeroMQ address to publish on; empty: do not publish", "--bind")
-    jsonl: str = setting("", "file for JSON lines, one frame a line; `-`: standard output", "--json")
-    save: str = setting("", "overlay video (.mp4, .mov, .mkv), picture, or folder of pictures", "--save")
-    show: bool = setting(False, "open a window with the overlay; q or Esc ends the run", "--show")
-    stats: str = setting("", "JSON file for the figures of the closing table", "--stats")
+    # What each output wants to know is in its own file: `pipeline.settings` puts it together.
     smplx_file: str = setting("", "licensed SMPL-X model (.npz) to draw; empty: the embedded body", "--smplx-file")
+    stats: str = setting("", "JSON file for the figures of the closing table, and of each output", "--stats")
 
 
 class RunSettings(Section):
@@ -198,7 +195,7 @@ class RunSettings(Section):
 
 
 class Settings(Section):
-    """All settings of a run."""
+    """All settings of a run but those of the outputs, which `pipeline.settings` adds: without them none is opened."""
 
     source: SourceSettings = SourceSettings()
     sources: list[SourceEntry] = []
@@ -259,9 +256,9 @@ def number_or_word(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
-def keys() -> Iterator[Key]:
+def keys(settings: type[Settings] = Settings) -> Iterator[Key]:
     """Every key, in the order of the schema."""
-    for section, group in Settings.model_fields.items():
+    for section, group in settings.model_fields.items():
         model = group.annotation
         if not (isinstance(model, type) and issubclass(model, Section)):
             continue  # a list of sections has no keys of its own

@@ -4,6 +4,7 @@ EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_ASSET = 3
 EXIT_SOURCE = 4
+EXIT_OUTPUT = 5
 
 
 def first_line(error: BaseException) -> str:
@@ -37,3 +38,9 @@ class SourceError(LiveError):
     """A camera, file or stream that cannot be opened or failed for good."""
 
     exit_code = EXIT_SOURCE
+
+
+class OutputError(LiveError):
+    """An output that failed while the run went on, such as a recording on a full disk."""
+
+    exit_code = EXIT_OUTPUT

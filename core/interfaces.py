@@ -1,7 +1,8 @@
-"""The five roles of the pipeline. Whoever has these methods can play: no base class, no registration at import."""
+"""The five roles of the pipeline. Whoever has these methods can play: no registration at import."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -85,8 +86,34 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
-class Output(Protocol):
-    """Takes every result, in order. `write` must not block the loop, nor raise for a slow consumer."""
+class Policy(StrEnum):
+    """What becomes of results that an output cannot take as fast as they come."""
 
-    def write(self, result: FrameResult, frame: Frame) -> None: ...
-    def close(self) -> None: ...
+    NEWEST = "newest"
+    """Only the newest of each source waits for it: for what is looked at, or acts."""
+    ALL = "all"
+    """A limited number waits; then the oldest are dropped, counted and told."""
+    BLOCK = "block"
+    """As `ALL`, but where the source can wait (a file), the run does, and nothing is lost: for recordings."""
+    DIRECT = "direct"
+    """None waits: the output is called at once, on the run's own thread. Only for what never blocks."""
+
+
+class Output:
+    """Takes every result, in order; derive from it and override what you need.
+
+    All calls come on one thread of the output's own: it may be slow (see `policy`), and what it raises ends it alone.
+    """
+
+    name: str = "output"
+    """What messages and statistics call it."""
+    policy: Policy = Policy.ALL
+
+    def write(self, result: FrameResult, frame: Frame | None) -> None:
+        """Takes a result and the frame it is about, which is None where a recording is replayed."""
+
+    def tell(self, event: SourceEvent) -> None:
+        """Hears what happens to a source."""
+
+    def close(self) -> None:
+        """Finishes what was written, also after an error."""

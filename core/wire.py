@@ -1,22 +1,35 @@
-"""The message: a `FrameResult` as bytes and back, as docs/wire-protocol.md describes it field by field.
+"""The messages: a `FrameResult` or a `SourceEvent` as bytes and back; docs/wire-protocol.md describes every field.
 
-A message is one ZeroMQ part: the topic `smplx/<source>`, a NUL byte, and a MessagePack map. The same map, as
-plain Python values, is a JSON line. Needs numpy and msgpack only.
+A message is one ZeroMQ part: the topic `smplx/<source>` or `status/<source>`, a NUL byte, and a MessagePack map. The
+map of a result, as plain Python values, is a JSON line. Needs numpy and msgpack only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgpack
 import numpy as np
 from pymafx_live.core.errors import LiveError
-from pymafx_live.core.types import SHAPES, Camera, Floats, FrameResult, Origin, Part, Person, TrackState
+from pymafx_live.core.types import (
+    SHAPES,
+    Camera,
+    Floats,
+    FrameResult,
+    Origin,
+    Part,
+    Person,
+    SourceEvent,
+    SourceState,
+    TrackState,
+)
 
 Kind = TypeVar("Kind", bound=StrEnum)
 VERSION = 1
 CLOCK = "unix"
 TOPIC = b"smplx/"
+EVENT_TOPIC = b"status/"
 
 
 class UnknownVersionError(LiveError):
@@ -27,9 +40,9 @@ class MalformedMessageError(LiveError):
     """Bytes that are not a message of this protocol."""
 
 
-def topic(source: str) -> bytes:
+def topic(source: str, kind: bytes = TOPIC) -> bytes:
     """What to subscribe to for one source: with the NUL byte, `cam1` does not match `cam10`."""
-    return TOPIC + source.encode() + b"\0"
+    return kind + source.encode() + b"\0"
 
 
 def encode(result: FrameResult) -> bytes:
@@ -50,18 +63,34 @@ def decode(message: bytes) -> FrameResult:
         UnknownVersionError: the message is of another version.
         MalformedMessageError: the bytes are not such a message.
     """
-    head, separator, body = message.partition(b"\0")
-    if not separator or not head.startswith(TOPIC):
-        raise MalformedMessageError(
-            "a message does not begin with the topic smplx/<source>: is another program publishing there?"
+    return from_map(_unpack(message, TOPIC))
+
+
+def encode_event(event: SourceEvent) -> bytes:
+    """The message of an event."""
+    content = {
+        "version": VERSION,
+        "source": event.source,
+        "clock": CLOCK,
+        "at": event.at,
+        "state": str(event.state),
+        "reason": event.reason,
+    }
+    body: bytes = msgpack.packb(content)
+    return topic(event.source, EVENT_TOPIC) + body
+
+
+def decode_event(message: bytes) -> SourceEvent:
+    """The event that a message holds; raises as `decode` does."""
+    content = _unpack(message, EVENT_TOPIC)
+    _check_version(content)
+    with _fields_expected():
+        return SourceEvent(
+            source=_text(content["source"]),
+            state=_known(SourceState, content["state"]),
+            at=float(content["at"]),
+            reason=_text(content["reason"]),
         )
-    try:
-        content = msgpack.unpackb(body)
-    except ValueError as error:
-        raise MalformedMessageError(
-            f"the message on {head.decode(errors='replace')} is not MessagePack: it is cut short or damaged"
-        ) from error
-    return from_map(content)
 
 
 def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
@@ -89,15 +118,8 @@ def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
 
 def from_map(content: Any) -> FrameResult:
     """The result of such a map; raises as `decode` does. Fields that it does not know are left aside."""
-    version = content.get("version") if isinstance(content, Mapping) else None
-    if version is None:
-        raise MalformedMessageError("a message has no version: it is not one of pymafx-live")
-    if version != VERSION:
-        raise UnknownVersionError(
-            f"a message is of version {version} and this program reads version {VERSION}: "
-            "use the same release of pymafx-live at both ends"
-        )
-    try:
+    _check_version(content)
+    with _fields_expected():
         return FrameResult(
             source=_text(content["source"]),
             sequence=int(content["sequence"]),
@@ -110,6 +132,38 @@ def from_map(content: Any) -> FrameResult:
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=int(content["dropped"]),
         )
+
+
+def _unpack(message: bytes, kind: bytes) -> Any:
+    """The content of a message on a topic of that kind."""
+    head, separator, body = message.partition(b"\0")
+    if not separator or not head.startswith(kind):
+        raise MalformedMessageError(
+            f"a message does not begin with the topic {kind.decode()}<source>: is another program publishing there?"
+        )
+    try:
+        return msgpack.unpackb(body)
+    except ValueError as error:
+        raise MalformedMessageError(
+            f"the message on {head.decode(errors='replace')} is not MessagePack: it is cut short or damaged"
+        ) from error
+
+
+def _check_version(content: Any) -> None:
+    version = content.get("version") if isinstance(content, Mapping) else None
+    if version is None:
+        raise MalformedMessageError("a message has no version: it is not one of pymafx-live")
+    if version != VERSION:
+        raise UnknownVersionError(
+            f"a message is of version {version} and this program reads version {VERSION}: "
+            "use the same release of pymafx-live at both ends"
+        )
+
+
+@contextmanager
+def _fields_expected() -> Iterator[None]:
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MalformedMessageError(
             f"a message of version {VERSION} lacks a field or has one of another kind ({error}): "

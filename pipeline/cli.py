@@ -14,9 +14,10 @@ from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
+from pymafx_live.pipeline.settings import run_settings
 
 _PER_SOURCE = ("--source", "--name")
-_KEYS = {key.flag: key for key in keys() if key.flag}
+_KEYS = {key.flag: key for key in keys(run_settings()) if key.flag}
 
 
 def _option(key: Key) -> click.Option:
@@ -117,7 +118,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         if key.flag not in _PER_SOURCE and (value := flags[_parameter(key)]) is not None:
             given.setdefault(key.section, {})[key.name] = value
     try:
-        settings = load(config, given)
+        settings = load(config, given, run_settings())
     except ConfigError as error:
         raise UsageError(str(error)) from error
     from pymafx_live.pipeline.terminal import run_in_terminal

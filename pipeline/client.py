@@ -6,13 +6,22 @@ with Subscriber("tcp://127.0.0.1:5555") as results:
             print(person.id, person.transl)
 """
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import zmq
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.types import FrameResult
-from pymafx_live.core.wire import TOPIC, MalformedMessageError, UnknownVersionError, decode, topic
+from pymafx_live.core.types import FrameResult, SourceEvent
+from pymafx_live.core.wire import (
+    EVENT_TOPIC,
+    TOPIC,
+    MalformedMessageError,
+    UnknownVersionError,
+    decode,
+    decode_event,
+    topic,
+)
 
 __all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVersionError"]
 
@@ -26,7 +35,8 @@ class Subscriber:
 
     `source` takes one source only, by its name. `newest` keeps only the newest message, for a consumer that
     is slower than the camera; use it with one source. After `timeout` seconds without a message the
-    iteration raises `NoMessageError`; it may be gone on with. `None` waits for ever.
+    iteration raises `NoMessageError`; it may be gone on with. `None` waits for ever. `on_event` is called, from within
+    the iteration, with what happens to the sources: `connecting`, `live`, `stalled` and so on.
 
     Raises:
         UsageError: the address is not one of ZeroMQ's.
@@ -40,22 +50,17 @@ class Subscriber:
         *,
         newest: bool = False,
         timeout: float | None = None,
+        on_event: Callable[[SourceEvent], None] | None = None,
     ) -> None:
         self.address = address
         self._timeout = timeout
+        self._on_event = on_event
         self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        if newest:
-            self._socket.setsockopt(zmq.CONFLATE, 1)
-        self._socket.setsockopt(zmq.SUBSCRIBE, topic(source) if source else TOPIC)
-        try:
-            self._socket.connect(address)
-        except zmq.ZMQError as error:
-            self.close()
-            raise UsageError(
-                f"cannot connect to {address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"
-            ) from error
+        self._poller = zmq.Poller()
+        self._socket = self._connected(topic(source) if source else TOPIC, newest)
+        # Events have a socket of their own, as the newest message must not be one of them.
+        if on_event is not None:
+            self._events = self._connected(topic(source, EVENT_TOPIC) if source else EVENT_TOPIC)
 
     def __iter__(self) -> Self:
         return self
@@ -64,9 +69,30 @@ class Subscriber:
         return decode(self._receive())
 
     def _receive(self) -> bytes:
-        if self._timeout is not None and not self._socket.poll(round(self._timeout * 1000)):
-            raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
-        return self._socket.recv()
+        while True:
+            ready = dict(self._poller.poll(None if self._timeout is None else round(self._timeout * 1000)))
+            if not ready:
+                raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
+            if self._on_event is not None and self._events in ready:
+                self._on_event(decode_event(self._events.recv()))
+            elif self._socket in ready:
+                return self._socket.recv()
+
+    def _connected(self, prefix: bytes, newest: bool = False) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(zmq.SUB)
+        socket.setsockopt(zmq.LINGER, 0)
+        if newest:
+            socket.setsockopt(zmq.CONFLATE, 1)
+        socket.setsockopt(zmq.SUBSCRIBE, prefix)
+        try:
+            socket.connect(self.address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise UsageError(
+                f"cannot connect to {self.address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"
+            ) from error
+        self._poller.register(socket, zmq.POLLIN)
+        return socket
 
     def close(self) -> None:
         """Disconnects."""

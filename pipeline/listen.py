@@ -3,7 +3,7 @@
 import sys
 import time
 
-from pymafx_live.core.types import FrameResult, Origin, Person
+from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber
 from pymafx_live.pipeline.outputs.jsonl import to_json
 
@@ -23,7 +23,7 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int) -> None
     printed: dict[str, float] = {}
     received = 0
     silent = False
-    with Subscriber(address, source, timeout=_SILENCE) as subscriber:
+    with Subscriber(address, source, timeout=_SILENCE, on_event=_print_event) as subscriber:
         while not max_frames or received < max_frames:
             try:
                 result = next(subscriber)
@@ -45,6 +45,11 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int) -> None
             except BrokenPipeError:
                 sys.stdout = None  # or Python complains when it flushes it at exit
                 return
+
+
+def _print_event(event: SourceEvent) -> None:
+    reason = f": {event.reason}" if event.reason else ""
+    print(f"{event.source} is {event.state}{reason}", file=sys.stderr, flush=True)
 
 
 def line(result: FrameResult) -> str:

@@ -1,12 +1,12 @@
 """A whole run: opens everything, loops, and closes everything whatever happens."""
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings
 from pymafx_live.core.errors import UsageError
@@ -15,15 +15,18 @@ from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
+from pymafx_live.pipeline.delivery import Delivery
+from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import Result
 from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.stats import StatsFile
+from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -55,13 +58,14 @@ def run(
     watch: Callable[[int], Output] | None = None,
     makers: Makers = Makers(),
 ) -> None:
-    """Runs until all sources have ended, a signal comes, or `run.max_frames` are done.
+    """Runs until all sources have ended, a signal comes, `run.max_frames` are done, or no output is left.
 
     `statistics` is filled as it goes and holds what was done even where an error ends the run. `watch` makes
     an output that is told how many frames to expect, 0 where nobody knows.
 
     Raises:
-        LiveError: with its sentence; everything that was written until then is whole.
+        LiveError: with its sentence; everything that was written until then is whole. An output that fails ends
+            alone, and its error is raised when the run is over.
     """
     stop = Stop()
     with ExitStack() as stack:
@@ -70,14 +74,17 @@ def run(
             return stack.enter_context(closing(part))
 
         # What fails soonest comes first: a wrong address is told before networks are loaded.
+        began = time.time()
         cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
         if len(cameras) > 1:
             _check_outputs(settings.output)
         sources = [opened(source) for source in open_sources(cameras, stop)]
-        outputs: list[Output] = [statistics]
-        outputs.extend(opened(output) for output in open_outputs(settings.output, stop, parts.drawn_body(settings)))
-        if settings.output.stats:
-            outputs.append(opened(StatsFile(Path(settings.output.stats), statistics)))
+        live = any(source.live for source in sources)
+        if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
+            opened(StatsFile(Path(settings.output.stats), statistics))
+        wanted = open_outputs(settings.output, Run(stop, parts.drawn_body(settings)))
+        delivery = opened(Delivery(wanted, stop, live=live))
+        statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))
         lanes = [
@@ -89,27 +96,36 @@ def run(
             for source in sources
         ]  # fmt: skip
         engine = opened(makers.engine(settings, pictures))
-        if watch is not None:
-            frames = [len(source) for source in sources]
-            outputs.append(opened(watch(_expected(sum(frames) if all(frames) else 0, settings.run.max_frames))))
+        frames = [len(source) for source in sources]
+        expected = _expected(sum(frames) if all(frames) else 0, settings.run.max_frames)
+        screen = opened(Delivery([watch(expected)] if watch else [], stop, live=live))
 
         with stop.on_signals():
             looped = opened(watch_sources(sources, lanes, detector, engine, overlap=settings.run.overlap))
             stack.callback(stop.request)  # before the loop is closed: a thread of it may wait for a frame
-            several = len(sources) > 1
-            made = (item for item in looped if not isinstance(item, SourceEvent) or _tell(item, several))
-            for result, frame in islice(cast("Iterator[Result]", made), settings.run.max_frames or None):
-                for output in outputs:
-                    output.write(result, frame)
-                if stop.requested:
-                    break
+            with SourceStates(delivery.tell) as states:
+                for source in sources:
+                    states.connecting(source.name, began)
+                for result, frame in _results_of(looped, states, several=len(sources) > 1):
+                    statistics.write(result)
+                    delivery.write(result, frame)
+                    screen.write(result, frame)
+                    if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
+                        break
+            delivery.close()
+    delivery.raise_error()
 
 
-def _tell(event: SourceEvent, several: bool) -> bool:
-    """Logs what became of one of several sources; False, as it is no result."""
-    if several and event.state is SourceState.FAILED:
-        logger.warning("%s; the other sources go on", event.reason)
-    return False
+def _results_of(items: Iterable[Result | SourceEvent], states: SourceStates, several: bool) -> Iterator[Result]:
+    """The results of the loop; the events between them go to `states`, and to the log where one of several fails."""
+    for item in items:
+        if isinstance(item, SourceEvent):
+            states.tell(item)
+            if several and item.state is SourceState.FAILED:
+                logger.warning("%s; the other sources go on", item.reason)
+        else:
+            states.result_of(item[0].source)
+            yield item
 
 
 def _check_outputs(settings: OutputSettings) -> None:

@@ -3,10 +3,11 @@
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pymafx_live.core.types import Frame, FrameResult, TrackState
+from pymafx_live.core.types import FrameResult, TrackState
 
 _STEP = math.log(1.01)
 
@@ -32,10 +33,30 @@ class Durations:
                 return math.exp(index * _STEP)
         return math.nan
 
+    def summary(self) -> dict[str, float]:
+        """Percentiles in milliseconds; empty where nothing was counted."""
+        percents = (50, 95, 99) if self.count else ()
+        return {f"p{percent}": round(self.percentile(percent) * 1000, 3) for percent in percents}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFigures:
+    """What an output has done: results `written` and `dropped`, and the sentence of the `error` that ended it.
+
+    `behind_ms` are percentiles of the milliseconds from when a result was there to when it was written.
+    """
+
+    name: str
+    policy: str
+    written: int
+    dropped: int
+    behind_ms: Mapping[str, float]
+    error: str
+
 
 @dataclass(slots=True)
 class Statistics:
-    """An output that only counts; its memory does not grow with the frames."""
+    """What a run counts; its memory does not grow with the frames."""
 
     run_id: str = ""
     frames: int = 0
@@ -45,10 +66,11 @@ class Statistics:
     stages: dict[str, Durations] = field(default_factory=dict)
     _dropped: dict[str, int] = field(default_factory=dict)
     _now: dict[str, int] = field(default_factory=dict)
+    outputs: Callable[[], Sequence[OutputFigures]] = tuple
     _began: float = field(default_factory=time.monotonic)
     _ended: float = 0.0
 
-    def write(self, result: FrameResult, frame: Frame) -> None:
+    def write(self, result: FrameResult) -> None:
         """Counts one frame. The clock runs from the first frame's capture."""
         if not self.frames:
             self._began = time.monotonic() - result.age
@@ -64,9 +86,6 @@ class Statistics:
             if name not in self.stages:
                 self.stages[name] = Durations()
             self.stages[name].add(seconds)
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
     @property
     def source(self) -> str:
@@ -103,10 +122,7 @@ class Statistics:
             "fps": round(self.fps, 2),
             "dropped": self.dropped,
             "people": len(self.people),
-            "stages_ms": {name: _percentiles(stage) for name, stage in self.stages.items()},
-            "age_ms": _percentiles(self.age) if self.frames else {},
+            "stages_ms": {name: stage.summary() for name, stage in self.stages.items()},
+            "age_ms": self.age.summary(),
+            "outputs": [asdict(figures) for figures in self.outputs()],
         }
-
-
-def _percentiles(durations: Durations) -> dict[str, float]:
-    return {f"p{percent}": round(durations.percentile(percent) * 1000, 3) for percent in (50, 95, 99)}

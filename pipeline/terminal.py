@@ -5,7 +5,7 @@ import time
 
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.addresses import SECRETS
-from pymafx_live.core.interfaces import PROGRESS
+from pymafx_live.core.interfaces import PROGRESS, Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.engines.runtime import choose
 from pymafx_live.pipeline.run import run
@@ -29,6 +29,8 @@ def run_in_terminal(settings: Settings) -> None:
         if statistics.frames:
             console.print(headline(statistics), soft_wrap=True, highlight=False)
             console.print(closing_table(statistics))
+            for line in lost(statistics):
+                console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _runtime(settings: Settings) -> str:
@@ -39,9 +41,11 @@ def _runtime(settings: Settings) -> str:
     return f" on {choice.runtime}, as {choice.why}"
 
 
-class ProgressOutput:
+class ProgressOutput(Output):
     """The progress bar; it stays silent where standard error is no terminal."""
 
+    name = "the terminal"
+    policy = Policy.NEWEST
     _EVERY = 0.2
     """Seconds between two updates."""
 
@@ -56,7 +60,7 @@ class ProgressOutput:
         self._task = self._progress.add_task("waiting for the first frame", total=expected or None)
         self._progress.start()
 
-    def write(self, result: FrameResult, frame: Frame) -> None:
+    def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Updates the bar now and then."""
         now = time.monotonic()
         if now < self._next:
@@ -80,6 +84,16 @@ def headline(statistics: Statistics) -> str:
         f"{statistics.source}: {statistics.frames} frames in {statistics.seconds:.1f} s, "
         f"{statistics.fps:.1f} fps, {len(statistics.people)} people, {statistics.dropped} dropped"
     )
+
+
+def lost(statistics: Statistics) -> list[str]:
+    """One line for each output that did not take all."""
+    return [
+        f"{figures.name}: {figures.written} results written, {figures.dropped} dropped"
+        + (f"; ended early: {figures.error}" if figures.error else "")
+        for figures in statistics.outputs()
+        if figures.dropped or figures.error
+    ]
 
 
 def closing_table(statistics: Statistics) -> Table:

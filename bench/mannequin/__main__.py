@@ -25,7 +25,7 @@ from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.load import load
-from pymafx_live.configs.schema import number_or_word
+from pymafx_live.configs.schema import Settings, number_or_word
 from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.types import FrameResult
@@ -121,7 +121,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     unknown = [name for name in names if name not in MOTIONS]
     if unknown:
         raise UsageError(f"There is no mannequin motion {unknown[0]!r}: choose some of {', '.join(MOTIONS)}.")
-    pipeline = Parts.make(load(None, {"detector": {"stride": options.stride}}))
+    pipeline = Parts.make(load(None, {"detector": {"stride": options.stride}}, Settings))
     body = BodyModel.embedded()
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     for name in names:

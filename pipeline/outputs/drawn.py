@@ -1,13 +1,16 @@
 """Draws each result over its frame, once for all outputs that show pictures."""
 
-from collections.abc import Sequence
+from collections import deque
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from pymafx_live.core.arrays import Image
+from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 
-Image = NDArray[np.uint8]
+_KEPT = 4
+"""Pictures that are kept for the output that comes for them later; who comes too late has them drawn anew."""
 
 
 class Overlay(Protocol):
@@ -20,27 +23,47 @@ class Overlay(Protocol):
 class PictureSink(Protocol):
     """Takes drawn pictures, in order."""
 
-    def show(self, image: Image, frame: Frame) -> None:
-        """Takes an (H, W, 3) BGR image; sizes may differ from call to call."""
+    def show(self, image: Image, result: FrameResult) -> None:
+        """Takes an (H, W, 3) BGR image, not to be written to; sizes may differ from call to call."""
 
     def close(self) -> None:
         """Finishes what was written."""
 
 
-class DrawnOutput:
-    """The output that feeds videos, picture files and windows."""
+class Drawing:
+    """The picture of a result, for the threads of several outputs."""
 
-    def __init__(self, overlay: Overlay, sinks: Sequence[PictureSink]) -> None:
+    def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
-        self._sinks = sinks
+        self._drawn: deque[tuple[FrameResult, Image]] = deque(maxlen=_KEPT)
+        self._lock = Lock()
 
-    def write(self, result: FrameResult, frame: Frame) -> None:
-        """Draws once and hands the picture to every sink."""
-        image = self._overlay.draw(result, frame.image)
-        for sink in self._sinks:
-            sink.show(image, frame)
+    def picture(self, result: FrameResult, frame: Frame | None) -> Image:
+        """The people over their frame, or over black where there is none, as in a replay."""
+        with self._lock:
+            for drawn, image in self._drawn:
+                if drawn is result:
+                    return image
+            image = self._overlay.draw(result, _black(result) if frame is None else frame.image)
+            self._drawn.append((result, image))
+            return image
+
+
+class DrawnOutput(Output):
+    """Feeds a video, picture files or a window."""
+
+    def __init__(self, name: str, policy: Policy, drawing: Drawing, sink: PictureSink) -> None:
+        self.name, self.policy = name, policy
+        self._drawing, self._sink = drawing, sink
+
+    def write(self, result: FrameResult, frame: Frame | None) -> None:
+        """Hands the picture to the sink."""
+        self._sink.show(self._drawing.picture(result, frame), result)
 
     def close(self) -> None:
-        """Closes every sink."""
-        for sink in self._sinks:
-            sink.close()
+        """Closes the sink."""
+        self._sink.close()
+
+
+def _black(result: FrameResult) -> Image:
+    return np.zeros((result.camera.height, result.camera.width, 3), np.uint8)

@@ -1,14 +1,27 @@
 """Writes every result as one line of JSON, with the fields of the wire protocol."""
 
 import json
+import os
 import sys
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
+from typing import Self
 
+from pymafx_live.configs.schema import Section, setting
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.core.wire import to_map
+from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.stop import Stop
+
+
+class JsonSettings(Section):
+    """JSON lines."""
+
+    jsonl: str = setting("", "file for JSON lines, one frame a line; `-`: standard output", "--json")
 
 
 def to_json(result: FrameResult) -> str:
@@ -16,7 +29,7 @@ def to_json(result: FrameResult) -> str:
     return json.dumps(to_map(result, decimals=6), separators=(",", ":"), ensure_ascii=False)
 
 
-class JsonOutput:
+class JsonOutput(Output):
     """A file of JSON lines, or standard output for `-`; each line is written whole and at once.
 
     When the reader of a pipe goes away, the run is asked to end.
@@ -25,28 +38,52 @@ class JsonOutput:
         UsageError: the file cannot be written.
     """
 
+    Settings = JsonSettings
+    policy = Policy.BLOCK
+
     def __init__(self, file: str, stop: Stop) -> None:
+        self.name = f"--json {file}"
         self._file = "standard output" if file == "-" else file
         self._stop = stop
-        self._stream: TextIO = sys.stdout if file == "-" else self._open(Path(file))
+        self._stream = None if file == "-" else self._open(Path(file))
 
-    def write(self, result: FrameResult, frame: Frame) -> None:
-        """Writes one line."""
+    @classmethod
+    def open(cls, settings: JsonSettings, run: Run) -> Self | None:
+        """Opens the file, if one is given."""
+        return cls(settings.jsonl, run.stop) if settings.jsonl else None
+
+    def write(self, result: FrameResult, frame: Frame | None) -> None:
+        """Writes one line. One that a full disk cuts short is taken out of the file again."""
+        line = to_json(result) + "\n"
         try:
-            with writing(self._file, "free some space"):
-                self._stream.write(to_json(result) + "\n")
-                self._stream.flush()
+            with writing(self._file):
+                if self._stream is None:
+                    sys.stdout.write(line)
+                    sys.stdout.flush()
+                else:
+                    self._append(line.encode())
         except BrokenPipeError:
             self._stop.request()
 
     def close(self) -> None:
         """Closes the file; standard output stays open."""
-        if self._stream is not sys.stdout:
-            with writing(self._file, "free some space"):
+        if self._stream is not None:
+            with writing(self._file):
                 self._stream.close()
 
+    def _append(self, line: bytes) -> None:
+        assert self._stream is not None
+        written = 0
+        try:
+            while written < len(line):
+                written += self._stream.write(line[written:])
+        except OSError:
+            with suppress(OSError):  # a pipe cannot take back
+                os.truncate(self._stream.fileno(), os.fstat(self._stream.fileno()).st_size - written)
+            raise
+
     @staticmethod
-    def _open(file: Path) -> TextIO:
-        with writing(file, "give another --json"):
+    def _open(file: Path) -> FileIO:
+        with writing(file, "give another --json", UsageError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            return file.open("w", encoding="utf-8")
+            return file.open("wb", buffering=0)

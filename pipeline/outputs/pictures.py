@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import cv2
+from pymafx_live.core.arrays import Image
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.types import Frame
-from pymafx_live.pipeline.outputs.drawn import Image
+from pymafx_live.core.types import FrameResult
 from pymafx_live.pipeline.outputs.writing import writing
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -19,7 +19,7 @@ class PictureFileSink:
         self._written = False
         _make_folder(file.parent)
 
-    def show(self, image: Image, frame: Frame) -> None:
+    def show(self, image: Image, result: FrameResult) -> None:
         """Writes the picture."""
         if self._written:
             raise UsageError(
@@ -40,19 +40,24 @@ class PictureFolderSink:
         self._folder = folder
         _make_folder(folder)
 
-    def show(self, image: Image, frame: Frame) -> None:
+    def show(self, image: Image, result: FrameResult) -> None:
         """Writes one picture."""
-        _write(self._folder / f"{frame.sequence:06d}.jpg", image)
+        _write(self._folder / f"{result.sequence:06d}.jpg", image)
 
     def close(self) -> None:
         """Nothing is held open."""
 
 
 def _make_folder(folder: Path) -> None:
-    with writing(folder, "give another --save"):
+    with writing(folder, "give another --save", UsageError):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def _write(file: Path, image: Image) -> None:
-    with writing(file, "check --save"):
-        file.write_bytes(cv2.imencode(file.suffix, image)[1].tobytes())
+    content = cv2.imencode(file.suffix, image)[1].tobytes()
+    with writing(file):
+        try:
+            file.write_bytes(content)
+        except OSError:
+            file.unlink(missing_ok=True)  # half a picture is none
+            raise

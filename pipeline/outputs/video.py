@@ -1,5 +1,6 @@
 """Writes pictures as a video that plays even when the process was killed while it wrote."""
 
+import struct
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +11,9 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from pymafx_live.core.types import Frame
-from pymafx_live.pipeline.outputs.drawn import Image
+from pymafx_live.core.arrays import Image
+from pymafx_live.core.errors import OutputError, UsageError
+from pymafx_live.core.types import FrameResult
 from pymafx_live.pipeline.outputs.writing import writing
 
 # Fragments, or short clusters, while the file grows; an MP4 becomes an ordinary one when it is closed.
@@ -36,30 +38,34 @@ class VideoSink:
     def __init__(self, file: Path) -> None:
         self._file = file
         options = {"flush_packets": "1", **_MUXER[file.suffix.lower()]}
-        with writing(file, "give another --save"):
+        with writing(file, "give another --save", UsageError):
             file.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(file), "w", options=options)
         self._stream: VideoStream | None = None
         self._began = 0.0
         self._last = -1
 
-    def show(self, image: Image, frame: Frame) -> None:
+    def show(self, image: Image, result: FrameResult) -> None:
         """Adds one picture at its frame's time."""
         if self._stream is None:
             self._stream = self._open_stream(image)
-            self._began = frame.time
+            self._began = result.time
         canvas = _fitted(image, self._stream.width, self._stream.height)
         picture = VideoFrame.from_ndarray(canvas, format="bgr24")
-        self._last = max(self._last + 1, round((frame.time - self._began) / _CLOCK))
+        self._last = max(self._last + 1, round((result.time - self._began) / _CLOCK))
         picture.pts, picture.time_base = self._last, _CLOCK
-        with writing(self._file, "free some space"):
+        with writing(self._file):
             self._container.mux(self._stream.encode(picture))
 
     def close(self) -> None:
         """Writes what the encoder still holds, and the index."""
-        with writing(self._file, "free some space"), closing(self._container):
-            if self._stream is not None:
-                self._container.mux(self._stream.encode(None))
+        try:
+            with writing(self._file), closing(self._container):
+                if self._stream is not None:
+                    self._container.mux(self._stream.encode(None))
+        except OutputError:
+            _cut_after_last_fragment(self._file)
+            raise
 
     def _open_stream(self, image: Image) -> VideoStream:
         height, width = image.shape[:2]
@@ -70,6 +76,26 @@ class VideoSink:
         stream.codec_context.time_base = stream.time_base = _CLOCK
         stream.codec_context.gop_size = _KEY_FRAME_EVERY
         return stream
+
+
+def _cut_after_last_fragment(file: Path) -> None:
+    """Takes the unfinished end of an MP4 away, on which players stumble, after an error of writing.
+
+    A file is a row of boxes, each with its length and type (ISO/IEC 14496-12, 4.2); a fragment ends with an `mdat`.
+    """
+    if file.suffix.lower() == ".mkv" or not file.is_file():
+        return
+    size, at, whole = file.stat().st_size, 0, 0
+    with file.open("r+b") as content:
+        while at + 16 <= size:
+            content.seek(at)
+            length, kind, long = struct.unpack(">I4sQ", content.read(16))
+            length = long if length == 1 else length
+            if length < 8 or at + length > size:
+                break
+            at += length
+            whole = at if kind == b"mdat" else whole
+        content.truncate(whole)
 
 
 def _encoder() -> tuple[str, dict[str, str]]:

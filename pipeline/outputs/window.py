@@ -1,16 +1,37 @@
 """Shows pictures in a window."""
 
+import os
 import subprocess
 import sys
 
-import cv2
+from pymafx_live.configs.schema import Section, setting
+from pymafx_live.core.arrays import Image
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.types import Frame
-from pymafx_live.pipeline.outputs.drawn import Image
+from pymafx_live.core.interfaces import Policy
+from pymafx_live.core.types import FrameResult
+from pymafx_live.pipeline.outputs.drawn import DrawnOutput
+from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.stop import Stop
 
 _TITLE = "pymafx-live"
 _QUIT_KEYS = (ord("q"), 27)  # 27: Esc
+
+
+class WindowSettings(Section):
+    """The window."""
+
+    show: bool = setting(False, "open a window with the overlay; q or Esc ends the run", "--show")
+
+
+class WindowOutput(DrawnOutput):
+    """A window with the newest picture."""
+
+    Settings = WindowSettings
+
+    @classmethod
+    def open(cls, settings: WindowSettings, run: Run) -> DrawnOutput | None:
+        """Opens the window, if it is wanted."""
+        return cls("--show", Policy.NEWEST, run.drawing, WindowSink(run.stop)) if settings.show else None
 
 
 class WindowSink:
@@ -22,15 +43,19 @@ class WindowSink:
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
+        self._is_open = False
         _check_display()
-        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        self._sized = False
 
-    def show(self, image: Image, frame: Frame) -> None:
-        """Shows the picture and looks at the keys."""
-        if not self._sized:
+    def show(self, image: Image, result: FrameResult) -> None:
+        """Shows the picture and looks at the keys. The window opens here, because it belongs to one thread."""
+        import cv2
+
+        if not self._is_open:
+            # Qt has much to say of fonts, and of its thread when the process ends.
+            os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
+            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
             cv2.resizeWindow(_TITLE, image.shape[1], image.shape[0])
-            self._sized = True
+            self._is_open = True
         cv2.imshow(_TITLE, image)
         key = cv2.waitKey(1) & 0xFF
         if key in _QUIT_KEYS or cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1:
@@ -38,7 +63,10 @@ class WindowSink:
 
     def close(self) -> None:
         """Closes the window."""
-        cv2.destroyAllWindows()
+        import cv2
+
+        if self._is_open:
+            cv2.destroyAllWindows()
 
 
 def _check_display() -> None:

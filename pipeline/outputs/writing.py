@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pymafx_live.core.errors import UsageError
+from pymafx_live.core.errors import LiveError, OutputError
 
 
 @contextmanager
-def writing(file: object, remedy: str) -> Iterator[None]:
-    """Turns an `OSError` from within, FFmpeg's included, into a `UsageError` that names the file."""
+def writing(file: object, remedy: str = "free some space", kind: type[LiveError] = OutputError) -> Iterator[None]:
+    """Turns an `OSError` from within, FFmpeg's included, into a `LiveError` that names the file."""
     try:
         yield
     except BrokenPipeError:
         raise  # a reader that has seen enough, and no fault
     except OSError as error:
-        raise UsageError(f"cannot write {file} ({error.strerror}): {remedy}") from error
+        raise kind(f"cannot write {file} ({error.strerror}): {remedy}") from error

@@ -3,11 +3,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pymafx_live.configs.load import ConfigError, load
+from pymafx_live.configs import load as loading
+from pymafx_live.configs.load import ConfigError
 from pymafx_live.configs.reference import reference
-from pymafx_live.configs.schema import Settings, keys
+from pymafx_live.configs.schema import keys
+from pymafx_live.pipeline.outputs import output_classes
+from pymafx_live.pipeline.settings import output_settings, run_settings
 
+Settings = run_settings()
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def load(file, flags):
+    return loading.load(file, flags, Settings)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -36,7 +44,7 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
     [
         ("detector: {sise: 320}", r"live\.yaml: unknown key `detector\.sise`; did you mean `size`\?"),
         ("detektor: {size: 320}", r"unknown key `detektor`; did you mean `detector`\?"),
-        ("output: {qqq: 1}", r"unknown key `output\.qqq`; the keys here are bind, jsonl, save, "),
+        ("output: {qqq: 1}", r"unknown key `output\.qqq`; the keys here are bind, jsonl, save, show, "),
         ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
         ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),
         ("detector: {confidence: .nan}", r"`detector\.confidence` cannot be nan: it should be a finite number"),
@@ -100,12 +108,18 @@ def test_an_entry_is_as_the_sections_say_where_it_is_silent(tmp_path):
 
 
 def test_flags_are_unique():
-    flags = [key.flag for key in keys() if key.flag]
+    flags = [key.flag for key in keys(Settings) if key.flag]
     assert len(flags) == len(set(flags))
 
 
+def test_no_two_outputs_share_a_key():
+    names = [name for kind in output_classes() for name in kind.Settings.model_fields]
+    assert len(names) == len(set(names))
+    assert set(names) < set(output_settings().model_fields)
+
+
 def test_the_page_shows_every_key_as_the_schema_has_it():
-    assert reference() in PAGE.read_text(encoding="utf-8"), "run python -m pymafx_live.configs.reference"
+    assert reference(Settings) in PAGE.read_text(encoding="utf-8"), "run python -m pymafx_live.pipeline.settings"
 
 
 def test_the_example_on_the_page_works(tmp_path):

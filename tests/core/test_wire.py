@@ -17,9 +17,20 @@ from pymafx_live.core.types import (
     Origin,
     Part,
     Person,
+    SourceEvent,
+    SourceState,
     TrackState,
 )
-from pymafx_live.core.wire import MalformedMessageError, UnknownVersionError, decode, encode, from_map, to_map
+from pymafx_live.core.wire import (
+    MalformedMessageError,
+    UnknownVersionError,
+    decode,
+    decode_event,
+    encode,
+    encode_event,
+    from_map,
+    to_map,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "wire-protocol.md"
 
@@ -98,6 +109,39 @@ def test_no_bytes_can_raise_anything_else(body):
     for message in (body, b"smplx/cam\0" + body):
         with pytest.raises((MalformedMessageError, UnknownVersionError)):
             decode(message)
+        with pytest.raises((MalformedMessageError, UnknownVersionError)):
+            decode_event(message.replace(b"smplx/", b"status/", 1))
+
+
+EVENT = st.builds(SourceEvent, source=TEXT, state=st.sampled_from(SourceState) | TEXT, at=NUMBER, reason=TEXT)
+
+
+@settings(deadline=None)
+@given(EVENT)
+def test_an_event_that_is_sent_arrives(event):
+    assert decode_event(encode_event(event)) == event
+    assert isinstance(decode_event(encode_event(event)).state, type(event.state)) or event.state in list(SourceState)
+
+
+@settings(deadline=None, max_examples=30)
+@given(EVENT, st.data())
+def test_an_event_that_is_damaged_is_malformed(event, data):
+    message = encode_event(event)
+    with pytest.raises(MalformedMessageError):
+        decode_event(message[: data.draw(st.integers(0, len(message) - 1))])
+    head, body = message.split(b"\0", 1)
+    content = msgpack.unpackb(body)
+    del content[data.draw(st.sampled_from(["version", "source", "at", "state", "reason"]))]
+    with pytest.raises(MalformedMessageError):
+        decode_event(head + b"\0" + msgpack.packb(content))
+
+
+def test_results_and_events_are_not_taken_for_each_other():
+    event = encode_event(SourceEvent("cam", SourceState.LIVE, 1.0))
+    with pytest.raises(MalformedMessageError, match="does not begin with the topic smplx/<source>"):
+        decode(event)
+    with pytest.raises(MalformedMessageError, match="does not begin with the topic status/<source>"):
+        decode_event(encode(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1))))
 
 
 JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=3)
@@ -148,11 +192,21 @@ def test_what_a_later_release_may_send_is_taken_as_it_comes():
     assert (sent["state"], sent["parts"]["torso"]["origin"]) == ("guessed", "inferred")
 
 
+def documented() -> list[bytes]:
+    dumps = re.findall(r"```hexdump\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return [bytes.fromhex("".join(line.split("  ")[1] for line in dump.splitlines())) for dump in dumps]
+
+
+def test_the_documented_bytes_are_this_event():
+    _, message = documented()
+    event = SourceEvent("demo", SourceState.STALLED, 1700000000.25, "no frame for 3 s")
+    assert decode_event(message) == event
+    assert encode_event(event) == message
+
+
 def test_the_documented_bytes_are_this_message():
     """docs/wire-protocol.md holds a message byte for byte; it means what the page says and is made again."""
-    page = PAGE.read_text(encoding="utf-8")
-    dump = re.search(r"```hexdump\n(.*?)```", page, re.DOTALL).group(1)
-    message = bytes.fromhex("".join(line.split("  ")[1] for line in dump.splitlines()))
+    message, _ = documented()
     result = decode(message)
     assert encode(result) == message
     assert (result.source, result.sequence, result.dropped, result.run_id) == ("demo", 7, 2, "4f1c")
@@ -172,7 +226,8 @@ def test_every_field_is_documented():
     person = Person(1, TrackState.NEW, np.zeros(4, np.float32), 1.0, "e", {})
     content = to_map(FrameResult("cam", 1, "run", 0, 1, 2, Camera(4, 3, 1, 1, 1, 1), (person,)))
     names = {*content, *content["camera"], *content["people"][0], *PARTS}
-    names |= {state.value for state in TrackState} | {origin.value for origin in Origin}
+    names |= {state.value for kind in (TrackState, Origin, SourceState) for state in kind}
+    names |= {field.name for field in fields(SourceEvent)}
     assert {name for name in names if f"`{name}`" not in page} == set()
 
 

@@ -5,20 +5,24 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from pymafx_live.core.errors import UsageError
+from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber, UnknownVersionError
 
 PUBLISHER = """
 import sys, time, msgpack, zmq
-from pymafx_live.core.types import Camera, FrameResult
-from pymafx_live.core.wire import encode
+from pymafx_live.core.types import Camera, FrameResult, SourceEvent, SourceState
+from pymafx_live.core.wire import encode, encode_event
 socket = zmq.Context().socket(zmq.XPUB)  # tells when somebody subscribes
 socket.bind(sys.argv[1])
 socket.recv()
 def result(source, sequence):
     return encode(FrameResult(source, sequence, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1)))
+def event(source, state):
+    return encode_event(SourceEvent(source, SourceState(state), 3.0, "why"))
 exec(sys.argv[2])
 time.sleep(60)
 """
@@ -29,10 +33,10 @@ def publisher() -> Iterator[Callable[[str], str]]:
     """Runs `sending` in another process once somebody subscribes; gives the address."""
     processes = []
 
-    def start(sending: str) -> str:
+    def start(sending: str, *arguments: object) -> str:
         with socket.create_server(("127.0.0.1", 0)) as server:
             address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        processes.append(subprocess.Popen([sys.executable, "-c", PUBLISHER, address, sending]))
+        processes.append(subprocess.Popen([sys.executable, "-c", PUBLISHER, address, sending, *map(str, arguments)]))
         return address
 
     yield start
@@ -54,6 +58,50 @@ def test_one_source_only(publisher):
     with Subscriber(publisher(sending), "cam1", timeout=20) as results:
         received = [next(results) for _ in range(5)]
     assert [(result.source, result.sequence) for result in received] == [("cam1", n) for n in range(5)]
+
+
+MIXED = """
+# XPUB: a message for each subscription, of which the first was received
+if int(sys.argv[3]): socket.recv()
+for n in range(5):
+    socket.send(event('cam', 'live')); socket.send(result('cam', n)); socket.send(event('cam1', 'stalled'))
+"""
+
+
+def test_old_subscribers_do_not_notice_events(publisher):
+    with Subscriber(publisher(MIXED, 0), timeout=20) as results:
+        assert [next(results).sequence for _ in range(5)] == list(range(5))
+
+
+def sequences_until(results: Subscriber, enough: Callable[[], bool]) -> list[int]:
+    received = []
+    while not enough():
+        with suppress(NoMessageError):
+            received.append(next(results).sequence)
+    return received
+
+
+@pytest.mark.parametrize("source", ["", "cam"])
+def test_who_asks_for_events_gets_them_beside_the_results(publisher, source):
+    live, stalled = SourceEvent("cam", "live", 3.0, "why"), SourceEvent("cam1", "stalled", 3.0, "why")
+    expected = [live] * 5 if source else [live, stalled] * 5
+    events: list[SourceEvent] = []
+    with Subscriber(publisher(MIXED, 1), source, timeout=0.5, on_event=events.append) as results:
+        received = sequences_until(results, lambda: len(events) == len(expected))
+        received += [next(results).sequence for _ in range(5 - len(received))]
+    assert received == list(range(5))
+    assert events == expected
+    assert all(isinstance(event.state, SourceState) for event in events)
+
+
+def test_the_newest_result_is_not_an_event(publisher):
+    events: list[SourceEvent] = []
+    last = -1
+    with Subscriber(publisher(MIXED, 1), newest=True, timeout=0.5, on_event=events.append) as results:
+        while last != 4 or len(events) < 10:
+            with suppress(NoMessageError):
+                last = next(results).sequence
+    assert len(events) == 10
 
 
 def test_only_the_newest(publisher):

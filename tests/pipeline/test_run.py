@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from pymafx_live.configs.schema import OutputSettings, RunSettings, Settings, SourceSettings
+from pymafx_live.configs.schema import RunSettings, Settings, SourceSettings
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.types import Origin, Part
 from pymafx_live.core.wire import from_map
@@ -112,6 +113,34 @@ def test_a_signal_ends_a_run_and_everything_is_whole(clips, start, number, realt
     images, _ = clips.read(clips.folder / "out.mp4")
     assert [clips.number(image) for image in images] == [result.sequence for result in results]
     assert json.loads((clips.folder / "stats.json").read_text())["frames"] == len(results)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
+def test_a_full_disk_ends_the_recordings_and_nothing_else(clips, start):
+    """No file may grow beyond 12 kB here: for who writes, as on a disk that is full."""
+    address = free_address()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Subscriber(address, timeout=60) as results:
+        file = clips.write(count=MANY)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, limits[1]))
+        try:
+            process = start("--source", file, "--bind", address, "--json", "out.jsonl", "--save", "out.mp4")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert process.stderr is not None
+        said = sorted(process.stderr.readline().strip() for _ in range(2))
+        after = [next(results).sequence for _ in range(100)]  # more than can have been on their way
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert said == [f"cannot write {name} (File too large): free some space" for name in ("out.jsonl", "out.mp4")]
+    assert process.returncode == 5, err
+    assert err.count("ended early: cannot write") == 2
+    assert err.splitlines()[-1] == "pymafx-live: cannot write out.jsonl (File too large): free some space"
+    lines = results_in((clips.folder / "out.jsonl").read_text())
+    images, _ = clips.read(clips.folder / "out.mp4")
+    assert 10 <= len(lines) < after[-1] and 10 <= len(images) < after[-1]
+    assert [line.sequence for line in lines] == list(range(len(lines)))
+    assert [clips.number(image) for image in images] == list(range(len(images)))
 
 
 @pytest.mark.slow
@@ -285,7 +314,6 @@ def test_detector_and_engine_share_the_pictures(clips, green_detector, box_engin
 
     settings = Settings(
         source=SourceSettings(uri=str(clips.write(count=3))),
-        output=OutputSettings(bind=""),
         run=RunSettings(overlap=True),
     )
     run(settings, Statistics(), makers=Makers(detector=made(green_detector), engine=made(box_engine)))
@@ -307,7 +335,6 @@ def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame
     box_engine.people = people
     settings = Settings(
         source=SourceSettings(uri=str(clips.write(count=40)), realtime=realtime),
-        output=OutputSettings(bind=""),
         run=RunSettings(overlap=overlap),
     )
     statistics = Statistics()

@@ -14,6 +14,7 @@ from pymafx_live.bench.mannequin import __main__ as mannequin
 from pymafx_live.bench.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.configs.load import load
+from pymafx_live.configs.schema import Settings
 from pymafx_live.core.types import (
     PARTS,
     Estimate,
@@ -224,7 +225,7 @@ def test_detecting_as_often_as_needed_loses_nobody_whom_every_frame_keeps(tmp_pa
     clip = cached_clip("crossing", 1, 38, 12.5, background="plain")
     counts = {}
     for stride in (1, "auto"):
-        pipeline = Parts.make(load(None, {"detector": {"stride": stride}}))
+        pipeline = Parts.make(load(None, {"detector": {"stride": stride}}, Settings))
         looks: list[float] = []
         detect = pipeline.detector.detect
         pipeline.detector.detect = lambda image, detect=detect, looks=looks: looks.append(0) or detect(image)  # type: ignore

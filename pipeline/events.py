@@ -1,0 +1,52 @@
+"""Tells the outputs what becomes of each source, as far as the run knows better than the source."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from pymafx_live.core.errors import SourceError
+from pymafx_live.core.types import SourceEvent, SourceState
+
+_OVER = (SourceState.ENDED, SourceState.FAILED)
+
+
+class SourceStates:
+    """Passes on the events of sources, and adds those that a source left out.
+
+    A source that tells nothing is live with its first result. When the block is left, what is not over has ended, or
+    has failed where a `SourceError` leaves it.
+    """
+
+    def __init__(self, tell: Callable[[SourceEvent], None]) -> None:
+        self._tell = tell
+        self._states: dict[str, SourceState | str] = {}
+        self._talkative: set[str] = set()
+
+    def tell(self, event: SourceEvent) -> None:
+        """Passes on an event of a source, which will tell the others too."""
+        self._talkative.add(event.source)
+        self._pass_on(event)
+
+    def connecting(self, source: str, at: float) -> None:
+        """Tells that a source was about to be opened `at` so many Unix seconds."""
+        self._pass_on(SourceEvent(source, SourceState.CONNECTING, at))
+
+    def result_of(self, source: str) -> None:
+        """Takes note of a result of a source."""
+        if source not in self._talkative and self._states.get(source) is not SourceState.LIVE:
+            self._pass_on(SourceEvent(source, SourceState.LIVE, time.time()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        state = SourceState.FAILED if isinstance(error, SourceError) else SourceState.ENDED
+        for source in [source for source, last in self._states.items() if last not in _OVER]:
+            self._pass_on(SourceEvent(source, state, time.time(), "" if error is None else str(error)))
+
+    def _pass_on(self, event: SourceEvent) -> None:
+        self._states[event.source] = event.state
+        self._tell(event)

@@ -1,0 +1,43 @@
+"""Replays results without their frames, such as those of a `--json` file: they enter behind the engine."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pymafx_live.core.errors import SourceError
+from pymafx_live.core.types import FrameResult
+from pymafx_live.core.wire import MalformedMessageError, from_map
+from pymafx_live.pipeline.delivery import Delivery
+from pymafx_live.pipeline.events import SourceStates
+
+
+def read_results(file: Path) -> Iterator[FrameResult]:
+    """The results of a file of JSON lines; a last line that is cut short is left out, as a killed run leaves one.
+
+    Raises:
+        SourceError: the file cannot be read, or a line is no result.
+        UnknownVersionError: it was written by another release.
+    """
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    yield from_map(json.loads(line))
+                except (ValueError, MalformedMessageError) as error:
+                    if not line.endswith("\n"):
+                        return
+                    raise SourceError(f"line {number} of {file} is no result as --json writes them: {error}") from error
+    except OSError as error:
+        raise SourceError(f"cannot read {file} ({error.strerror}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file} is no file of JSON lines: give one that --json has written") from error
+
+
+def replay(results: Iterable[FrameResult], delivery: Delivery) -> None:
+    """Delivers results, as fast as they come and the outputs take them, with the events of their sources."""
+    with SourceStates(delivery.tell) as states:
+        for result in results:
+            states.result_of(result.source)
+            delivery.write(result, None)
+            if not delivery.alive:
+                return
