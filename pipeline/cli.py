@@ -110,7 +110,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
     Without a command it runs: frames from --source are detected, tracked, estimated and published.
     """
     if context.invoked_subcommand is not None:
-        if idle := [key.flag for key in _KEYS.values() if flags[_parameter(key)] is not None]:
+        if idle := [key.flag for key in _KEYS.values() if flags[_parameter(key)] not in (None, ())]:
             raise click.UsageError(f"{', '.join(idle)} means nothing to {context.invoked_subcommand}: leave it out")
         return
     given: dict[str, Any] = _sources(*(flags[_parameter(_KEYS[flag])] for flag in _PER_SOURCE))

@@ -24,6 +24,7 @@ from pymafx_live.core.wire import from_map
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline.client import Subscriber
 from pymafx_live.pipeline.run import Makers, run
+from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.statistics import Statistics
 
 COMMAND = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()"]
@@ -348,7 +349,7 @@ def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame
 def play_several(uris, engine, detector, **output):
     """What a run of several sources gives: its statistics, and the engine's batches."""
     sources = [{"uri": str(uri)} for uri in uris]
-    settings = Settings.model_validate({"sources": sources, "output": {"bind": "", **output}})
+    settings = run_settings().model_validate({"sources": sources, "output": {"bind": "", **output}})
     statistics = Statistics()
     run(settings, statistics, makers=Makers(detector=lambda *_: detector, engine=lambda *_: engine))
     return statistics
