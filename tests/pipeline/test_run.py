@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from pymafx_live.configs.schema import RunSettings, Settings, SourceSettings
 from pymafx_live.core.errors import SourceError, UsageError
-from pymafx_live.core.types import Origin, Part
+from pymafx_live.core.types import Origin, Part, SourceEvent, SourceState
 from pymafx_live.core.wire import from_map
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline.client import Subscriber
@@ -121,7 +121,8 @@ def test_a_full_disk_ends_the_recordings_and_nothing_else(clips, start):
     """No file may grow beyond 12 kB here: for who writes, as on a disk that is full."""
     address = free_address()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Subscriber(address, timeout=60) as results:
+    events: list[SourceEvent] = []
+    with Subscriber(address, timeout=60, on_event=events.append) as results:
         file = clips.write(count=MANY)
         resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, limits[1]))
         try:
@@ -133,6 +134,9 @@ def test_a_full_disk_ends_the_recordings_and_nothing_else(clips, start):
         after = [next(results).sequence for _ in range(100)]  # more than can have been on their way
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
+        while not events or events[-1].state is not SourceState.ENDED:
+            next(results)
+    assert [event.state for event in events] == [SourceState.CONNECTING, SourceState.LIVE, SourceState.ENDED]
     assert said == [f"cannot write {name} (File too large): free some space" for name in ("out.jsonl", "out.mp4")]
     assert process.returncode == 5, err
     assert err.count("ended early: cannot write") == 2
