@@ -108,7 +108,7 @@ def run(
 def _tell(event: SourceEvent, several: bool) -> bool:
     """Logs what became of one of several sources; False, as it is no result."""
     if several and event.state is SourceState.FAILED:
-        logger.warning("%s; the other sources go on", event.reason)
+        logger.warning("a source has failed: %s", event.reason)
     return False
 
 
