@@ -122,7 +122,7 @@ def _results_of(items: Iterable[Result | SourceEvent], states: SourceStates, sev
         if isinstance(item, SourceEvent):
             states.tell(item)
             if several and item.state is SourceState.FAILED:
-                logger.warning("%s; the other sources go on", item.reason)
+                logger.warning("a source has failed: %s", item.reason)
         else:
             states.result_of(item[0].source)
             yield item

@@ -366,7 +366,7 @@ def test_of_several_sources_one_that_cannot_be_opened_does_not_end_the_others(
     statistics = play_several([there, "absent.mp4", there], box_engine, green_detector, jsonl=str(lines))
     assert statistics.frames == 10 and statistics.people == {("clip.mp4", 1), ("clip.mp4-2", 1)}
     assert [record.message for record in caplog.records if "absent.mp4" in record.message] == [
-        "there is no file absent.mp4: check the path given as --source; the other sources go on"
+        "a source has failed: there is no file absent.mp4: check the path given as --source"
     ]
     named = [json.loads(line)["source"] for line in lines.read_text().splitlines()]
     assert named == ["clip.mp4", "clip.mp4-2"] * 5

@@ -8,7 +8,7 @@ from threading import Barrier
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pymafx_live.engines.detectors.letterbox import GREY, Letterbox
@@ -63,7 +63,7 @@ def test_large_squares_are_read_from_the_same_halves(height: int, width: int, se
     """Of any size, odd ones too, where a half's pixel covers more than two by two."""
     image, maps = smooth(height, width, seed), random_maps(12, (height, width), 0.5, 100, seed)
     expected, found = HostPicture(image).warp(maps, SIZE, True), on_device(image).warp(maps, SIZE, True)
-    assert len(np.unique(levels(maps))) > 3
+    assume(len(np.unique(levels(maps))) > 3)
     assert np.abs(found.numpy().astype(int) - expected).max() <= 2
 
 
@@ -133,6 +133,13 @@ def test_a_frame_goes_up_once_and_the_last_two_are_kept() -> None:
     assert pictures.on(frames[0].copy(), "cpu") is not first, "equal is not the same"
     assert pictures.on(frames[2], "cpu") is not first
     assert pictures.on(frames[0], "cpu") is not first, "a frame of long ago is brought up again"
+
+
+def test_of_several_cameras_as_many_frames_are_kept() -> None:
+    pictures = Pictures(3, torch_on_cpu=True)
+    frames = [smooth(20, 30, k) for k in range(6)]
+    first = [pictures.on(frame, "cpu") for frame in frames]
+    assert all(pictures.on(frame, "cpu") is picture for frame, picture in zip(frames, first, strict=True))
 
 
 def test_detector_and_engine_share_a_frame_across_threads() -> None:

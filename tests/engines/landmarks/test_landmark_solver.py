@@ -9,7 +9,7 @@ from pymafx_live.core.rotations import to_matrices, to_vectors
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import rig
-from pymafx_live.engines.landmarks.chain import Chain, Pose, axes, forward, landmark_jacobian, set_hinges
+from pymafx_live.engines.landmarks.chain import Chain, Pose, axes, by_row, forward, landmark_jacobian, set_hinges
 from pymafx_live.engines.landmarks.rig import BODY_JOINTS, LEANS, PAIRS
 from pymafx_live.engines.landmarks.solver import Problem, Solver
 
@@ -22,6 +22,17 @@ FACING = np.diag([1.0, -1.0, -1.0])
 @pytest.fixture(scope="module")
 def solver() -> Solver:
     return Solver(BODY, PAIRS, LEAN, 5.0)
+
+
+@given(st.integers(1, 9), st.sampled_from([(5, 55), (128, 170), (201, 128)]), st.integers(0, 99))
+@settings(deadline=None)
+def test_a_row_does_not_depend_on_the_others(count: int, shape: tuple[int, int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, matrix = rng.normal(size=(count, shape[0])), rng.normal(size=shape)
+    product = by_row(rows, matrix)
+    np.testing.assert_allclose(product, rows @ matrix, atol=1e-9)
+    for k in range(count):
+        np.testing.assert_array_equal(by_row(rows[k : k + 1], matrix)[0], product[k])
 
 
 def truth(chain: Chain, seed: int, spread: float, shape: float = 0.0) -> Pose:
