@@ -43,7 +43,7 @@ test-lowest:
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --upgrade pip
 	sed -n 's/^    "\([a-z-]*\)>=\(.*\)",$$/\1==\2/p' pyproject.toml > .venv-lowest/lowest.txt
-	.venv-lowest/bin/python -m pip install --quiet --editable '.[demo,dev]' --constraint .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --editable '.[demo,test]' --constraint .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pytest
 
 clean:
