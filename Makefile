@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml
 install: $(VENV)/.installed
 
 demo: install
-	$(BIN)/pymafx-live --source demo --save out/demo.mp4 --stats out/demo-stats.json
+	$(BIN)/pymafx-live --source demo --save out/demo.mp4 --stats out/demo-stats.json --overwrite
 	@echo "The overlay video is out/demo.mp4"
 
 test: install

@@ -170,6 +170,9 @@ class OutputSettings(Section):
 
     # What each output wants to know is in its own file: `pipeline.settings` puts it together.
     smplx_file: str = setting("", "licensed SMPL-X model (.npz) to draw; empty: the embedded body", "--smplx-file")
+    overwrite: bool = setting(
+        False, "replace files that are there; else an output takes the next number: out-2.mp4", "--overwrite"
+    )
     stats: str = setting("", "JSON file for the figures of the closing table, and of each output", "--stats")
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,10 @@ class Source(Protocol):
 
     name: str
     live: bool
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """What is read from the disk: no output may be one of them."""
 
     def __iter__(self) -> Iterator[Frame | SourceEvent]: ...
     def __len__(self) -> int:

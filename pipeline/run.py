@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
+from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
@@ -22,6 +22,7 @@ from pymafx_live.pipeline.loop import Result
 from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_sources
@@ -80,9 +81,10 @@ def run(
             _check_outputs(settings.output)
         sources = [opened(source) for source in open_sources(cameras, stop)]
         live = any(source.live for source in sources)
+        targets = Targets(_inputs(settings, sources), settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
-            opened(StatsFile(Path(settings.output.stats), statistics))
-        wanted = open_outputs(settings.output, Run(stop, parts.drawn_body(settings)))
+            opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
+        wanted = open_outputs(settings.output, Run(stop, parts.drawn_body(settings), targets))
         delivery = opened(Delivery(wanted, stop, live=live))
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
@@ -136,6 +138,13 @@ def _check_outputs(settings: OutputSettings) -> None:
                 f"--{flag} draws the picture of one camera, and there are several sources: run it with one --source, "
                 "or take --json or --bind, where each result names its source"
             )
+
+
+def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
+    """The files and folders that a run reads."""
+    calibrations = [camera.calibration for _, camera in settings.cameras()]
+    named = [settings.detector.weights, settings.engine.assets, settings.output.smplx_file, *calibrations]
+    return [*(file for source in sources for file in source.files), *(Path(name) for name in named if name)]
 
 
 def _expected(frames: int, limit: int) -> int:

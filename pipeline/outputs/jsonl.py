@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
-from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.core.wire import to_map
@@ -32,10 +31,7 @@ def to_json(result: FrameResult) -> str:
 class JsonOutput(Output):
     """A file of JSON lines, or standard output for `-`; each line is written whole and at once.
 
-    When the reader of a pipe goes away, the run is asked to end.
-
-    Raises:
-        UsageError: the file cannot be written.
+    The file is opened with the first line. When the reader of a pipe goes away, the run is asked to end.
     """
 
     Settings = JsonSettings
@@ -45,19 +41,21 @@ class JsonOutput(Output):
         self.name = f"--json {file}"
         self._file = "standard output" if file == "-" else file
         self._stop = stop
-        self._stream = None if file == "-" else self._open(Path(file))
+        self._stream: FileIO | None = None
 
     @classmethod
     def open(cls, settings: JsonSettings, run: Run) -> Self | None:
         """Opens the file, if one is given."""
-        return cls(settings.jsonl, run.stop) if settings.jsonl else None
+        if settings.jsonl in ("", "-"):
+            return cls("-", run.stop) if settings.jsonl else None
+        return cls(str(run.targets.file(Path(settings.jsonl), "--json")), run.stop)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Writes one line. One that a full disk cuts short is taken out of the file again."""
         line = to_json(result) + "\n"
         try:
             with writing(self._file):
-                if self._stream is None:
+                if self._file == "standard output":
                     sys.stdout.write(line)
                     sys.stdout.flush()
                 else:
@@ -72,7 +70,9 @@ class JsonOutput(Output):
                 self._stream.close()
 
     def _append(self, line: bytes) -> None:
-        assert self._stream is not None
+        if self._stream is None:  # not before: a run that gets nowhere leaves what was there
+            Path(self._file).parent.mkdir(parents=True, exist_ok=True)
+            self._stream = Path(self._file).open("wb", buffering=0)  # noqa: SIM115
         written = 0
         try:
             while written < len(line):
@@ -81,9 +81,3 @@ class JsonOutput(Output):
             with suppress(OSError):  # a pipe cannot take back
                 os.truncate(self._stream.fileno(), os.fstat(self._stream.fileno()).st_size - written)
             raise
-
-    @staticmethod
-    def _open(file: Path) -> FileIO:
-        with writing(file, "give another --json", UsageError):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            return file.open("wb", buffering=0)

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 from pymafx_live.core.types import Camera, FrameResult, Person, TrackState
 from pymafx_live.pipeline.outputs.drawn import Drawing
+from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.stop import Stop
 
 _AHEAD = np.array([0, 0, 3], np.float32)
@@ -15,10 +16,11 @@ _SOMEBODY = FrameResult(
 
 
 class Run:
-    """`stop` ends the run; `drawing` draws people, with the SMPL-X file `body` or else the embedded body."""
+    """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
+    the embedded body."""
 
-    def __init__(self, stop: Stop, body: str = "") -> None:
-        self.stop = stop
+    def __init__(self, stop: Stop, body: str = "", targets: Targets | None = None) -> None:
+        self.stop, self.targets = stop, targets or Targets()
         self._body = body
 
     @cached_property

@@ -9,10 +9,11 @@ from typing import cast
 import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from pymafx_live.core.arrays import Image
-from pymafx_live.core.errors import OutputError, UsageError
+from pymafx_live.core.errors import OutputError
 from pymafx_live.core.types import FrameResult
 from pymafx_live.pipeline.outputs.writing import writing
 
@@ -31,24 +32,24 @@ _KEY_FRAME_EVERY = 15
 class VideoSink:
     """A video of the first picture's size; pictures of another size are fitted into it with black borders.
 
-    Raises:
-        UsageError: the file cannot be written.
+    The file is opened with the first picture.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        options = {"flush_packets": "1", **_MUXER[file.suffix.lower()]}
-        with writing(file, "give another --save", UsageError):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(str(file), "w", options=options)
+        self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._began = 0.0
         self._last = -1
 
     def show(self, image: Image, result: FrameResult) -> None:
         """Adds one picture at its frame's time."""
-        if self._stream is None:
-            self._stream = self._open_stream(image)
+        if self._stream is None or self._container is None:
+            with writing(self._file):
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                options = {"flush_packets": "1", **_MUXER[self._file.suffix.lower()]}
+                self._container = av.open(str(self._file), "w", options=options)
+            self._stream = _open_stream(self._container, image)
             self._began = result.time
         canvas = _fitted(image, self._stream.width, self._stream.height)
         picture = VideoFrame.from_ndarray(canvas, format="bgr24")
@@ -59,6 +60,8 @@ class VideoSink:
 
     def close(self) -> None:
         """Writes what the encoder still holds, and the index."""
+        if self._container is None:
+            return
         try:
             with writing(self._file), closing(self._container):
                 if self._stream is not None:
@@ -66,16 +69,6 @@ class VideoSink:
         except OutputError:
             _cut_after_last_fragment(self._file)
             raise
-
-    def _open_stream(self, image: Image) -> VideoStream:
-        height, width = image.shape[:2]
-        codec, options = _encoder()
-        stream = cast(VideoStream, self._container.add_stream(codec, options=options))
-        stream.width, stream.height = width + width % 2, height + height % 2  # 4:2:0 needs even sides
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = stream.time_base = _CLOCK
-        stream.codec_context.gop_size = _KEY_FRAME_EVERY
-        return stream
 
 
 def _cut_after_last_fragment(file: Path) -> None:
@@ -96,6 +89,17 @@ def _cut_after_last_fragment(file: Path) -> None:
             at += length
             whole = at if kind == b"mdat" else whole
         content.truncate(whole)
+
+
+def _open_stream(container: OutputContainer, image: Image) -> VideoStream:
+    height, width = image.shape[:2]
+    codec, options = _encoder()
+    stream = cast(VideoStream, container.add_stream(codec, options=options))
+    stream.width, stream.height = width + width % 2, height + height % 2  # 4:2:0 needs even sides
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.time_base = stream.time_base = _CLOCK
+    stream.codec_context.gop_size = _KEY_FRAME_EVERY
+    return stream
 
 
 def _encoder() -> tuple[str, dict[str, str]]:

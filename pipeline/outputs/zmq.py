@@ -1,7 +1,9 @@
 """Publishes every result and event on a ZeroMQ PUB socket; see docs/wire-protocol.md."""
 
+import socket
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pymafx_live.configs.schema import Section, setting
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _HIGH_WATER_MARK = 4
 """Messages kept for a subscriber that falls behind; more would only make them old."""
+_LONGEST_TOPIC = 4096
+"""Bytes of a message that a subscriber may send: it asks for topics, and could fill the memory with them."""
 _LINGER = 500
 """Milliseconds that the last messages, one of which says that the source has ended, have to leave."""
 
@@ -45,11 +49,16 @@ class ZmqOutput(Output):
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_TOPIC)
         try:
+            _refuse_taken(address)
             self._socket.bind(address)
         except zmq.ZMQError as error:
             self.close()
             raise UsageError(_why_not(address, error)) from error
+        except UsageError:
+            self.close()
+            raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     @classmethod
@@ -78,9 +87,30 @@ class ZmqOutput(Output):
             self._socket.send(message, zmq.NOBLOCK)
 
 
+def _refuse_taken(address: str) -> None:
+    """Raises `UsageError` for an `ipc://` address that is a file, or a socket that somebody listens on.
+
+    ZeroMQ would take it away from both.
+    """
+    path = Path(address.removeprefix("ipc://"))
+    if not address.startswith("ipc:///") or not path.exists():
+        return
+    if not path.is_socket():
+        raise UsageError(f"cannot publish on {address}: a file is there; give another --bind")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        with suppress(OSError):  # what nobody listens on was left behind by a run that was killed
+            probe.connect(str(path))
+            raise UsageError(_taken(address))
+
+
+def _taken(address: str) -> str:
+    return f"cannot publish on {address}: another program uses it; end that one or give another --bind"
+
+
 def _why_not(address: str, error: "zmq.ZMQError") -> str:
     import errno
 
     if error.errno == errno.EADDRINUSE:
-        return f"cannot publish on {address}: another program uses it; end that one or give another --bind"
+        return _taken(address)
     return f"cannot publish on {address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"

@@ -51,6 +51,8 @@ def numbered(names: Sequence[str]) -> list[str]:
 class ClosedSource:
     """A source that could not be opened: whoever reads it is told why."""
 
+    files: Sequence[Path] = ()
+
     def __init__(self, name: str, live: bool, error: SourceError) -> None:
         self.name, self.live, self._error = name, live, error
 

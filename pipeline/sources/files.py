@@ -1,7 +1,7 @@
 """Video files: every frame, in order; or, played in real time, as a camera would see them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -20,6 +20,7 @@ class FileReader:
         self.live = self.paced = realtime
         self.count = 0
         self._file = file
+        self.files: Sequence[Path] = (file,)
         self._container: av.container.InputContainer | None = None
 
     def open(self) -> None:

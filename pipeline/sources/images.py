@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class ImagesReader:
         self.live = self.paced = realtime
         self.count = 0
         self._uri = uri
+        self.files: Sequence[Path] = ()
         self._fps = fps
 
     def open(self) -> None:
@@ -46,7 +47,7 @@ class ImagesReader:
             files, what = [Path(match) for match in matches], f"no image matches {path}"
         else:
             files, what = [path] if path.exists() else [], f"there is no image {path}"
-        self._files = sorted((f for f in files if f.suffix.lower() in SUFFIXES), key=_natural)
+        self.files = self._files = sorted((f for f in files if f.suffix.lower() in SUFFIXES), key=_natural)
         self.count = len(self._files)
         if not self._files:
             raise SourceError(f"{what} ({', '.join(sorted(SUFFIXES))}): check the path given as --source")

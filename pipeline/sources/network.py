@@ -1,7 +1,8 @@
 """Network streams: RTSP, HTTP, RTMP, UDP and whatever else FFmpeg receives."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import av
 from pymafx_live.core.addresses import escaped, masked
@@ -20,6 +21,7 @@ class StreamReader:
 
     live = True
     count = 0
+    files: Sequence[Path] = ()
 
     def __init__(self, url: str, name: str = "", *, timeout: float) -> None:
         self.name = name or masked(url)

@@ -1,7 +1,8 @@
 """What every kind of source has of its own: a reader, which opens something and reads images from it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +38,9 @@ class Reader(Protocol):
     """Seconds that opening may take and that the source may stay silent."""
     count: int
     """How many images there are in all, 0 where nobody knows."""
+
+    files: Sequence[Path]
+    """The files that are read, once it is open: no output may be one of them."""
 
     def open(self) -> None:
         """Raises `SourceError` where there is nothing to read."""

@@ -1,7 +1,8 @@
 """Turns a reader into a source: a thread reads, a slot holds one image, the loop takes numbered frames."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from threading import Event, Thread
 
 from pymafx_live.core.errors import SourceError
@@ -44,6 +45,11 @@ class ThreadedSource:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files that are read."""
+        return self._reader.files
 
     def __len__(self) -> int:
         return self._reader.count

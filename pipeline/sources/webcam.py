@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ class WebcamReader:
     live = True
     paced = False
     count = 0
+    files: Sequence[Path] = ()
 
     def __init__(self, device: str, name: str = "", *, timeout: float) -> None:
         self.name = name or (f"camera{device}" if device.isdecimal() else Path(device).name)
