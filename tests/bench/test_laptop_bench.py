@@ -20,6 +20,7 @@ from pymafx_live.bench.laptop import (
     main,
 )
 from pymafx_live.configs.load import load
+from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import UsageError
 
 SPEAKS = """
@@ -94,7 +95,7 @@ def test_clips_that_are_none_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stride", ["1", "auto"])
 def test_a_configuration_is_one_of_the_pipelines(stride: str) -> None:
-    assert str(load(None, Configuration("onnxruntime", stride, 1).settings).detector.stride) == stride
+    assert str(load(None, Configuration("onnxruntime", stride, 1).settings, Settings).detector.stride) == stride
 
 
 @pytest.mark.slow
