@@ -43,9 +43,8 @@ SURE_WRIST, LARGE_HAND = 0.85, 40
 """A wrist less visible than that must have a hand, where a hand's region of so many pixels would show one."""
 HIDDEN_CELLS = 64
 """Cells along a side of a body's region in which other people are blackened."""
-AT_ONCE, RETRY = 2, 5
-"""For so many frames both hands of one person are sought together, then in turn; and for so many a hand that is not
-found is sought in each, then in every so many."""
+RETRY = 5
+"""For so many frames a hand that is not found is sought in each, then in every so many."""
 # shoulder, elbow, wrist, index and pinky knuckles of each arm among the body's landmarks
 ARMS = {"left": (11, 13, 15, 19, 17), "right": (12, 14, 16, 20, 18)}
 
@@ -66,8 +65,6 @@ class Gaze:
     pause: int = 0
     """For how many frames a body that is lost or doubted has not been sought, and for how many it need not be."""
     lost: bool = True
-    right_first: bool = False
-    """Which hand is sought where both are to be: they take turns."""
 
     def hand_due(self, side: str) -> bool:
         """Whether a hand that is not followed is to be sought in this frame: at first at once, then now and then."""
@@ -281,7 +278,6 @@ class Perception:
         visible = np.array([visibility[n, ARMS[s][2]] > 0.5 for n, s in jobs])
         sought = ~good & visible & np.array([gazes[n].hand_due(s) for n, s in jobs])
         if sought.any():
-            self._in_turn(sought & np.array([gazes[n].misses[s] >= AT_ONCE for n, s in jobs]), jobs, gazes, sought)
             self._search_hands(arms, np.nonzero(sought)[0], regions, seen)
             good = arms.believed(seen)
         foreign = arms.foreign(seen)
@@ -325,15 +321,6 @@ class Perception:
             better = arms.likeness(second, again) >= arms.likeness(seen[again], again)
             _put(regions, again[better], closer[better])
             _put_landmarks(seen, again[better], second[better])
-
-    @staticmethod
-    def _in_turn(both: Mask, jobs: list[tuple[int, str]], gazes: Sequence[Gaze], sought: Mask) -> None:
-        """Leaves one hand of each person to the next frame, in `sought`, where two are to be sought: it costs much."""
-        for i in range(1, len(jobs)):
-            if both[i] and both[i - 1] and jobs[i][0] == jobs[i - 1][0]:
-                gaze = gazes[jobs[i][0]]
-                gaze.right_first = not gaze.right_first
-                sought[i - 1 if gaze.right_first else i] = False
 
     def faces(self, images: ImageBatch, xy: Reals, visibility: Reals, gazes: Sequence[Gaze]) -> list[Face | None]:
         """The believed faces of N believed bodies (N, 39, 2); a new one is looked at twice.
