@@ -20,6 +20,7 @@ from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.lane import Stride
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.smoothing import Smoother
+from pymafx_live.trackers import open_tracker
 
 Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]
 """Told of every frame's result, truth and image."""
@@ -43,7 +44,7 @@ class Parts:
         pictures = Pictures()
         return cls(
             parts.make_detector(settings, pictures),
-            parts.make_tracker(settings),
+            open_tracker(settings.tracker),
             parts.make_engine(settings, pictures),
             Smoother(settings.engine.smoothing),
             settings.detector.stride or 1,

@@ -38,6 +38,7 @@ from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 from rich.console import Console
 
 FULL_HD = (1920, 1080)
@@ -203,7 +204,7 @@ def time_pipeline(clip: Path, settings: Settings, output: ZmqOutput) -> dict[str
         closing(parts.make_engine(settings, pictures)) as engine,
         closing(open_source(SourceSettings(uri=str(clip)), lens(CameraSettings()), Stop())) as source,
     ):
-        tracker, smoother = parts.make_tracker(settings), Smoother(settings.engine.smoothing)
+        tracker, smoother = open_tracker(settings.tracker), Smoother(settings.engine.smoothing)
         stride = settings.detector.stride or 1
         for result, frame in results(source, detector, tracker, engine, stride=stride, smooth=smoother):
             began = time.perf_counter()

@@ -24,6 +24,7 @@ from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
+from pymafx_live.trackers import open_tracker
 
 FOUND = {"person": ("transl",), "hands": ("left_hand", "right_hand"), "face": ("jaw",)}
 
@@ -36,7 +37,7 @@ class Player:
         pictures = Pictures()
         self._stride = settings.detector.stride or 1
         self.detector = parts.make_detector(settings, pictures)
-        self._tracker = parts.make_tracker(settings)
+        self._tracker = open_tracker(settings.tracker)
         self.engine = parts.make_engine(settings, pictures)
         self._smoother = Smoother(settings.engine.smoothing)
         self._output = ZmqOutput("inproc://laptop")

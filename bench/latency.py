@@ -38,6 +38,7 @@ from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
 PERCENTILES = (50, 95, 99)
@@ -157,7 +158,7 @@ def measure(
     ):
         frames = dropped = 0
         smoother = Smoother(settings.engine.smoothing)
-        looped = results(source, detector, parts.make_tracker(settings), engine, smooth=smoother)
+        looped = results(source, detector, open_tracker(settings.tracker), engine, smooth=smoother)
         for result, frame in islice(looped, limit):
             start = time.perf_counter()
             output.write(result, frame)

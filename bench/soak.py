@@ -30,6 +30,7 @@ from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.trackers import open_tracker
 
 CUT_EVERY = 1000
 
@@ -68,7 +69,7 @@ def soak(clip: Path, count: int, stride: Stride) -> tuple[list[tuple[int, float]
         subscriber(address),
     ):
         looped = results(
-            frames(clip, count), detector, parts.make_tracker(settings), engine, stride=stride, smooth=Smoother()
+            frames(clip, count), detector, open_tracker(settings.tracker), engine, stride=stride, smooth=Smoother()
         )
         for result, frame in looped:
             output.write(result, frame)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pymafx_live.configs.schema import Settings
-from pymafx_live.core.interfaces import Detector, Engine, Tracker
+from pymafx_live.core.interfaces import Detector, Engine
 from pymafx_live.engines.imaging import Pictures
 
 MOST_BOXES = 20
@@ -29,13 +29,6 @@ def make_detector(settings: Settings, pictures: Pictures | None = None) -> Detec
         pictures=pictures,
         batch=len(settings.cameras()),
     )
-
-
-def make_tracker(settings: Settings) -> Tracker:
-    """The tracker; raises `UsageError` for a name or an option that it does not know."""
-    from pymafx_live.trackers import create_tracker
-
-    return create_tracker(settings.tracker.name, **settings.tracker.options)
 
 
 def make_engine(settings: Settings, pictures: Pictures | None = None) -> Engine:

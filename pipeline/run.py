@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings
+from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings, TrackerSettings
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
@@ -28,6 +28,7 @@ from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Makers:
     """How the parts of the loop are made; another maker puts another part in."""
 
     detector: Callable[[Settings, Pictures], Detector] = parts.make_detector
-    tracker: Callable[[Settings], Tracker] = parts.make_tracker
+    tracker: Callable[[TrackerSettings], Tracker] = open_tracker
     engine: Callable[[Settings, Pictures], Engine] = parts.make_engine
 
 
@@ -89,7 +90,7 @@ def run(
         detector = opened(makers.detector(settings, pictures))
         lanes = [
             Lane(
-                makers.tracker(settings), stride(settings, source.live),
+                makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
                 smooth=Smoother(settings.engine.smoothing),
             )

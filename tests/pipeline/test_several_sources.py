@@ -20,6 +20,7 @@ from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 
 Results = dict[str, list[FrameResult]]
 
@@ -53,7 +54,7 @@ class Player:
         out = Results()
         cameras = [(SourceSettings(uri=str(clip)), lens(CameraSettings())) for clip in clips]
         sources = list(open_sources(cameras, Stop()))
-        lanes = [Lane(parts.make_tracker(self.settings), stride, smooth=Smoother()) for _ in sources]
+        lanes = [Lane(open_tracker(self.settings.tracker), stride, smooth=Smoother()) for _ in sources]
         for item in watch(sources, lanes, self.detector, self.engine, overlap=overlap):
             if isinstance(item, SourceEvent):
                 assert item.state is SourceState.ENDED
