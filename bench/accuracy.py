@@ -14,6 +14,7 @@ from pymafx_live.bench.matching import SEEN, Matcher
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.interfaces import Detector, Engine, Tracker
 from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, TrackState
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
@@ -45,7 +46,7 @@ class Parts:
         return cls(
             parts.make_detector(settings, pictures),
             open_tracker(settings.tracker),
-            parts.make_engine(settings, pictures),
+            open_engine(settings, pictures),
             Smoother(settings.engine.smoothing),
             settings.detector.stride or 1,
         )

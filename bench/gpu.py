@@ -24,6 +24,7 @@ from pymafx_live.bench.latency import percentiles, subscriber, write_crowd
 from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError, NetworkError
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.pymafx.graphs.onnx_files import known_precision
 from pymafx_live.engines.pymafx.graphs.open import graph_files
@@ -201,7 +202,7 @@ def time_pipeline(clip: Path, settings: Settings, output: ZmqOutput) -> dict[str
     pictures = Pictures()
     with (
         closing(parts.make_detector(settings, pictures)) as detector,
-        closing(parts.make_engine(settings, pictures)) as engine,
+        closing(open_engine(settings, pictures)) as engine,
         closing(open_source(SourceSettings(uri=str(clip)), lens(CameraSettings()), Stop())) as source,
     ):
         tracker, smoother = open_tracker(settings.tracker), Smoother(settings.engine.smoothing)

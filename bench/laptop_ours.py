@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pymafx_live.bench.laptop import FPS, Configuration
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.types import Frame, FrameResult, Origin
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
@@ -38,7 +39,7 @@ class Player:
         self._stride = settings.detector.stride or 1
         self.detector = parts.make_detector(settings, pictures)
         self._tracker = open_tracker(settings.tracker)
-        self.engine = parts.make_engine(settings, pictures)
+        self.engine = open_engine(settings, pictures)
         self._smoother = Smoother(settings.engine.smoothing)
         self._output = ZmqOutput("inproc://laptop")
         self._now = 0.0

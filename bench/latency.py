@@ -27,6 +27,7 @@ from pymafx_live.bench.report import numbers, print_table, runtime_names, write_
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import Runner
 from pymafx_live.engines.runtime.selection import wrapping
@@ -153,7 +154,7 @@ def measure(
     with (
         wrapping(clock),
         closing(parts.make_detector(settings, pictures)) as detector,
-        closing(parts.make_engine(settings, pictures)) as engine,
+        closing(open_engine(settings, pictures)) as engine,
         closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,
     ):
         frames = dropped = 0

@@ -22,6 +22,7 @@ from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.schema import Settings, number_or_word
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.types import Frame
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
@@ -64,7 +65,7 @@ def soak(clip: Path, count: int, stride: Stride) -> tuple[list[tuple[int, float]
     pictures = Pictures()
     with (
         closing(parts.make_detector(settings, pictures)) as detector,
-        closing(parts.make_engine(settings, pictures)) as engine,
+        closing(open_engine(settings, pictures)) as engine,
         closing(ZmqOutput(address)) as output,
         subscriber(address),
     ):

@@ -125,9 +125,7 @@ class TrackerSettings(Section):
 class EngineSettings(Section):
     """What turns tracked boxes into SMPL-X."""
 
-    name: Literal["landmarks", "pymafx"] = setting(
-        "landmarks", "`landmarks`: the embedded engine; `pymafx`: PyMAF-X, with --assets", "--engine"
-    )
+    name: str = setting("landmarks", "`landmarks`: the embedded engine; `pymafx`: PyMAF-X, with --assets", "--engine")
     assets: str = setting("", "folder of PyMAF-X files, see docs/pymafx.md", "--assets")
     parts: Literal["landmarks", "mesh", "rtmlib"] = setting(
         "landmarks",

@@ -12,6 +12,7 @@ from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings,
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
@@ -49,7 +50,7 @@ class Makers:
 
     detector: Callable[[Settings, Pictures], Detector] = parts.make_detector
     tracker: Callable[[TrackerSettings], Tracker] = open_tracker
-    engine: Callable[[Settings, Pictures], Engine] = parts.make_engine
+    engine: Callable[[Settings, Pictures], Engine] = open_engine
 
 
 def run(
@@ -83,7 +84,7 @@ def run(
         live = any(source.live for source in sources)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(Path(settings.output.stats), statistics))
-        wanted = open_outputs(settings.output, Run(stop, parts.drawn_body(settings)))
+        wanted = open_outputs(settings.output, Run(stop, drawn_body(settings)))
         delivery = opened(Delivery(wanted, stop, live=live))
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
@@ -154,3 +155,13 @@ def lens(settings: CameraSettings) -> Lens:
     """What the settings say of the camera; raises `AssetError` for a calibration that cannot be used."""
     calibrated = read_calibration(Path(settings.calibration)) if settings.calibration else None
     return Lens(settings.fov, settings.focal, calibrated)
+
+
+def drawn_body(settings: Settings) -> str:
+    """The SMPL-X file to draw: the one that is given, or that of PyMAF-X's own folder; empty: the embedded body."""
+    if settings.output.smplx_file or settings.engine.name != "pymafx":
+        return settings.output.smplx_file
+    from pymafx_live.engines.pymafx.files.sources import SMPLX
+
+    file = Path(settings.engine.assets) / SMPLX
+    return str(file) if file.exists() else ""
