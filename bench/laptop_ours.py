@@ -19,8 +19,8 @@ from pymafx_live.bench.laptop import FPS, Configuration
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.types import Frame, FrameResult, Origin
 from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
@@ -37,7 +37,7 @@ class Player:
         settings = Settings.model_validate(configuration.settings)
         pictures = Pictures()
         self._stride = settings.detector.stride or 1
-        self.detector = parts.make_detector(settings, pictures)
+        self.detector = open_detector(settings, pictures)
         self._tracker = open_tracker(settings.tracker)
         self.engine = open_engine(settings, pictures)
         self._smoother = Smoother(settings.engine.smoothing)

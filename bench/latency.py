@@ -28,10 +28,10 @@ from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError
 from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import Runner
 from pymafx_live.engines.runtime.selection import wrapping
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.run import lens
@@ -153,7 +153,7 @@ def measure(
     pictures = Pictures()
     with (
         wrapping(clock),
-        closing(parts.make_detector(settings, pictures)) as detector,
+        closing(open_detector(settings, pictures)) as detector,
         closing(open_engine(settings, pictures)) as engine,
         closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,
     ):

@@ -23,8 +23,8 @@ from pymafx_live.configs.schema import Settings, number_or_word
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.types import Frame
 from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.lane import Stride
 from pymafx_live.pipeline.loop import results
@@ -64,7 +64,7 @@ def soak(clip: Path, count: int, stride: Stride) -> tuple[list[tuple[int, float]
     statistics = Statistics()
     pictures = Pictures()
     with (
-        closing(parts.make_detector(settings, pictures)) as detector,
+        closing(open_detector(settings, pictures)) as detector,
         closing(open_engine(settings, pictures)) as engine,
         closing(ZmqOutput(address)) as output,
         subscriber(address),

@@ -218,6 +218,10 @@ class Settings(Section):
             for entry in self.sources
         ]
 
+    def most_boxes(self) -> int:
+        """How many people are detected at most: whom to estimate is chosen among more than are estimated."""
+        return max(20, self.engine.max_people)
+
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         names = [entry.name for entry in self.sources if entry.name]

@@ -15,8 +15,8 @@ def load_class(target: str) -> Any:
 
 
 def pick(registry: Mapping[str, str], name: str, role: str) -> Any:
-    """The class of the first key that is `name`, or a pattern for it (`*.onnx`); raises `UsageError` where none is."""
+    """The class of the first key that is `name` in lower case, or a pattern for it (`*.onnx`); raises `UsageError`."""
     for pattern, target in registry.items():
-        if fnmatchcase(name, pattern):
+        if fnmatchcase(name.lower(), pattern):
             return load_class(target)
     raise UsageError(f'there is no {role} "{name}": choose one of {", ".join(registry)}.')

@@ -13,8 +13,8 @@ from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
@@ -48,7 +48,7 @@ Part = TypeVar("Part", bound=Closable)
 class Makers:
     """How the parts of the loop are made; another maker puts another part in."""
 
-    detector: Callable[[Settings, Pictures], Detector] = parts.make_detector
+    detector: Callable[[Settings, Pictures], Detector] = open_detector
     tracker: Callable[[TrackerSettings], Tracker] = open_tracker
     engine: Callable[[Settings, Pictures], Engine] = open_engine
 

@@ -13,8 +13,8 @@ import pytest
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.types import FrameResult, Person, SourceEvent, SourceState
 from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import watch
 from pymafx_live.pipeline.run import lens
@@ -47,7 +47,7 @@ class Player:
     def __init__(self) -> None:
         self.settings = Settings.model_validate({"run": {"runtime": "onnxruntime"}, "sources": [{"uri": "x"}] * 2})
         pictures = Pictures(2)
-        self.detector = parts.make_detector(self.settings, pictures)
+        self.detector = open_detector(self.settings, pictures)
         self.engine = open_engine(self.settings, pictures)
 
     def __call__(self, clips: Sequence[Path], stride: Stride, overlap: bool = False) -> Results:
