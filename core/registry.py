@@ -15,8 +15,11 @@ def load_class(target: str) -> Any:
 
 
 def pick(registry: Mapping[str, str], name: str, role: str) -> Any:
-    """The class of the first key that is `name` in lower case, or a pattern for it (`*.onnx`); raises `UsageError`."""
+    """The class of the first key that is `name`, in either case, or a pattern for it (`*.onnx`).
+
+    Raises `UsageError` where there is none.
+    """
     for pattern, target in registry.items():
-        if fnmatchcase(name.lower(), pattern):
+        if fnmatchcase(name.lower(), pattern.lower()):
             return load_class(target)
     raise UsageError(f'there is no {role} "{name}": choose one of {", ".join(registry)}.')

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.configs.schema import SourceSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,10 @@ class Reader(Protocol):
     """Seconds that opening may take and that the source may stay silent."""
     count: int
     """How many images there are in all, 0 where nobody knows."""
+
+    @classmethod
+    def of(cls, settings: SourceSettings) -> Self:
+        """The reader of `settings.uri`; raises `UsageError` for settings that do not suit it."""
 
     def open(self) -> None:
         """Raises `SourceError` where there is nothing to read."""
