@@ -14,12 +14,14 @@ from pymafx_live.bench.matching import SEEN, Matcher
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.interfaces import Detector, Engine, Tracker
 from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, TrackState
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.lane import Stride
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.smoothing import Smoother
+from pymafx_live.trackers import open_tracker
 
 Watch = Callable[[FrameResult, Truth, NDArray[np.uint8]], None]
 """Told of every frame's result, truth and image."""
@@ -42,9 +44,9 @@ class Parts:
         """What the settings ask for; raises `LiveError` where that cannot be had."""
         pictures = Pictures()
         return cls(
-            parts.make_detector(settings, pictures),
-            parts.make_tracker(settings),
-            parts.make_engine(settings, pictures),
+            open_detector(settings, pictures),
+            open_tracker(settings.tracker),
+            open_engine(settings, pictures),
             Smoother(settings.engine.smoothing),
             settings.detector.stride or 1,
         )

@@ -21,8 +21,9 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.interfaces import Detector
 from pymafx_live.core.types import Frame, Scene, Track, TrackState
+from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 
 WARM_UP = 10
@@ -44,8 +45,8 @@ def measure(settings: Settings, people: int, frames: int) -> dict[str, Figures]:
     alone, together = (list(crowd(count, frames)) for count in (1, people))
     pictures = Pictures(people)
     with (
-        closing(parts.make_detector(settings, pictures)) as detector,
-        closing(parts.make_engine(settings, pictures)) as engine,
+        closing(open_detector(settings, pictures)) as detector,
+        closing(open_engine(settings, pictures)) as engine,
     ):
         one, all_ = tracks(detector, alone[0], 1), tracks(detector, together[0], people)
         for k in range(frames):

@@ -24,6 +24,8 @@ from pymafx_live.bench.latency import percentiles, subscriber, write_crowd
 from pymafx_live.bench.report import numbers, print_table, write_json
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError, NetworkError
+from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.pymafx.graphs.onnx_files import known_precision
 from pymafx_live.engines.pymafx.graphs.open import graph_files
@@ -31,13 +33,13 @@ from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.export.gate import check_pymafx, demand, table
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 from rich.console import Console
 
 FULL_HD = (1920, 1080)
@@ -199,11 +201,11 @@ def time_pipeline(clip: Path, settings: Settings, output: ZmqOutput) -> dict[str
     found: list[int] = []
     pictures = Pictures()
     with (
-        closing(parts.make_detector(settings, pictures)) as detector,
-        closing(parts.make_engine(settings, pictures)) as engine,
+        closing(open_detector(settings, pictures)) as detector,
+        closing(open_engine(settings, pictures)) as engine,
         closing(open_source(SourceSettings(uri=str(clip)), lens(CameraSettings()), Stop())) as source,
     ):
-        tracker, smoother = parts.make_tracker(settings), Smoother(settings.engine.smoothing)
+        tracker, smoother = open_tracker(settings.tracker), Smoother(settings.engine.smoothing)
         stride = settings.detector.stride or 1
         for result, frame in results(source, detector, tracker, engine, stride=stride, smooth=smoother):
             began = time.perf_counter()

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from pymafx_live.bench.laptop import FPS, Configuration
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.types import Frame, FrameResult, Origin
+from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
+from pymafx_live.trackers import open_tracker
 
 FOUND = {"person": ("transl",), "hands": ("left_hand", "right_hand"), "face": ("jaw",)}
 
@@ -35,9 +37,9 @@ class Player:
         settings = Settings.model_validate(configuration.settings)
         pictures = Pictures()
         self._stride = settings.detector.stride or 1
-        self.detector = parts.make_detector(settings, pictures)
-        self._tracker = parts.make_tracker(settings)
-        self.engine = parts.make_engine(settings, pictures)
+        self.detector = open_detector(settings, pictures)
+        self._tracker = open_tracker(settings.tracker)
+        self.engine = open_engine(settings, pictures)
         self._smoother = Smoother(settings.engine.smoothing)
         self._output = ZmqOutput("inproc://laptop")
         self._now = 0.0

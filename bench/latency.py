@@ -27,10 +27,11 @@ from pymafx_live.bench.report import numbers, print_table, runtime_names, write_
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError
+from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import Runner
 from pymafx_live.engines.runtime.selection import wrapping
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.run import lens
@@ -38,6 +39,7 @@ from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
 PERCENTILES = (50, 95, 99)
@@ -151,13 +153,13 @@ def measure(
     pictures = Pictures()
     with (
         wrapping(clock),
-        closing(parts.make_detector(settings, pictures)) as detector,
-        closing(parts.make_engine(settings, pictures)) as engine,
+        closing(open_detector(settings, pictures)) as detector,
+        closing(open_engine(settings, pictures)) as engine,
         closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,
     ):
         frames = dropped = 0
         smoother = Smoother(settings.engine.smoothing)
-        looped = results(source, detector, parts.make_tracker(settings), engine, smooth=smoother)
+        looped = results(source, detector, open_tracker(settings.tracker), engine, smooth=smoother)
         for result, frame in islice(looped, limit):
             start = time.perf_counter()
             output.write(result, frame)

@@ -22,14 +22,16 @@ from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.schema import Settings, number_or_word
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.types import Frame
+from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.lane import Stride
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.trackers import open_tracker
 
 CUT_EVERY = 1000
 
@@ -62,13 +64,13 @@ def soak(clip: Path, count: int, stride: Stride) -> tuple[list[tuple[int, float]
     statistics = Statistics()
     pictures = Pictures()
     with (
-        closing(parts.make_detector(settings, pictures)) as detector,
-        closing(parts.make_engine(settings, pictures)) as engine,
+        closing(open_detector(settings, pictures)) as detector,
+        closing(open_engine(settings, pictures)) as engine,
         closing(ZmqOutput(address)) as output,
         subscriber(address),
     ):
         looped = results(
-            frames(clip, count), detector, parts.make_tracker(settings), engine, stride=stride, smooth=Smoother()
+            frames(clip, count), detector, open_tracker(settings.tracker), engine, stride=stride, smooth=Smoother()
         )
         for result, frame in looped:
             output.write(result, frame)

@@ -125,9 +125,7 @@ class TrackerSettings(Section):
 class EngineSettings(Section):
     """What turns tracked boxes into SMPL-X."""
 
-    name: Literal["landmarks", "pymafx"] = setting(
-        "landmarks", "`landmarks`: the embedded engine; `pymafx`: PyMAF-X, with --assets", "--engine"
-    )
+    name: str = setting("landmarks", "`landmarks`: the embedded engine; `pymafx`: PyMAF-X, with --assets", "--engine")
     assets: str = setting("", "folder of PyMAF-X files, see docs/pymafx.md", "--assets")
     parts: Literal["landmarks", "mesh", "rtmlib"] = setting(
         "landmarks",
@@ -222,6 +220,10 @@ class Settings(Section):
             )
             for entry in self.sources
         ]
+
+    def most_boxes(self) -> int:
+        """How many people are detected at most: whom to estimate is chosen among more than are estimated."""
+        return max(20, self.engine.max_people)
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings
+from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings, TrackerSettings
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
+from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
@@ -29,6 +30,7 @@ from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +49,9 @@ Part = TypeVar("Part", bound=Closable)
 class Makers:
     """How the parts of the loop are made; another maker puts another part in."""
 
-    detector: Callable[[Settings, Pictures], Detector] = parts.make_detector
-    tracker: Callable[[Settings], Tracker] = parts.make_tracker
-    engine: Callable[[Settings, Pictures], Engine] = parts.make_engine
+    detector: Callable[[Settings, Pictures], Detector] = open_detector
+    tracker: Callable[[TrackerSettings], Tracker] = open_tracker
+    engine: Callable[[Settings, Pictures], Engine] = open_engine
 
 
 def run(
@@ -84,14 +86,14 @@ def run(
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
-        wanted = open_outputs(settings.output, Run(stop, parts.drawn_body(settings), targets))
+        wanted = open_outputs(settings.output, Run(stop, drawn_body(settings), targets))
         delivery = opened(Delivery(wanted, stop, live=live))
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))
         lanes = [
             Lane(
-                makers.tracker(settings), stride(settings, source.live),
+                makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
                 smooth=Smoother(settings.engine.smoothing),
             )
@@ -162,3 +164,13 @@ def lens(settings: CameraSettings) -> Lens:
     """What the settings say of the camera; raises `AssetError` for a calibration that cannot be used."""
     calibrated = read_calibration(Path(settings.calibration)) if settings.calibration else None
     return Lens(settings.fov, settings.focal, calibrated)
+
+
+def drawn_body(settings: Settings) -> str:
+    """The SMPL-X file to draw: the one that is given, or that of PyMAF-X's own folder; empty: the embedded body."""
+    if settings.output.smplx_file or settings.engine.name != "pymafx":
+        return settings.output.smplx_file
+    from pymafx_live.engines.pymafx.files.sources import SMPLX
+
+    file = Path(settings.engine.assets) / SMPLX
+    return str(file) if file.exists() else ""

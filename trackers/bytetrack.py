@@ -5,13 +5,11 @@ arXiv 2110.06864. Here all times are seconds: the motion model steps by the real
 buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped frames, behave alike.
 """
 
-from collections.abc import Mapping
-
 from pymafx_live.core.types import Floats, Track
-from pymafx_live.trackers.lifecycle import NEW, TRACKED, Tracks
+from pymafx_live.trackers.lifecycle import NEW, TRACKED, BoxTracker
 
 
-class ByteTrack:
+class ByteTrack(BoxTracker):
     """Two stages of association by IoU, of boxes widened by the uncertainty of the prediction.
 
     Detections of at least `high_score` go to the tracks, lost ones too, where IoU times score is at least
@@ -30,7 +28,7 @@ class ByteTrack:
         similarity: float = 0.2,
         low_iou: float = 0.5,
     ) -> None:
-        self._tracks = Tracks(buffer)
+        super().__init__(buffer)
         self._high_score, self._low_score, self._new_score = high_score, low_score, new_score
         self._similarity, self._low_iou = similarity, low_iou
 
@@ -50,17 +48,3 @@ class ByteTrack:
         begins = high & (scores >= self._new_score)
         tracks.begin(boxes[begins], scores[begins])
         return tracks.listed()
-
-    def predict(self, time: float) -> list[Track]:
-        """The tracks at `time` in seconds, on a frame without detection."""
-        self._tracks.advance(time)
-        return self._tracks.listed()
-
-    def follow(self, boxes: Mapping[int, Floats]) -> None:
-        """Move the tracks of these ids to `boxes` (4,), where they are seen, unless they are new or lost."""
-        self._tracks.follow(boxes)
-
-    def reset(self) -> list[Track]:
-        """End all tracks, because the scene was cut, and list them a last time."""
-        self._tracks.end()
-        return self._tracks.listed()

@@ -1,10 +1,14 @@
 """The tracks of a run and their states: what every tracker shares, whatever way it associates."""
 
+import inspect
 from collections.abc import Mapping
 from itertools import count
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.configs.schema import TrackerSettings
+from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import Floats, Track, TrackState
 from pymafx_live.trackers.association import Mask, expanded_iou, match
 from pymafx_live.trackers.kalman import BoxFilters
@@ -110,3 +114,36 @@ class Tracks:
         self._filters.keep(rows)
         self._id, self._score, self.state = self._id[rows], self._score[rows], self.state[rows]
         self._seen, self._seen_at = self._seen[rows], self._seen_at[rows]
+
+
+class BoxTracker:
+    """A tracker on `Tracks`: all but how it associates, its `update`."""
+
+    def __init__(self, buffer: float) -> None:
+        self._tracks = Tracks(buffer)
+
+    @classmethod
+    def open(cls, settings: TrackerSettings) -> Self:
+        """Gives `settings.options` to the class; raises `UsageError` for others than it has, or than numbers >= 0."""
+        known = inspect.signature(cls).parameters
+        options: dict[str, Any] = settings.options
+        for option, value in options.items():
+            if option not in known:
+                raise UsageError(f'the tracker {settings.name} has no option "{option}": it has {", ".join(known)}.')
+            if isinstance(value, bool | str) or value < 0:
+                raise UsageError(f"the tracker's {option} is {value!r}, but must be a number of 0 or more.")
+        return cls(**options)
+
+    def predict(self, time: float) -> list[Track]:
+        """The tracks at `time` in seconds, on a frame without detection."""
+        self._tracks.advance(time)
+        return self._tracks.listed()
+
+    def follow(self, boxes: Mapping[int, Floats]) -> None:
+        """Move the tracks of these ids to `boxes` (4,), where they are seen, unless they are new or lost."""
+        self._tracks.follow(boxes)
+
+    def reset(self) -> list[Track]:
+        """End all tracks, because the scene was cut, and list them a last time."""
+        self._tracks.end()
+        return self._tracks.listed()

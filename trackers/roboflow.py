@@ -9,9 +9,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from pymafx_live.configs.schema import TrackerSettings
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import Floats, Track, TrackState
 
@@ -46,6 +47,12 @@ class RoboflowTracker:
             raise UsageError(f"the tracker {name} does not accept its options: {error}.") from error
         self._next_id = count(1)
         self._tracks: dict[int, Track] = {}  # by the package's id
+
+    @classmethod
+    def open(cls, settings: TrackerSettings) -> Self:
+        """Of the name `trackers:sort` its `sort`, with the options."""
+        options: dict[str, Any] = settings.options
+        return cls(settings.name.partition(":")[2], **options)
 
     def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
         """The tracks after detections `boxes` (N, 4) x1, y1, x2, y2 and `scores` (N,) at `time` in seconds."""

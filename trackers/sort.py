@@ -4,18 +4,16 @@ Bewley et al., Simple Online and Realtime Tracking, ICIP 2016, arXiv 1602.00763.
 of a track are ByteTrack's here, in seconds.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 from pymafx_live.core.types import Floats, Track
-from pymafx_live.trackers.lifecycle import Tracks
+from pymafx_live.trackers.lifecycle import BoxTracker
 
 
-class Sort:
+class Sort(BoxTracker):
     """Detections of at least `score` go to the tracks where IoU is at least `iou`; the rest begin tracks."""
 
     def __init__(self, *, buffer: float = 1.0, score: float = 0.4, iou: float = 0.3) -> None:
-        self._tracks = Tracks(buffer)
+        super().__init__(buffer)
         self._score, self._iou = score, iou
 
     def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
@@ -28,17 +26,3 @@ class Sort:
         tracks.miss()
         tracks.begin(boxes[free], scores[free])
         return tracks.listed()
-
-    def predict(self, time: float) -> list[Track]:
-        """The tracks at `time` in seconds, on a frame without detection."""
-        self._tracks.advance(time)
-        return self._tracks.listed()
-
-    def follow(self, boxes: Mapping[int, Floats]) -> None:
-        """Move the tracks of these ids to `boxes` (4,), where they are seen, unless they are new or lost."""
-        self._tracks.follow(boxes)
-
-    def reset(self) -> list[Track]:
-        """End all tracks, because the scene was cut, and list them a last time."""
-        self._tracks.end()
-        return self._tracks.listed()

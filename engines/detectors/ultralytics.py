@@ -4,13 +4,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import AssetError, UsageError, first_line
 from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import Floats
+from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import telemetry
 
 
@@ -26,6 +28,21 @@ class UltralyticsYolo:
         with redirect_stdout(sys.stderr):
             self._model, names = _load(weights, self._options)
         self._options["classes"] = [next((index for index, name in names.items() if name == "person"), 0)]
+
+    @classmethod
+    def open(cls, settings: Settings, pictures: Pictures) -> Self:
+        """Raises `UsageError` without the package, `AssetError` for weights that it cannot load.
+
+        The package has its own runtime and threads, and brings `pictures` up itself.
+        """
+        detector = settings.detector
+        return cls(
+            detector.weights.removeprefix("ultralytics:"),
+            size=detector.size,
+            confidence=detector.confidence,
+            iou=detector.iou,
+            max_people=settings.most_boxes(),
+        )
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
         """See `Detector.detect`: of each picture the boxes (N, 4), best first, and their scores (N,).

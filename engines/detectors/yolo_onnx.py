@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import Floats
+from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.engines.detectors.letterbox import Letterbox
 from pymafx_live.engines.detectors.nms import suppress
 from pymafx_live.engines.detectors.yolo_layout import (
@@ -53,7 +56,13 @@ class YoloOnnx:
         pictures: Pictures | None = None,
         batch: int = 1,
     ) -> None:
-        """`batch` pictures are given at once, where the network takes any number; see `create_detector`."""
+        """`batch` pictures are given at once, where the network takes any number.
+
+        `size` is the longer side of the network's input in pixels, None the model's own. Boxes that score below
+        `confidence` are dropped; of two whose IoU exceeds `iou` the better is kept, and in the end the best
+        `max_people`. `threads` are the `runtime`'s, 0 is one per core. `pictures` is shared with whoever else looks
+        at the same frames.
+        """
         metadata = _metadata(path)
         rows = metadata.get("batch", "")
         options = RunnerOptions(threads=threads, max_batch=max(int(rows) if rows.isdigit() else ROWS, batch))
@@ -68,6 +77,25 @@ class YoloOnnx:
         self._letterboxes: dict[tuple[int, int], Letterbox] = {}
         self._tensors: dict[tuple[int, int, int], Array] = {}
         self._end_to_end = is_end_to_end(path, self._try(path).shape, self._labels)
+
+    @classmethod
+    def open(cls, settings: Settings, pictures: Pictures) -> Self:
+        """Raises `AssetError` where the weights are missing or no YOLO."""
+        detector, run = settings.detector, settings.run
+        path = demo_weights() if detector.weights == "demo" else Path(detector.weights).expanduser()
+        if not path.is_file():
+            raise AssetError(f'the detector {path} is missing: check the path, or use the detector "demo".')
+        return cls(
+            path,
+            size=detector.size,
+            confidence=detector.confidence,
+            iou=detector.iou,
+            max_people=settings.most_boxes(),
+            threads=run.threads,
+            runtime=run.runtime,
+            pictures=pictures,
+            batch=len(settings.cameras()),
+        )
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
         """See `Detector.detect`: of each picture the boxes (N, 4), best first, and their scores (N,)."""

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Self
 
 import numpy as np
+from pymafx_live.configs.schema import Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
@@ -79,6 +81,11 @@ class LandmarkEngine:
         joint = self._fitter.body.joint
         self._knees = [int(np.nonzero(joint == JOINT[f"{s}_knee"])[0][0]) for s in ("left", "right")]
         self._memory: dict[tuple[str, int], Memory] = {}
+
+    @classmethod
+    def open(cls, settings: Settings, pictures: Pictures) -> Self:
+        """The engine, warm."""
+        return cls(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime), pictures)
 
     def close(self) -> None:
         """Forgets all tracks and frees the networks."""

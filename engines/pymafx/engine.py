@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.configs.schema import EngineSettings, Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.interfaces import log_progress
@@ -96,6 +98,31 @@ class PymafxEngine:
         self._pictures = pictures or Pictures()
         self._lane = self._pictures.lane(estimator.device)
         self._memory: dict[Key, TrackMemory] = {}
+
+    @classmethod
+    def open(cls, settings: Settings, pictures: Pictures) -> Self:
+        """The engine, warm; its files are prepared and exported first where they have not been.
+
+        Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
+        """
+        engine, run, assets = settings.engine, settings.run, Path(settings.engine.assets)
+        if not assets.is_dir():
+            raise AssetError(f"{assets} is not a folder; give --assets the one that holds the PyMAF-X files.")
+        if find_spec("safetensors") is None:
+            raise UsageError(
+                "the engine pymafx needs safetensors; install the extra: pip install 'pymafx-live[torch]'."
+            )
+        if not is_current(assets):
+            for warning in prepare(assets, log_progress):
+                logger.warning("%s", warning)
+        skeleton = read_skeleton(assets)
+        views = _views(engine, skeleton, lambda: Perception(run.threads, run.runtime, pictures))
+        options = RunnerOptions(threads=run.threads, max_batch=engine.max_batch, progress=log_progress)
+        graphs = open_graphs(assets, run.runtime, run.precision, options, log_progress)
+        estimator = Estimator(graphs, engine.max_batch)
+        give_back_freed()
+        every = PymafxOptions(engine.hands_every, engine.face_every, engine.freeze_shape)
+        return cls(estimator, views, skeleton, every, pictures)
 
     def close(self) -> None:
         """Forgets all tracks and frees the networks."""
@@ -270,45 +297,10 @@ def full_poses(found: Mapping[str, Reals]) -> Reals:
     return np.asarray(vectors.reshape(len(R), 55, 3), np.float32)
 
 
-def open_engine(
-    assets: Path,
-    *,
-    parts: str = "landmarks",
-    rtmlib_pose: Path | None = None,
-    hands_every: int = 1,
-    face_every: int = 1,
-    freeze_shape: int = 0,
-    max_batch: int = 8,
-    threads: int = 0,
-    runtime: str = "auto",
-    precision: str = "auto",
-    pictures: Pictures | None = None,
-) -> PymafxEngine:
-    """The engine, warm; its files are prepared and exported first where they have not been.
-
-    `pictures` is shared with whoever else looks at the same frames.
-
-    Raises `AssetError` for a file that is missing, damaged or of another kind, `UsageError` for a missing extra.
-    """
-    if not assets.is_dir():
-        raise AssetError(f"{assets} is not a folder; give --assets the one that holds the PyMAF-X files.")
-    if find_spec("safetensors") is None:
-        raise UsageError("the engine pymafx needs safetensors; install the extra: pip install 'pymafx-live[torch]'.")
-    if not is_current(assets):
-        for warning in prepare(assets, log_progress):
-            logger.warning("%s", warning)
-    skeleton, pictures = read_skeleton(assets), pictures or Pictures()
-    views = _views(parts, rtmlib_pose, skeleton, lambda: Perception(threads, runtime, pictures))
-    options = RunnerOptions(threads=threads, max_batch=max_batch, progress=log_progress)
-    estimator = Estimator(open_graphs(assets, runtime, precision, options, log_progress), max_batch)
-    give_back_freed()
-    return PymafxEngine(estimator, views, skeleton, PymafxOptions(hands_every, face_every, freeze_shape), pictures)
-
-
-def _views(parts: str, rtmlib_pose: Path | None, skeleton: Skeleton, perception: Callable[[], Perception]) -> Views:
-    if parts == "rtmlib":
+def _views(settings: EngineSettings, skeleton: Skeleton, perception: Callable[[], Perception]) -> Views:
+    if settings.parts == "rtmlib":
         from pymafx_live.engines.pymafx.rtmlib_views import RtmlibViews
 
-        return RtmlibViews(rtmlib_pose)
+        return RtmlibViews(Path(settings.rtmlib_pose) if settings.rtmlib_pose else None)
     networks = LandmarkViews(perception())
-    return MeshViews(networks, skeleton) if parts == "mesh" else networks
+    return MeshViews(networks, skeleton) if settings.parts == "mesh" else networks

@@ -1,8 +1,7 @@
-"""Sources of frames, chosen by what `--source` says. To add one, write a reader and give it a line here."""
+"""The sources by name. To add one, write a `Reader` and give it a line here; `--source name:...` then asks for it."""
 
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -10,10 +9,18 @@ from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Source
+from pymafx_live.core.registry import load_class
 from pymafx_live.core.types import Frame, SourceEvent
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.sources.reader import Reader
 from pymafx_live.pipeline.stop import Stop
+
+SOURCES: Mapping[str, str] = {
+    "webcam": "pymafx_live.pipeline.sources.webcam:WebcamReader",
+    "stream": "pymafx_live.pipeline.sources.network:StreamReader",
+    "images": "pymafx_live.pipeline.sources.images:ImagesReader",
+    "video": "pymafx_live.pipeline.sources.files:FileReader",
+}
 
 
 def open_sources(cameras: Sequence[tuple[SourceSettings, Lens]], stop: Stop) -> Iterator[Source]:
@@ -80,28 +87,24 @@ def open_source(settings: SourceSettings, lens: Lens, stop: Stop) -> Source:
 
 def _reader(settings: SourceSettings) -> Reader:
     """Imports only the module of the kind that is asked for: each brings a library of its own."""
-    uri, name = _kept_elsewhere(settings.uri), settings.name
+    uri = _kept_elsewhere(settings.uri)
     uri = str(Path(uri).expanduser()) if uri.startswith("~") else uri
     SECRETS.learn(uri)
-    if uri.isdecimal() or re.match(r"/dev/video", uri):
-        from pymafx_live.pipeline.sources.webcam import WebcamReader
+    reader: Reader = load_class(SOURCES[_kind(uri)]).of(settings.model_copy(update={"uri": uri}))
+    return reader
 
-        return WebcamReader(uri, name, timeout=settings.timeout)
+
+def _kind(uri: str) -> str:
+    """The name in `SOURCES` of what reads `uri`: what it begins with, before a colon, or what it looks like."""
+    if (scheme := uri.partition(":")[0]) in SOURCES:
+        return scheme
+    if uri.isdecimal() or uri.startswith("/dev/video"):
+        return "webcam"
     if "://" in uri:
-        from pymafx_live.pipeline.sources.network import StreamReader
+        return "stream"
+    from pymafx_live.pipeline.sources.images import names_images
 
-        return StreamReader(uri, name, timeout=settings.timeout)
-
-    from pymafx_live.pipeline.sources.images import ImagesReader, names_images
-
-    if uri != "demo" and names_images(uri):
-        if settings.realtime and not settings.image_fps:
-            raise UsageError("--realtime needs a pace and photos have none: give --image-fps too")
-        return ImagesReader(uri, name, fps=settings.image_fps, realtime=settings.realtime)
-
-    from pymafx_live.pipeline.sources.files import FileReader
-
-    return FileReader(_file(uri), name or uri.rpartition("/")[2], realtime=settings.realtime)
+    return "images" if uri != "demo" and names_images(uri) else "video"
 
 
 def _kept_elsewhere(uri: str) -> str:
@@ -118,11 +121,3 @@ def _kept_elsewhere(uri: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise UsageError(f"no address can be read from {place} ({reason}): give the path of a text file") from error
-
-
-def _file(uri: str) -> Path:
-    if uri != "demo":
-        return Path(uri)
-    from importlib import resources
-
-    return Path(str(resources.files("pymafx_live.engines.data"))) / "demo.mp4"

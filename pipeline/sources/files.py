@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from importlib import resources
 from pathlib import Path
+from typing import Self
 
 import av
+from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.decoding import Decoder
 from pymafx_live.pipeline.sources.reader import Shot
@@ -22,6 +25,13 @@ class FileReader:
         self._file = file
         self.files: Sequence[Path] = (file,)
         self._container: av.container.InputContainer | None = None
+
+    @classmethod
+    def of(cls, settings: SourceSettings) -> Self:
+        """See `Reader.of`; `demo` is the clip that ships."""
+        uri = settings.uri
+        file = Path(str(resources.files("pymafx_live.engines.data"))) / "demo.mp4" if uri == "demo" else Path(uri)
+        return cls(file, settings.name or uri.rpartition("/")[2], realtime=settings.realtime)
 
     def open(self) -> None:
         """Raises `SourceError` for a file that is missing, unreadable, or no video."""

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.errors import SourceError
+from pymafx_live.configs.schema import SourceSettings
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.pipeline.sources.reader import Shot
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -36,6 +38,13 @@ class ImagesReader:
         self._uri = uri
         self.files: Sequence[Path] = ()
         self._fps = fps
+
+    @classmethod
+    def of(cls, settings: SourceSettings) -> Self:
+        """Raises `UsageError` for `realtime` of single photos, which have no pace."""
+        if settings.realtime and not settings.image_fps:
+            raise UsageError("--realtime needs a pace and photos have none: give --image-fps too")
+        return cls(settings.uri, settings.name, fps=settings.image_fps, realtime=settings.realtime)
 
     def open(self) -> None:
         """Raises `SourceError` where no image matches."""

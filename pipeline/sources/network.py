@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import av
+from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.addresses import escaped, masked
 from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.decoding import Decoder
@@ -29,6 +31,11 @@ class StreamReader:
         self.timeout = timeout
         self._url = escaped(url)
         self._container: av.container.InputContainer | None = None
+
+    @classmethod
+    def of(cls, settings: SourceSettings) -> Self:
+        """See `Reader.of`."""
+        return cls(settings.uri, settings.name, timeout=settings.timeout)
 
     def open(self) -> None:
         """Raises `SourceError` for a stream that refuses, does not answer in time, or carries no video."""

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.configs.schema import SourceSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +42,10 @@ class Reader(Protocol):
 
     files: Sequence[Path]
     """The files that are read, once it is open: no output may be one of them."""
+
+    @classmethod
+    def of(cls, settings: SourceSettings) -> Self:
+        """The reader of `settings.uri`; raises `UsageError` for settings that do not suit it."""
 
     def open(self) -> None:
         """Raises `SourceError` where there is nothing to read."""

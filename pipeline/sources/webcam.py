@@ -5,9 +5,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
+from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.reader import Shot
 
@@ -25,6 +27,11 @@ class WebcamReader:
         self.timeout = timeout
         self._device = device
         self._capture: cv2.VideoCapture | None = None
+
+    @classmethod
+    def of(cls, settings: SourceSettings) -> Self:
+        """See `Reader.of`."""
+        return cls(settings.uri, settings.name, timeout=settings.timeout)
 
     def open(self) -> None:
         """Raises `SourceError` for a device that is not there, is taken, or may not be opened."""

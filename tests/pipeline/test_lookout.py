@@ -12,7 +12,7 @@ from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.lookout import DELAY
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.selection import Selection
-from pymafx_live.trackers import create_tracker
+from support.parts import create_tracker
 
 Place = Callable[[float], tuple[float, float] | None]
 WIDTH, HEIGHT = 80.0, 200.0

@@ -9,7 +9,7 @@ import pytest
 from pymafx_live.core.types import SourceEvent
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.loop import results, watch
-from pymafx_live.trackers import create_tracker
+from support.parts import create_tracker
 
 
 def run(source, detector, engine, **how):

@@ -26,6 +26,8 @@ from pymafx_live.pipeline.client import Subscriber
 from pymafx_live.pipeline.run import Makers, run
 from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.trackers import TRACKERS
+from pymafx_live.trackers.sort import Sort
 
 COMMAND = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()"]
 PEOPLE = Path(__file__).parents[1] / "data"
@@ -346,6 +348,28 @@ def test_what_is_live_is_detected_as_often_as_it_needs_and_a_file_on_every_frame
         assert green_detector.calls < statistics.frames * 2 / 3
     else:
         assert green_detector.calls == statistics.frames
+
+
+class Hundreds(Sort):
+    """SORT that counts from `first`, a tracker as somebody else may bring it."""
+
+    def __init__(self, *, first: int) -> None:
+        super().__init__()
+        self._first = first
+
+    def update(self, boxes, scores, time):
+        return [replace(track, id=track.id - 1 + self._first) for track in super().update(boxes, scores, time)]
+
+
+def test_a_tracker_of_ones_own_is_a_class_and_a_line(clips, green_detector, box_engine, tmp_path, monkeypatch):
+    monkeypatch.setitem(TRACKERS, "hundreds", f"{__name__}:Hundreds")
+    settings = run_settings().model_validate({
+        "source": {"uri": str(clips.write(count=5))}, "output": {"bind": "", "jsonl": str(tmp_path / "out.jsonl")},
+        "tracker": {"name": "hundreds", "options": {"first": 300}},
+    })  # fmt: skip
+    run(settings, Statistics(), makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine))
+    results = results_in((tmp_path / "out.jsonl").read_text())
+    assert [[person.id for person in result.people] for result in results] == [[300]] * 5
 
 
 def play_several(uris, engine, detector, **output):

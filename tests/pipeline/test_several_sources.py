@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.types import FrameResult, Person, SourceEvent, SourceState
+from pymafx_live.engines import open_engine
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import watch
 from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.trackers import open_tracker
 
 Results = dict[str, list[FrameResult]]
 
@@ -45,15 +47,15 @@ class Player:
     def __init__(self) -> None:
         self.settings = Settings.model_validate({"run": {"runtime": "onnxruntime"}, "sources": [{"uri": "x"}] * 2})
         pictures = Pictures(2)
-        self.detector = parts.make_detector(self.settings, pictures)
-        self.engine = parts.make_engine(self.settings, pictures)
+        self.detector = open_detector(self.settings, pictures)
+        self.engine = open_engine(self.settings, pictures)
 
     def __call__(self, clips: Sequence[Path], stride: Stride, overlap: bool = False) -> Results:
         """The results of a run, by source."""
         out = Results()
         cameras = [(SourceSettings(uri=str(clip)), lens(CameraSettings())) for clip in clips]
         sources = list(open_sources(cameras, Stop()))
-        lanes = [Lane(parts.make_tracker(self.settings), stride, smooth=Smoother()) for _ in sources]
+        lanes = [Lane(open_tracker(self.settings.tracker), stride, smooth=Smoother()) for _ in sources]
         for item in watch(sources, lanes, self.detector, self.engine, overlap=overlap):
             if isinstance(item, SourceEvent):
                 assert item.state is SourceState.ENDED

@@ -2,6 +2,7 @@ import logging
 import re
 import struct
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.core.errors import SourceError, UsageError
+from pymafx_live.pipeline.sources import SOURCES
+from pymafx_live.pipeline.sources.files import FileReader
 
 
 def test_a_file_gives_every_frame_in_order(clips, opened):
@@ -255,3 +258,21 @@ def test_no_image(opened, tmp_path, uri, sentence):
 def test_photos_have_no_real_time(opened, tmp_path):
     with pytest.raises(UsageError, match="give --image-fps too"):
         opened(tmp_path, realtime=True)
+
+
+class Backwards(FileReader):
+    """A video from its end, a source as somebody else may bring it."""
+
+    @classmethod
+    def of(cls, settings):
+        return cls(Path(settings.uri.removeprefix("backwards:")))
+
+    def shots(self):
+        times, shots = zip(*[(shot.time, shot) for shot in super().shots()], strict=True)
+        return (replace(shot, time=time) for time, shot in zip(times, reversed(shots), strict=True))
+
+
+def test_a_source_of_ones_own_is_a_class_and_a_line(clips, opened, monkeypatch):
+    monkeypatch.setitem(SOURCES, "backwards", f"{__name__}:Backwards")
+    source = opened(f"backwards:{clips.write(count=5)}")
+    assert [clips.number(frame.image) for frame in source] == [4, 3, 2, 1, 0]

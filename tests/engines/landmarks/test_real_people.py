@@ -16,13 +16,13 @@ from pymafx_live.core.interfaces import Detector
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import Frame, Origin, Person, Scene, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.chain import BALL
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 from pymafx_live.engines.landmarks.parts import LIMBS, freedoms_by_part
-from pymafx_live.pipeline import parts
 from pymafx_live.pipeline.camera import Lens
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -36,7 +36,7 @@ def detector() -> Iterator[Detector]:
         demo_weights()
     except AssetError as error:
         pytest.skip(str(error))
-    made = parts.make_detector(Settings(), Pictures())
+    made = open_detector(Settings(), Pictures())
     yield made
     made.close()
 

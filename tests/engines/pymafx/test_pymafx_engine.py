@@ -14,12 +14,14 @@ from scipy.spatial.transform import Rotation
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from pymafx_live.configs.schema import EngineSettings, Settings
 from pymafx_live.core.errors import AssetError
+from pymafx_live.core.interfaces import Engine
+from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.pymafx.engine import (
     PymafxEngine,
     PymafxOptions,
-    open_engine,
 )
 from pymafx_live.engines.pymafx.estimator import Estimator
 from pymafx_live.engines.pymafx.graphs.modules import torch_runners
@@ -320,7 +322,10 @@ def test_the_skeleton_is_the_meshs(prepared_dir: Path, make: Any) -> None:
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    def opened(assets: Path) -> Engine:
+        return open_engine(Settings(engine=EngineSettings(name="pymafx", assets=str(assets))), Pictures())
+
     with pytest.raises(AssetError, match="is not a folder"):
-        open_engine(tmp_path / "nowhere")
+        opened(tmp_path / "nowhere")
     with pytest.raises(AssetError, match=r"v1\.1\.pt is missing"):
-        open_engine(tmp_path)
+        opened(tmp_path)

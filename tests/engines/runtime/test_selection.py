@@ -9,7 +9,6 @@ from typing import get_args
 import pytest
 from pymafx_live.configs.schema import RunSettings
 from pymafx_live.core.errors import NetworkError, UsageError
-from pymafx_live.engines.detectors import create_detector
 from pymafx_live.engines.detectors.yolo_onnx import YoloOnnx
 from pymafx_live.engines.landmarks.engine import LandmarkEngine, LandmarkOptions
 from pymafx_live.engines.runtime import (
@@ -24,6 +23,7 @@ from pymafx_live.engines.runtime import (
 )
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 from support import small_graphs
+from support.parts import create_detector
 
 OPENVINO = find_spec("openvino") is not None
 needs_openvino = pytest.mark.skipif(not OPENVINO, reason="the extra `openvino` is not installed")
