@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import av
@@ -84,18 +85,34 @@ def write_crowd(path: Path, people: int, frames: int, repeat: int, size: tuple[i
 
 
 class NetworkClock:
-    """Counts the seconds spent inside networks that are opened through it."""
+    """Counts the seconds in which any of the networks runs that are opened through it: they run side by side."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._lock = Lock()
+        self._running, self._since, self._seconds = 0, 0.0, 0.0
 
     def __call__(self, runner: Runner) -> "TimedRunner":
         """The runner, counted."""
         return TimedRunner(runner, self)
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Counts a run of one network."""
+        with self._lock:
+            self._since = self._since if self._running else time.perf_counter()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._seconds += time.perf_counter() - self._since
+
     def take(self) -> float:
         """The seconds since it was last asked."""
-        seconds, self.seconds = self.seconds, 0.0
+        with self._lock:
+            seconds, self._seconds = self._seconds, 0.0
         return seconds
 
 
@@ -113,11 +130,8 @@ class TimedRunner:
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """See `Runner.run`."""
-        start = time.perf_counter()
-        try:
+        with self._clock.running():
             return self._runner.run(inputs)
-        finally:
-            self._clock.seconds += time.perf_counter() - start
 
 
 def _listen(address: str, received: Any) -> None:
