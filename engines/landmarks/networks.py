@@ -4,6 +4,7 @@ They are MediaPipe's (Apache-2.0; `engines/data/README.md`). What goes in and ou
 the heatmap refinement and the order of the blendshape points follow MediaPipe's published graphs.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ Outputs = list[Reals]
 Finish = Callable[[list[Array]], list[Array]]
 MAX_BATCH = 8
 """Rows that a network is given at once."""
+NOTHING = np.float32(-1e4)
+"""An answer that nobody believes: as a score it is 0, as a place far out of every picture."""
+
+logger = logging.getLogger(__name__)
 
 
 class Network:
@@ -53,6 +58,7 @@ class Network:
                 f"The network {name} that ships with pymafx-live cannot be used: {error} "
                 "Install pymafx-live again, or give another --runtime."
             ) from error
+        self._name, self._told = name, False
         (self._input,) = self._runner.inputs
         self._pictures = pictures or Pictures()
         self._largest = 1 if rows_alone and self.device == "cpu" else MAX_BATCH
@@ -89,8 +95,19 @@ class Network:
     def _run(self, batch: Array, finish: Finish) -> Outputs:
         if not len(batch):
             return [np.empty((0, 0), np.float32) for _ in self._runner.outputs]
-        outputs = list(self._runner.run({self._input: batch}).values())
-        return [as_numpy(output).reshape(len(batch), -1) for output in finish(outputs)]
+        raw = list(self._runner.run({self._input: batch}).values())
+        outputs = [as_numpy(output).reshape(len(batch), -1) for output in finish(raw)]
+        return self._sound(outputs)
+
+    def _sound(self, outputs: Outputs) -> Outputs:
+        """The outputs, `NOTHING` in each row of which a value is no number: that would stay in a track for good."""
+        bad = ~np.all([np.isfinite(output).all(1) for output in outputs], axis=0)
+        if not bad.any():
+            return outputs
+        if not self._told:
+            logger.warning("the network %s gave what is no number; such answers count as nothing found", self._name)
+            self._told = True
+        return [np.where(bad[:, None], NOTHING, output) for output in outputs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +190,7 @@ def refine(xy: Reals, heat: Array, size: int, window: int = 7, floor: float = 0.
     n, height, width, count = heat.shape
     step = size / width
     half = window // 2
-    cell = (xy / step).astype(np.intp)
+    cell = np.nan_to_num(xy / step, posinf=0, neginf=0).astype(np.intp)
     offsets = np.arange(-half, half + 1)
     u = cell[..., 0, None] + offsets  # (N, K, window)
     v = cell[..., 1, None] + offsets
