@@ -6,7 +6,7 @@ from urllib.parse import quote
 HIDDEN = "…"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _WRITTEN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]*[^\s'\".,;:!?)]")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+|\*)(:(\d{1,5}|\*))?")
 _KEYED = ("rtmp", "srt")
 """Schemes of which the last part of the path is a key to publish or to play."""
 _LONGEST = 24
@@ -29,6 +29,8 @@ def masked(address: str) -> str:
     if "@" in query:
         return f"{scheme}://{HIDDEN}"
     host, slash, path = place.rpartition("@")[2].partition("#")[0].partition("/")
+    if not place.rpartition("@")[0] and not host:  # of this machine: ipc:///path
+        return f"{scheme}://{place}"
     if not _HOST.fullmatch(host):
         return f"{scheme}://{HIDDEN}"
     parts = [HIDDEN if _secret(part) else part for part in path.split("/")]

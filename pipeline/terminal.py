@@ -117,7 +117,9 @@ def _log_to(console: Console, level: int) -> None:
     """Sends our own log lines of that level above the progress bar, and what a long start is at, in any case."""
     logging.getLogger(PROGRESS).setLevel(logging.INFO)
     logger = logging.getLogger("pymafx_live")
-    handler = RichHandler(logging.NOTSET, console, show_time=False, show_level=False, show_path=False, markup=False)
+    handler: logging.Handler = logging.StreamHandler()  # a file or a pipe has no width to wrap to
+    if console.is_terminal:
+        handler = RichHandler(logging.NOTSET, console, show_time=False, show_level=False, show_path=False, markup=False)
     handler.addFilter(_without_secrets)
     logger.handlers = [handler]
     logger.setLevel(level)

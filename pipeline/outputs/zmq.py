@@ -1,5 +1,6 @@
 """Publishes every result and event on a ZeroMQ PUB socket; see docs/wire-protocol.md."""
 
+import logging
 import socket
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +16,8 @@ from pymafx_live.pipeline.outputs.run import Run
 
 if TYPE_CHECKING:
     import zmq
+
+logger = logging.getLogger(__name__)
 
 _HIGH_WATER_MARK = 4
 """Messages kept for a subscriber that falls behind; more would only make them old."""
@@ -51,6 +54,7 @@ class ZmqOutput(Output):
         self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
         self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_TOPIC)
         try:
+            _check_port(address)
             _refuse_taken(address)
             self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -60,6 +64,8 @@ class ZmqOutput(Output):
             self.close()
             raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        if address.endswith(":*"):
+            logger.warning("publishing on %s", self.address)
 
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:
@@ -85,6 +91,13 @@ class ZmqOutput(Output):
 
         with suppress(zmq.Again):  # never raised by a PUB socket, which drops by itself
             self._socket.send(message, zmq.NOBLOCK)
+
+
+def _check_port(address: str) -> None:
+    """Raises `UsageError` for a port that there is not: ZeroMQ would take what is left of it in 16 bits."""
+    port = address.rpartition(":")[2]
+    if address.startswith("tcp://") and port.isdecimal() and not 0 < int(port) < 2**16:
+        raise UsageError(f"cannot publish on {address}: a port is 1 to 65535, or * for any that is free")
 
 
 def _refuse_taken(address: str) -> None:

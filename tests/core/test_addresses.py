@@ -23,6 +23,8 @@ passwords = st.text(string.ascii_letters + string.digits + string.punctuation, m
         ("rtmp://host/live/9f8e-7d6c", "rtmp://host/live/…"),
         ("http://[fe80::1]:8080/video", "http://[fe80::1]:8080/video"),
         ("https://host/hls/6f1ed002ab5595859014ebf0951522d9/index.m3u8", "https://host/hls/…/index.m3u8"),
+        ("ipc:///run/user/1000/live.sock", "ipc:///run/user/1000/live.sock"),
+        ("tcp://*:5555", "tcp://*:5555"),
         ("clip.mp4", "clip.mp4"),
         ("0", "0"),
     ],

@@ -98,6 +98,18 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_frame(tmp_path
         Targets().file(tmp_path, "--json")
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "80000"])
+def test_a_port_that_there_is_not(port: str):
+    with pytest.raises(UsageError, match=r"a port is 1 to 65535, or \* for any"):
+        ZmqOutput(f"tcp://127.0.0.1:{port}")
+
+
+def test_a_port_that_was_left_to_the_system_is_told(caplog):
+    output = ZmqOutput("tcp://127.0.0.1:*")
+    assert caplog.messages == [f"publishing on {output.address}"]
+    output.close()
+
+
 def test_an_address_that_is_a_file_or_taken_is_left_alone(tmp_path: Path):
     file, taken = tmp_path / "notes.txt", tmp_path / "live.sock"
     file.write_text("mine")
