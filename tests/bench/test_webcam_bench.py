@@ -76,7 +76,7 @@ def test_a_picture_is_judged_from_its_first_frame_to_its_last() -> None:
 def test_wrong_arguments_are_one_sentence(arguments: list[str], word: str) -> None:
     answer = CliRunner().invoke(main, arguments)
     assert answer.exit_code == 2
-    assert answer.stderr.startswith("webcam: ") and word in answer.stderr and answer.stderr.count("\n") == 1
+    assert answer.output.startswith("webcam: ") and word in answer.output and answer.output.count("\n") == 1
 
 
 def test_real_people_are_where_mediapipe_has_them_from_the_first_frame(tmp_path: Path) -> None:
