@@ -20,9 +20,10 @@ from pymafx_live.core.types import Camera
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.evidence import Evidence, body_evidence, hand_evidence
-from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.refine import Refiner, untrained
 from pymafx_live.engines.landmarks.regions import ImageBatch
+from pymafx_live.engines.landmarks.sight import Sight
 
 CLIPS = ("front", "side", "walk", "wave", "squat", "turn", "hands")
 SEEDS, FRAMES = range(3), 24

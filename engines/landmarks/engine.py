@@ -15,8 +15,9 @@ from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter, Gravity, Subject
-from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.regions import ImageBatch
+from pymafx_live.engines.landmarks.sight import Sight
 
 
 @dataclass(frozen=True, slots=True)

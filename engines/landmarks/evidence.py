@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.core.types import Camera
 from pymafx_live.engines.landmarks import rig
-from pymafx_live.engines.landmarks.perception import Hand, Sight
 from pymafx_live.engines.landmarks.refine import Reading, Refiner
+from pymafx_live.engines.landmarks.sight import Hand, Sight
 
 HAND_PIXELS, FACE_PIXELS = 0.03, 0.02
 """The deviations of the landmarks of hands and faces, as fractions of their extent."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-from pymafx_live.engines.landmarks.perception import Face
+from pymafx_live.engines.landmarks.sight import Face
 
 JAW_LEFT, JAW_OPEN, JAW_RIGHT = 24, 25, 26
 JAW_RANGE = np.radians(25.0)

@@ -13,8 +13,8 @@ from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.chain import Placed, Pose, forward, joined, set_hinges
 from pymafx_live.engines.landmarks.evidence import MIRROR, Evidence, body_evidence, hand_evidence
 from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place
-from pymafx_live.engines.landmarks.perception import Sight
 from pymafx_live.engines.landmarks.refine import Refiner, trained
+from pymafx_live.engines.landmarks.sight import Sight
 from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
 
 

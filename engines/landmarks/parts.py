@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pymafx_live.core.skeleton import JOINT_NAMES
 from pymafx_live.core.types import Origin, Part
 from pymafx_live.engines.landmarks.chain import Chain
-from pymafx_live.engines.landmarks.perception import Sight
+from pymafx_live.engines.landmarks.sight import Sight
 
 SEEN = 0.5
 """The confidence from which a part counts as measured."""

@@ -30,6 +30,7 @@ from pymafx_live.engines.landmarks.regions import (
     hand_from_landmarks,
 )
 from pymafx_live.engines.landmarks.rest import FaceRest
+from pymafx_live.engines.landmarks.sight import Face, Hand, Sight
 
 Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
 KEPT, DOUBT, SURELY = 0.2, 0.5, 1.2
@@ -85,47 +86,6 @@ class Gaze:
             return False
         self.waited, self.pause = 0, min(self.pause + 2, SELDOM) if lost else SELDOM
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class Hand:
-    """One believed hand: `xy` (21, 2) pixels, `world` (21, 3) metres, `score`, its region's `centre` (2,)."""
-
-    xy: Reals
-    world: Reals
-    score: float
-    centre: Reals
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """One believed face: `xyz` (478, 3) pixels, `blendshapes` (52,), `score`, its region's `centre` (2,).
-
-    `held` says that it is the frame before's, because nothing was moving.
-    """
-
-    xyz: Reals
-    blendshapes: Reals
-    score: float
-    centre: Reals
-    held: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What is believed of one person: `xy` (33, 2), `visibility` (33,), `world` (33, 3), hands and face if any.
-
-    `visibility` is 0 outside of the picture. `side` is the body region's side in pixels: landmark errors grow with it.
-    """
-
-    xy: Reals
-    visibility: Reals
-    world: Reals
-    score: float
-    centre: Reals
-    side: float
-    hands: dict[str, Hand]
-    face: Face | None
 
 
 class Perception:

@@ -1,13 +1,10 @@
 """What need not be looked at again because nothing moves."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-
-if TYPE_CHECKING:
-    from pymafx_live.engines.landmarks.perception import Face
+from pymafx_live.engines.landmarks.sight import Face
 
 HEAD = slice(0, 11)
 """The nose, eyes, ears and mouth among the body's landmarks."""
@@ -22,10 +19,10 @@ class FaceRest:
 
     due: bool = False
     """Whether the last face will do for the next frame, as far as is known before that."""
-    _face: "Face | None" = None
+    _face: Face | None = None
     _head: Reals | None = None
 
-    def take(self, xy: Reals) -> "Face | None":
+    def take(self, xy: Reals) -> Face | None:
         """The last face, marked as held, or None where it has to be looked at; for a body's landmarks (K, 2)."""
         due, self.due = self.due, False
         if not due or self._face is None or self._head is None:
@@ -33,17 +30,17 @@ class FaceRest:
         step = np.abs(xy[HEAD].mean(0) - self._head).max()
         return replace(self._face, held=True) if step <= STILL_HEAD * _size(self._face) else None
 
-    def note(self, face: "Face | None", xy: Reals) -> None:
+    def note(self, face: Face | None, xy: Reals) -> None:
         """Takes in what was seen of the face, if it was found, and the body's landmarks (K, 2)."""
         before, self._face, self._head = self._face, face, xy[HEAD].mean(0)
         self.due = face is not None and before is not None and _same(before, face)
 
 
-def _size(face: "Face") -> float:
+def _size(face: Face) -> float:
     return float(np.ptp(face.xyz[:, :2], axis=0).max())
 
 
-def _same(a: "Face", b: "Face") -> bool:
+def _same(a: Face, b: Face) -> bool:
     if np.abs(a.blendshapes - b.blendshapes).max() > STILL_BLENDSHAPES:
         return False
     return bool(np.abs(a.xyz[:, :2] - b.xyz[:, :2]).max() <= STILL_POINTS * _size(b))

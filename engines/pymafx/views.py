@@ -12,8 +12,9 @@ import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.types import Floats, Person, Scene
 from pymafx_live.engines.landmarks import parts
-from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.regions import ImageBatch
+from pymafx_live.engines.landmarks.sight import Sight
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, CropBoxes, boxes_around
 
 T = TypeVar("T")

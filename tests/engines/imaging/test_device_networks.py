@@ -9,8 +9,9 @@ from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.networks import refine
-from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.regions import ImageBatch
+from pymafx_live.engines.landmarks.sight import Sight
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 from support.parts import create_detector
 

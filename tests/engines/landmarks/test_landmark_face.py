@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from pymafx_live.engines.landmarks.face import JAW_OPEN, gaze, jaw
-from pymafx_live.engines.landmarks.perception import Face
+from pymafx_live.engines.landmarks.sight import Face
 from scipy.spatial.transform import Rotation
 
 # iris, outer and inner corner, upper and lower lid of the person's left (image right) and right eye

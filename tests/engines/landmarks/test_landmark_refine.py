@@ -8,9 +8,10 @@ from pymafx_live.core.types import Camera
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import rig
 from pymafx_live.engines.landmarks.evidence import Evidence, body_evidence
-from pymafx_live.engines.landmarks.perception import Gaze, Perception, Sight
+from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.refine import Refiner, trained, untrained
 from pymafx_live.engines.landmarks.regions import ImageBatch
+from pymafx_live.engines.landmarks.sight import Sight
 
 PAIRS = rig.PAIRS[: rig.REFINED_PAIRS]
 

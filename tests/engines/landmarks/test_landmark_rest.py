@@ -7,9 +7,10 @@ import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.core.types import Frame, Origin, Scene, Track, TrackState
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
-from pymafx_live.engines.landmarks.perception import Face, Gaze, Perception
+from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.landmarks.rest import FaceRest
+from pymafx_live.engines.landmarks.sight import Face
 
 BODY = np.zeros((39, 2), np.float32)
 
