@@ -246,10 +246,9 @@ class Perception:
         good &= ~foreign
         self._doubt_wrists(visibility, arms, ~good & (regions.side > LARGE_HAND))
         following = hand_from_landmarks(seen.xy)
-        missed = ~good & (followed | visible)
         for i, (n, side) in enumerate(jobs):
             gazes[n].hands[side] = following[i : i + 1] if good[i] else None
-            gazes[n].misses[side] = gazes[n].misses[side] + 1 if missed[i] else 0
+            gazes[n].misses[side] = 0 if good[i] else gazes[n].misses[side] + 1
             if good[i]:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
         return found
@@ -274,10 +273,11 @@ class Perception:
         best = value.argmax(0) * len(which) + np.arange(len(which))
         _put(regions, which, tried[best])
         _put_landmarks(seen, which, first[best])
-        again = which[value.max(0) > 0]
+        likely = value.max(0) > 0
+        again = which[likely]
         if len(again):
             closer = hand_from_landmarks(seen.xy[again])
-            second = self.hand(shown[value.max(0) > 0], closer)
+            second = self.hand(shown[likely], closer)
             better = arms.likeness(second, again) >= arms.likeness(seen[again], again)
             _put(regions, again[better], closer[better])
             _put_landmarks(seen, again[better], second[better])
