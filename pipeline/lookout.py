@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 from pymafx_live.core.arrays import Image
@@ -87,11 +86,12 @@ class SharedDetector:
         self._worker.shutdown(cancel_futures=True)
 
 
-class Schedule(Protocol):
-    """Decides on which frames of one camera the detector runs."""
+class Schedule:
+    """Decides on which frames of one camera the detector runs: this one on all."""
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """None where the detector has to look at this frame now, or else what there is instead."""
+        return None
 
     def note(
         self,
@@ -103,7 +103,7 @@ class Schedule(Protocol):
         """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
 
 
-class Every:
+class Every(Schedule):
     """The detector runs on every `stride`-th frame, and on the first after a cut."""
 
     def __init__(self, stride: int) -> None:
@@ -115,17 +115,8 @@ class Every:
         self._since = 1 if due else self._since + 1
         return None if due else Detection(frame)
 
-    def note(
-        self,
-        frame: Frame,
-        tracks: Sequence[Track],
-        people: Sequence[Person],
-        whereabouts: Mapping[int, Whereabouts],
-    ) -> None:
-        """It depends on the frames' number alone."""
 
-
-class Lookout:
+class Lookout(Schedule):
     """Runs the detector at once where somebody must be found, and else now and then, beside the other networks.
 
     It runs on the very next frame while nobody is followed, while a track is new or lost, while the engine does not
