@@ -7,8 +7,7 @@ from typing import Self
 
 from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import SourceEvent, SourceState
-
-_OVER = (SourceState.ENDED, SourceState.FAILED)
+from pymafx_live.pipeline.cameras import OVER
 
 
 class SourceStates:
@@ -44,7 +43,7 @@ class SourceStates:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         state = SourceState.FAILED if isinstance(error, SourceError) else SourceState.ENDED
-        for source in [source for source, last in self._states.items() if last not in _OVER]:
+        for source in [source for source, last in self._states.items() if last not in OVER]:
             self._pass_on(SourceEvent(source, state, time.time(), "" if error is None else str(error)))
 
     def _pass_on(self, event: SourceEvent) -> None:

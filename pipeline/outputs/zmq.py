@@ -48,21 +48,18 @@ class ZmqOutput(Output):
     def __init__(self, address: str) -> None:
         import zmq
 
+        _check_port(address)
+        _refuse_taken(address)
         self.name = f"--bind {address}"
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
         self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_TOPIC)
         try:
-            _check_port(address)
-            _refuse_taken(address)
             self._socket.bind(address)
         except zmq.ZMQError as error:
             self.close()
             raise UsageError(_why_not(address, error)) from error
-        except UsageError:
-            self.close()
-            raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         if address.endswith(":*"):
             logger.warning("publishing on %s", self.address)
