@@ -22,7 +22,7 @@ def run_in_terminal(settings: Settings) -> None:
     _log_to(console, logging.INFO if settings.run.verbose else logging.WARNING)
     statistics = Statistics()
     if console.is_terminal:
-        console.print(f"getting ready{_runtime(settings)}; a first start compiles for half a minute", style="dim")
+        console.print(f"getting ready{_runtime(settings)}", style="dim")
     try:
         run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected))
     finally:

@@ -2,17 +2,9 @@
 
 from functools import cached_property
 
-import numpy as np
-from pymafx_live.core.types import Camera, FrameResult, Person, TrackState
 from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.stop import Stop
-
-_AHEAD = np.array([0, 0, 3], np.float32)
-_SOMEBODY = FrameResult(
-    "", 0, "", 0.0, 0.0, 0.0, Camera(64, 48, 60, 60, 32, 24),
-    (Person(1, TrackState.TRACKED, np.zeros(4, np.float32), 1.0, "", {}, transl=_AHEAD, pelvis=_AHEAD),),
-)  # fmt: skip
 
 
 class Run:
@@ -28,6 +20,4 @@ class Run:
         """Shared by all who show pictures. Raises `AssetError` where the body cannot be loaded."""
         from pymafx_live.engines.body.overlay import Overlay
 
-        drawing = Drawing(Overlay(self._body))
-        drawing.picture(_SOMEBODY, None)  # compiles here, or a camera's first seconds would be lost to a recording
-        return drawing
+        return Drawing(Overlay(self._body))
