@@ -9,7 +9,7 @@ pytest_plugins = ["support.pymafx_assets"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--need", nargs="+", default=[], metavar="MODULE", help="end where one of these cannot be imported"
+        "--need", action="append", default=[], metavar="MODULE", help="end where one of these cannot be imported"
     )
 
 

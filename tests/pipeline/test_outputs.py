@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -158,41 +158,47 @@ def test_a_full_disk_ends_in_a_sentence(clips):
         sink.close()
 
 
-@pytest.fixture
-def full_disk() -> Iterator[Callable[[], None]]:
-    """Once called, no file may grow beyond 40 kB, which for who writes is as a disk that is full."""
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 40 kB, which for who writes is as a disk that is full.
+
+    No fixture: pytest reports a test before its fixtures end, and its own output may be a file of more than that.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
-def test_a_video_plays_to_its_end_after_the_disk_was_full(clips, full_disk, name):
+def test_a_video_plays_to_its_end_after_the_disk_was_full(clips, name):
     file = clips.folder / name
     sink = VideoSink(file)
-    full_disk()
-    with pytest.raises(OutputError, match=rf"cannot write .*{name} \(File too large\): free some space"):
-        for number in range(600):
-            sink.show(clips.picture(number), frame_of(clips.picture(number), number, number / 25))
-    with suppress(OutputError):
-        sink.close()
+    with full_disk():
+        with pytest.raises(OutputError, match=rf"cannot write .*{name} \(File too large\): free some space"):
+            for number in range(600):
+                sink.show(clips.picture(number), frame_of(clips.picture(number), number, number / 25))
+        with suppress(OutputError):
+            sink.close()
     images, _ = clips.read(file)
     assert [clips.number(image) for image in images] == list(range(len(images)))
     assert len(images) >= 100
 
 
-def test_of_json_lines_and_pictures_only_whole_ones_are_left_on_a_full_disk(clips, full_disk):
+def test_of_json_lines_and_pictures_only_whole_ones_are_left_on_a_full_disk(clips):
     output, folder = JsonOutput(str(clips.folder / "out.jsonl"), Stop()), PictureFolderSink(clips.folder)
-    full_disk()
-    with pytest.raises(OutputError, match=r"cannot write .*out\.jsonl \(File too large\): free some space"):
-        for number in range(40):
-            output.write(result_of(number), FRAME)
-    output.close()
+    with full_disk():
+        with pytest.raises(OutputError, match=r"cannot write .*out\.jsonl \(File too large\): free some space"):
+            for number in range(40):
+                output.write(result_of(number), FRAME)
+        output.close()
     lines = (clips.folder / "out.jsonl").read_text()
     assert lines.endswith("\n") and lines.count("\n") > 5
     assert [json.loads(line)["sequence"] for line in lines.splitlines()] == list(range(lines.count("\n")))
     noise = np.random.default_rng(0).integers(0, 255, (400, 600, 3), np.uint8)
-    with pytest.raises(OutputError, match=r"cannot write .*000000\.jpg \(File too large\): free some space"):
+    with full_disk(), pytest.raises(OutputError, match=r"cannot write .*000000\.jpg \(File too large\): free some"):
         folder.show(noise, frame_of(noise))
     assert not list(clips.folder.glob("*.jpg"))
 
