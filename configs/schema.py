@@ -192,6 +192,7 @@ class RunSettings(Section):
         False,
         "detect on the next frame while this one is estimated: more frames per second, each a little older",
     )
+    log: Literal["text", "json"] = setting("text", "log lines for people, or one JSON object a line", "--log")
     verbose: bool = setting(False, "say more, and show the traceback of an error", "--verbose")
 
 

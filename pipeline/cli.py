@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that `--help` answers at once; the flags are made from the schema.
 """
 
+import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -15,6 +16,7 @@ from pymafx_live.configs.schema import Key, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.pipeline.settings import run_settings
+from pymafx_live.pipeline.stop import Interrupted, Stop
 
 _PER_SOURCE = ("--source", "--name")
 _KEYS = {key.flag: key for key in keys(run_settings()) if key.flag}
@@ -74,8 +76,8 @@ class _Program(click.Group):
         except click.ClickException as error:
             error.show()
             code = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            code = 130
+        except click.Abort as error:  # which click makes of a KeyboardInterrupt
+            code = 128 + (error.__cause__.number if isinstance(error.__cause__, Interrupted) else signal.SIGINT)
         except LiveError as error:
             code = _end(str(error), error.exit_code)
         except Exception as error:
@@ -121,10 +123,12 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         settings = load(config, given, run_settings())
     except ConfigError as error:
         raise UsageError(str(error)) from error
-    from pymafx_live.pipeline.terminal import run_in_terminal
-
+    stop = Stop()
     try:
-        run_in_terminal(settings)
+        with stop.on_signals():
+            from pymafx_live.pipeline.terminal import run_in_terminal
+
+            run_in_terminal(settings, stop)
     except Exception:
         if settings.run.verbose:
             click.echo(SECRETS.hide(traceback.format_exc()), err=True)

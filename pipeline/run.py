@@ -30,6 +30,7 @@ from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.pipeline.watchdog import Watchdog
 from pymafx_live.trackers import open_tracker
 
 logger = logging.getLogger(__name__)
@@ -60,18 +61,19 @@ def run(
     *,
     watch: Callable[[int], Output] | None = None,
     makers: Makers = Makers(),
+    stop: Stop | None = None,
 ) -> None:
     """Runs until all sources have ended, a signal comes, `run.max_frames` are done, or no output is left.
 
     `statistics` is filled as it goes and holds what was done even where an error ends the run. `watch` makes
-    an output that is told how many frames to expect, 0 where nobody knows.
+    an output that is told how many frames to expect, 0 where nobody knows. `stop` ends it from elsewhere.
 
     Raises:
         LiveError: with its sentence; everything that was written until then is whole. An output that fails ends
             alone, and its error is raised when the run is over.
     """
-    stop = Stop()
-    with ExitStack() as stack:
+    stop, watchdog = stop or Stop(), Watchdog()
+    with stop.on_signals(), ExitStack() as stack:
 
         def opened(part: Part) -> Part:
             return stack.enter_context(closing(part))
@@ -86,7 +88,8 @@ def run(
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
-        wanted = open_outputs(settings.output, Run(stop, drawn_body(settings), targets))
+        told = Run(stop, drawn_body(settings), targets, lambda: statistics.outputs(), lambda: watchdog.stuck)
+        wanted = open_outputs(settings.output, told)
         delivery = opened(Delivery(wanted, stop, live=live))
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
@@ -104,19 +107,21 @@ def run(
         expected = _expected(sum(frames) if all(frames) else 0, settings.run.max_frames)
         screen = opened(Delivery([watch(expected)] if watch else [], stop, live=live))
 
-        with stop.on_signals():
-            looped = opened(watch_sources(sources, lanes, detector, engine, overlap=settings.run.overlap))
-            stack.callback(stop.request)  # before the loop is closed: a thread of it may wait for a frame
-            with SourceStates(delivery.tell) as states:
-                for source in sources:
-                    states.connecting(source.name, began)
-                for result, frame in _results_of(looped, states, several=len(sources) > 1):
-                    statistics.write(result)
-                    delivery.write(result, frame)
-                    screen.write(result, frame)
-                    if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
-                        break
-            delivery.close()
+        looped = opened(watch_sources(sources, lanes, detector, engine, overlap=settings.run.overlap))
+        stack.callback(stop.draining)  # before the loop is closed: a thread of it may wait for a frame
+        stop.looping()
+        with watchdog, SourceStates(delivery.tell) as states:
+            for source in sources:
+                states.connecting(source.name, began)
+            for result, frame in _results_of(looped, states, several=len(sources) > 1):
+                watchdog.moved()
+                statistics.write(result)
+                delivery.write(result, frame)
+                screen.write(result, frame)
+                if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
+                    break
+        stop.draining()
+        delivery.close()
     delivery.raise_error()
 
 

@@ -6,34 +6,60 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal of this `number` ends the program at once."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 class Stop:
     """Becomes `requested` once and stays so. A plain flag, because a signal handler must not take a lock."""
 
     def __init__(self) -> None:
         self.requested = False
+        self._looping = False
+        self._interrupted = 0
 
     def request(self) -> None:
         """Asks the run to end after the frame it is at."""
         self.requested = True
 
+    def looping(self) -> None:
+        """From here on a signal ends the run politely."""
+        self._looping = True
+
+    def draining(self) -> None:
+        """From here on signals do nothing: what is written is brought to its end, which takes seconds at most."""
+        self.requested, self._looping = True, False
+
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Within it, SIGINT and SIGTERM request the stop; a second one interrupts at once.
+        """Within it SIGINT, SIGTERM and SIGHUP raise `Interrupted`, which undoes what was begun, until `looping`.
 
-        A SIGINT that was ignored from the start stays so: a shell's background jobs are not meant to end at Ctrl-C.
+        Then the first requests the stop, and a second one interrupts a frame that does not come to its end. What was
+        ignored from the start stays so: a shell's background jobs are not meant to end at Ctrl-C, nor what `nohup`
+        starts at the end of the terminal.
         """
 
-        def handle(_signal: int, _frame: FrameType | None) -> None:
-            if self.requested:
-                raise KeyboardInterrupt
-            self.request()
+        def handle(number: int, _frame: FrameType | None) -> None:
+            if self._looping and not self.requested:
+                self.request()
+            elif self._looping or not self.requested:
+                self._looping, self._interrupted = False, number
+                raise Interrupted(number)
 
-        numbers = [signal.SIGTERM]
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            numbers.append(signal.SIGINT)
-        before = {number: signal.signal(number, handle) for number in numbers}
+        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, handle) for number in heard}
         try:
             yield
+        except Exception as error:
+            if self._interrupted:  # raised in the middle of an import, it may come out as another error
+                raise Interrupted(self._interrupted) from error
+            raise
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -1,32 +1,45 @@
 """What a run shows in the terminal: progress while it goes, a table when it is done, all on standard error."""
 
+import json
 import logging
+import sys
 import time
 
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.addresses import SECRETS
+from pymafx_live.core.errors import LiveError
 from pymafx_live.core.interfaces import PROGRESS, Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.engines.runtime import choose
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Durations, Statistics
+from pymafx_live.pipeline.stop import Stop
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+logger = logging.getLogger(__name__)
 
-def run_in_terminal(settings: Settings) -> None:
+
+def run_in_terminal(settings: Settings, stop: Stop) -> None:
     """Runs with a progress bar, and prints the table even where an error ends the run."""
     console = Console(stderr=True)
-    _log_to(console, logging.INFO if settings.run.verbose else logging.WARNING)
+    _log_to(console, logging.INFO if settings.run.verbose else logging.WARNING, settings.run.log)
     statistics = Statistics()
-    if console.is_terminal:
+    if console.is_terminal and settings.run.log == "text":
         console.print(f"getting ready{_runtime(settings)}", style="dim")
     try:
-        run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected))
+        run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected), stop=stop)
+    except LiveError as error:
+        if settings.run.log == "json":
+            logger.error("%s", error, exc_info=settings.run.verbose)
+            sys.exit(error.exit_code)
+        raise
     finally:
-        if statistics.frames:
+        if settings.run.log == "json":
+            logging.getLogger(PROGRESS).info("%s", headline(statistics), extra={"summary": statistics.summary()})
+        elif statistics.frames:
             console.print(headline(statistics), soft_wrap=True, highlight=False)
             console.print(closing_table(statistics))
             for line in lost(statistics):
@@ -113,17 +126,35 @@ def _row(name: str, durations: Durations) -> list[str]:
     return [name, *(f"{durations.percentile(percent) * 1000:.1f}" for percent in (50, 95, 99))]
 
 
-def _log_to(console: Console, level: int) -> None:
+def _log_to(console: Console, level: int, form: str) -> None:
     """Sends our own log lines of that level above the progress bar, and what a long start is at, in any case."""
     logging.getLogger(PROGRESS).setLevel(logging.INFO)
-    logger = logging.getLogger("pymafx_live")
+    ours = logging.getLogger("pymafx_live")
     handler: logging.Handler = logging.StreamHandler()  # a file or a pipe has no width to wrap to
-    if console.is_terminal:
+    if form == "json":
+        handler.setFormatter(JsonFormatter())
+    elif console.is_terminal:
         handler = RichHandler(logging.NOTSET, console, show_time=False, show_level=False, show_path=False, markup=False)
     handler.addFilter(_without_secrets)
-    logger.handlers = [handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    ours.handlers = [handler]
+    ours.setLevel(level)
+    ours.propagate = False
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (Unix seconds), level, logger, message; summary at the end; error with traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = {
+            "time": round(record.created, 3), "level": record.levelname.lower(), "logger": record.name,
+            "message": record.getMessage(),
+        }  # fmt: skip
+        if summary := getattr(record, "summary", None):
+            line["summary"] = summary
+        if record.exc_info:
+            line["error"] = SECRETS.hide(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
 
 
 def _without_secrets(record: logging.LogRecord) -> bool:

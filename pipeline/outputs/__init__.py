@@ -13,6 +13,7 @@ OUTPUTS: Mapping[str, str] = {
     "jsonl": "pymafx_live.pipeline.outputs.jsonl:JsonOutput",
     "save": "pymafx_live.pipeline.outputs.save:SaveOutput",
     "show": "pymafx_live.pipeline.outputs.window:WindowOutput",
+    "metrics": "pymafx_live.pipeline.outputs.metrics:MetricsOutput",
 }
 
 

@@ -1,18 +1,28 @@
 """What an output may need of the run that it is opened for."""
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.targets import Targets
+from pymafx_live.pipeline.statistics import OutputFigures
 from pymafx_live.pipeline.stop import Stop
 
 
 class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
-    the embedded body."""
+    the embedded body. `figures` says what each output has done so far, `stuck` at what the loop is stuck, or ""."""
 
-    def __init__(self, stop: Stop, body: str = "", targets: Targets | None = None) -> None:
+    def __init__(
+        self,
+        stop: Stop,
+        body: str = "",
+        targets: Targets | None = None,
+        figures: Callable[[], Sequence[OutputFigures]] = tuple,
+        stuck: Callable[[], str] = str,
+    ) -> None:
         self.stop, self.targets = stop, targets or Targets()
+        self.figures, self.stuck = figures, stuck
         self._body = body
 
     @cached_property

@@ -13,7 +13,8 @@ from typing import get_args
 import click
 import pytest
 from pymafx_live.configs.schema import Settings, keys
-from pymafx_live.core.errors import EXIT_ASSET, EXIT_OK, EXIT_SOURCE, EXIT_USAGE
+from pymafx_live.core.addresses import SECRETS
+from pymafx_live.core.errors import EXIT_ASSET, EXIT_OK, EXIT_SOURCE, EXIT_USAGE, SourceError
 from pymafx_live.core.interfaces import log_progress
 from pymafx_live.pipeline import cli, terminal
 from pymafx_live.pipeline.settings import run_settings
@@ -49,7 +50,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[
 )
 def test_sources_and_their_names(command, monkeypatch, arguments, expected):
     ran: list[Settings] = []
-    monkeypatch.setattr(terminal, "run_in_terminal", ran.append)
+    monkeypatch.setattr(terminal, "run_in_terminal", lambda settings, _: ran.append(settings))
     assert command(*arguments.split())[0] == EXIT_OK
     cameras = ran[0].cameras()
     assert [(source.uri, source.name) for source, _ in cameras] == expected
@@ -86,9 +87,9 @@ def test_help_names_every_flag(command):
 
 def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
     given: list[Settings] = []
-    monkeypatch.setattr(terminal, "run_in_terminal", given.append)
+    monkeypatch.setattr(terminal, "run_in_terminal", lambda settings, _: given.append(settings))
     values = {bool: None, int: "3", float: "0.5", str: "word"}
-    numbers = {"detector.size": "320", "source.uri": "clip.mp4"}
+    numbers = {"detector.size": "320", "source.uri": "clip.mp4", "output.metrics": "127.0.0.1:9"}
     needs = {"--engine": ["--assets", "."]}
     for key in keys(run_settings()):
         if not key.flag:
@@ -221,7 +222,7 @@ def test_verbose_adds_the_traceback(command, tmp_path):
 
 
 def test_what_a_long_start_is_at_is_shown_and_is_no_warning(command, monkeypatch):
-    def begin(settings: Settings, statistics: object, watch: object) -> None:
+    def begin(settings: Settings, statistics: object, watch: object, stop: object) -> None:
         log_progress("composing the network")
         logging.getLogger("pymafx_live.engines").info("not asked for")
 
@@ -230,8 +231,26 @@ def test_what_a_long_start_is_at_is_shown_and_is_no_warning(command, monkeypatch
     assert (code, err.strip()) == (0, "composing the network")
 
 
+def test_a_log_of_json_has_one_object_a_line_and_nothing_else(command, monkeypatch):
+    def begin(settings: Settings, statistics: object, watch: object, stop: object) -> None:
+        SECRETS.learn("rtsp://me:s3cr3t@door/1")
+        logging.getLogger("pymafx_live.pipeline").warning("rtsp: no answer for me:s3cr3t@door")
+        raise SourceError("the camera is gone")
+
+    monkeypatch.setattr(terminal, "run", begin)
+    code, _, err = command("--log", "json")
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert code == SourceError.exit_code
+    assert [(line["level"], line["message"].partition(":")[0]) for line in lines] == [
+        ("warning", "rtsp"), ("error", "the camera is gone"), ("info", ""),
+    ]  # fmt: skip
+    assert "s3cr3t" not in err
+    assert lines[-1]["summary"]["frames"] == 0
+    assert all(line["logger"].startswith("pymafx_live.") and line["time"] > 1.7e9 for line in lines)
+
+
 def test_an_error_of_ours_asks_for_a_report(command, monkeypatch):
-    def broken(settings: Settings) -> None:
+    def broken(settings: Settings, stop: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(terminal, "run_in_terminal", broken)
@@ -249,7 +268,7 @@ def test_flags_are_clicks_own_types():
 @pytest.mark.parametrize(("given", "stride"), [("3", 3), ("auto", "auto")])
 def test_a_stride_is_a_number_or_auto(command, monkeypatch, given, stride):
     asked: list[Settings] = []
-    monkeypatch.setattr(terminal, "run_in_terminal", asked.append)
+    monkeypatch.setattr(terminal, "run_in_terminal", lambda settings, _: asked.append(settings))
     assert command("--stride", given)[0] == 0
     assert asked[0].detector.stride == stride
 
