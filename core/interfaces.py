@@ -58,8 +58,11 @@ class Detector(Protocol):
 class Tracker(Protocol):
     """Gives boxes an identity over time. `time` is in seconds and never runs backwards."""
 
-    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
-        """The tracks after detections (N, 4), (N,); a track that ends is in one last list as `ENDED`."""
+    def update(self, boxes: Floats, scores: Floats, time: float, looks: Floats | None = None) -> list[Track]:
+        """The tracks after detections (N, 4), (N,); a track that ends is in one last list as `ENDED`.
+
+        `looks` (N, D), of unit length, are alike for one person's boxes and differ between people, where known.
+        """
 
     def predict(self, time: float) -> list[Track]:
         """The tracks at a frame on which the detector did not run."""

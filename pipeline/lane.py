@@ -8,6 +8,7 @@ from pymafx_live.core.interfaces import Tracker
 from pymafx_live.core.types import Frame, FrameResult, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
+from pymafx_live.trackers.looks import looks
 
 Select = Callable[[Sequence[Track]], list[Track]]
 Stride = int | Literal["auto"]
@@ -90,4 +91,6 @@ class Lane:
             predicted = tracker.predict(frame.time)
             ended += [track for track in predicted if track.state is TrackState.ENDED]
             found = self._following.brought_up(found, detection.then, predicted)
-        return ended + tracker.update(*found, frame.time)
+        boxes, scores = found
+        company = max(len(boxes), len(self._tracks)) > 1  # who is alone cannot be taken for somebody else
+        return ended + tracker.update(boxes, scores, frame.time, looks(frame.image, boxes) if company else None)

@@ -8,6 +8,8 @@ from scipy.optimize import linear_sum_assignment
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+ALONE = 0.15
+"""Overlap (IoU) with another box above which a box shows somebody else too."""
 
 
 def expanded_iou(tracks: Floats, margins: Floats, boxes: Floats) -> Floats:
@@ -21,15 +23,27 @@ def expanded_iou(tracks: Floats, margins: Floats, boxes: Floats) -> Floats:
     return np.asarray(iou(tracks[:, None] + margin, boxes + margin), np.float32)
 
 
-def match(similarity: Floats, least: float, rows: Rows, columns: Rows) -> tuple[Rows, Rows]:
+def match(
+    similarity: Floats, least: float, rows: Rows, columns: Rows, weight: Floats | None = None
+) -> tuple[Rows, Rows]:
     """Pair `rows` with `columns` of `similarity` (N, M) so that the sum of what exceeds `least` is greatest.
 
-    Returns the rows and the columns of the pairs, (K,) and (K,).
+    `weight` (N, M), above 0, says which of several pairs that may be is preferred; it makes no pair possible, and
+    none impossible. Returns the rows and the columns of the pairs, (K,) and (K,).
     """
     if not len(rows) or not len(columns):
         none = np.empty(0, np.intp)
         return none, none
     gain = np.maximum(similarity[np.ix_(rows, columns)] - least, 0)
+    if weight is not None:
+        gain = gain * weight[np.ix_(rows, columns)]
     i, j = linear_sum_assignment(gain, maximize=True)
     paired = gain[i, j] > 0
     return rows[i[paired]], columns[j[paired]]
+
+
+def alone_in(boxes: Floats) -> Mask:
+    """Which of `boxes` (M, 4) hardly meet another one, (M,)."""
+    overlap = iou(boxes[:, None], boxes)
+    np.fill_diagonal(overlap, 0)
+    return np.asarray(overlap.max(1, initial=0) < ALONE)

@@ -5,8 +5,9 @@ arXiv 2110.06864. Here all times are seconds: the motion model steps by the real
 buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped frames, behave alike.
 """
 
+import numpy as np
 from pymafx_live.core.types import Floats, Track
-from pymafx_live.trackers.lifecycle import NEW, TRACKED, BoxTracker
+from pymafx_live.trackers.lifecycle import LOST, NEW, TRACKED, BoxTracker, Detections
 
 
 class ByteTrack(BoxTracker):
@@ -25,15 +26,20 @@ class ByteTrack(BoxTracker):
         high_score: float = 0.4,
         low_score: float = 0.1,
         new_score: float = 0.5,
-        similarity: float = 0.2,
+        similarity: float = 0.15,
         low_iou: float = 0.5,
+        look: float = 0.85,
     ) -> None:
         super().__init__(buffer)
+        self._look = look
         self._high_score, self._low_score, self._new_score = high_score, low_score, new_score
         self._similarity, self._low_iou = similarity, low_iou
 
-    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
-        """The tracks after detections `boxes` (N, 4) x1, y1, x2, y2 and `scores` (N,) at `time` in seconds."""
+    def update(self, boxes: Floats, scores: Floats, time: float, looks: Floats | None = None) -> list[Track]:
+        """The tracks after detections `boxes` (N, 4) x1, y1, x2, y2 and `scores` (N,) at `time` in seconds.
+
+        `looks` (N, D) decide between tracks that compete for a detection.
+        """
         tracks = self._tracks
         tracks.advance(time)
         iou = tracks.overlaps(boxes)
@@ -41,10 +47,22 @@ class ByteTrack(BoxTracker):
         new, tracked = tracks.state == NEW, tracks.state == TRACKED
         high = scores >= self._high_score
         low = (scores >= self._low_score) & ~high
-        tracks.associate(similarity, self._similarity, ~new, high, boxes, scores)
-        tracks.associate(iou, self._low_iou, tracked, low, boxes, scores)
-        tracks.associate(similarity, self._similarity, new, high, boxes, scores)
+        found = Detections(boxes, scores, looks)
+        alike = tracks.resemblance(found)
+        weight = None if alike is None else _preference(alike)
+        tracks.associate(similarity, self._similarity, ~new, high, found, weight)
+        tracks.associate(iou, self._low_iou, tracked, low, found, weight)
+        if alike is not None:  # who comes out again elsewhere than was thought
+            tracks.associate(np.where(tracks.reach(boxes), alike, 0), self._look, tracks.state == LOST, high, found)
+        tracks.associate(similarity, self._similarity, new, high, found)
         tracks.miss()
-        begins = high & (scores >= self._new_score)
-        tracks.begin(boxes[begins], scores[begins])
+        tracks.begin(high & (scores >= self._new_score), found)
         return tracks.listed()
+
+
+def _preference(alike: Floats) -> Floats:
+    """The weight of pairs that look so much `alike` (N, M): e-fold less for each 0.05 below the usual 0.95.
+
+    One person's looks are 0.93 alike on average on rendered people, those of two 0.7; `bench.tracking` chose the slope.
+    """
+    return np.asarray(np.exp(20 * (np.minimum(alike, 0.95) - 0.95)), np.float32)

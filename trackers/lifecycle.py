@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Self
 
@@ -10,11 +11,27 @@ from numpy.typing import NDArray
 from pymafx_live.configs.schema import TrackerSettings
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import Floats, Track, TrackState
-from pymafx_live.trackers.association import Mask, expanded_iou, match
-from pymafx_live.trackers.kalman import BoxFilters
+from pymafx_live.trackers.association import Mask, Rows, alone_in, expanded_iou, match
+from pymafx_live.trackers.kalman import BoxFilters, to_centres
+from pymafx_live.trackers.looks import SIZE
 
 STATES = (TrackState.NEW, TrackState.TRACKED, TrackState.LOST, TrackState.ENDED)
 NEW, TRACKED, LOST, ENDED = range(4)
+LEARN = 0.2
+"""The share of a look at somebody who stands alone in what is remembered of the looks."""
+NEAR, PACE = 0.5, 1.0
+"""How far from where they were thought to be people who were hidden come out, in heights, and in heights a second."""
+ALIKE = 1.5
+"""How much taller or smaller a box may be on coming out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What was found in a frame: boxes (M, 4) as x1, y1, x2, y2, scores (M,), and `looks.looks` (M, D) where asked."""
+
+    boxes: Floats
+    scores: Floats
+    looks: Floats | None = None
 
 
 class Tracks:
@@ -34,6 +51,7 @@ class Tracks:
         self._score: Floats = np.empty(0, np.float32)
         self._seen: Mask = np.empty(0, bool)
         self._seen_at: NDArray[np.float64] = np.empty(0)
+        self._looks = np.empty((0, SIZE), np.float32)
         self.state: NDArray[np.int8] = np.empty(0, np.int8)
 
     def advance(self, time: float) -> None:
@@ -51,22 +69,49 @@ class Tracks:
         margins = np.minimum(filters.deviations, known[:, 2:] - known[:, :2])
         return expanded_iou(known, margins, boxes)
 
+    def resemblance(self, found: Detections) -> Floats | None:
+        """How much each track looks like each detection, 0 to 1, shape (N, M); None where nobody looked."""
+        return None if found.looks is None else np.asarray(self._looks @ found.looks.T, np.float32)
+
+    def reach(self, boxes: Floats) -> Mask:
+        """Whether a track that was out of sight may be at each of `boxes` (M, 4), shape (N, M).
+
+        People of about that size, not further from where they were thought to be than they can walk meanwhile.
+        """
+        centres, there = to_centres(self._filters.boxes), to_centres(boxes)
+        size = np.maximum(centres[:, 3], 1)
+        away = np.linalg.norm(centres[:, None, :2] - there[None, :, :2], axis=2) / size[:, None]
+        gone = np.zeros(len(size)) if self._time is None else self._time - self._seen_at
+        ratio = there[None, :, 3] / size[:, None]
+        return np.asarray((away < NEAR + PACE * gone[:, None]) & (ratio > 1 / ALIKE) & (ratio < ALIKE))
+
     def associate(
-        self, similarity: Floats, least: float, rows: Mask, free: Mask, boxes: Floats, scores: Floats
+        self, similarity: Floats, least: float, rows: Mask, free: Mask, found: Detections, weight: Floats | None = None
     ) -> None:
         """Give the detections that are `free`, (M,), to the tracks `rows`, (N,), that nothing was given to yet.
 
-        `similarity` is (N, M), of which at least `least` is asked; `boxes` is (M, 4) and `scores` (M,). What
-        is given away is `free` no more.
+        `similarity` is (N, M), of which at least `least` is asked, and `weight` as in `match`. What is given away is
+        `free` no more.
         """
-        found, taken = match(similarity, least, np.flatnonzero(rows & ~self._seen), np.flatnonzero(free))
-        if len(found):
+        chosen, taken = match(similarity, least, np.flatnonzero(rows & ~self._seen), np.flatnonzero(free), weight)
+        if len(chosen):
             free[taken] = False
-            self._filters.update(found, boxes[taken])
-            self._score[found] = scores[taken]
-            self._seen[found] = True
-            self._seen_at[found] = self._time
-            self.state[found] = TRACKED
+            self._filters.update(chosen, found.boxes[taken])
+            self._score[chosen] = found.scores[taken]
+            self._seen[chosen] = True
+            self._seen_at[chosen] = self._time
+            self.state[chosen] = TRACKED
+            self._look_at(chosen, taken, found)
+
+    def _look_at(self, chosen: Rows, taken: Rows, found: Detections) -> None:
+        """Takes in what the tracks `chosen` look like, unless their boxes show somebody else too."""
+        if found.looks is None:
+            return
+        alone = alone_in(found.boxes)[taken]
+        unknown = ~self._looks[chosen].any(1)
+        share = np.where(unknown, 1.0, np.where(alone, LEARN, 0.0))[:, None]
+        mixed = (1 - share) * self._looks[chosen] + share * found.looks[taken]
+        self._looks[chosen] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
 
     def follow(self, boxes: Mapping[int, Floats]) -> None:
         """Move those of these ids that are TRACKED to boxes (4,), where they are seen without a detection."""
@@ -82,13 +127,15 @@ class Tracks:
         self._filters.hold_size(missed)
         self.state[missed] = np.where(self.state[missed] == NEW, ENDED, LOST)
 
-    def begin(self, boxes: Floats, scores: Floats) -> None:
-        """Begin a track at each of `boxes`, (M, 4)."""
-        size = len(boxes)
-        self._filters.add(boxes)
+    def begin(self, free: Mask, found: Detections) -> None:
+        """Begin a track at each of the detections that are `free`, (M,)."""
+        size = int(free.sum())
+        self._filters.add(found.boxes[free])
+        looks = np.zeros((size, SIZE), np.float32) if found.looks is None else found.looks[free]
+        self._looks = np.concatenate((self._looks, looks))
         ids = np.fromiter(self._next_id, np.int64, size)
         self._id = np.concatenate((self._id, ids))
-        self._score = np.concatenate((self._score, scores))
+        self._score = np.concatenate((self._score, found.scores[free]))
         self._seen = np.concatenate((self._seen, np.ones(size, bool)))
         self._seen_at = np.concatenate((self._seen_at, np.full(size, self._time)))
         self.state = np.concatenate((self.state, np.full(size, NEW, np.int8)))
@@ -113,7 +160,7 @@ class Tracks:
     def _keep(self, rows: Mask) -> None:
         self._filters.keep(rows)
         self._id, self._score, self.state = self._id[rows], self._score[rows], self.state[rows]
-        self._seen, self._seen_at = self._seen[rows], self._seen_at[rows]
+        self._seen, self._seen_at, self._looks = self._seen[rows], self._seen_at[rows], self._looks[rows]
 
 
 class BoxTracker:

@@ -30,7 +30,7 @@ class RoboflowTracker:
     def __init__(self, name: str, *, buffer: float = 1.0, **options: Any) -> None:
         trackers: dict[str, Any] = {
             value.tracker_id: value
-            for value in vars(_package()).values()
+            for value in vars(package()).values()
             if isinstance(getattr(value, "tracker_id", None), str)
         }
         if name not in trackers:
@@ -54,7 +54,7 @@ class RoboflowTracker:
         options: dict[str, Any] = settings.options
         return cls(settings.name.partition(":")[2], **options)
 
-    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
+    def update(self, boxes: Floats, scores: Floats, time: float, looks: Floats | None = None) -> list[Track]:
         """The tracks after detections `boxes` (N, 4) x1, y1, x2, y2 and `scores` (N,) at `time` in seconds."""
         from supervision import Detections
 
@@ -92,7 +92,7 @@ def _ended(tracks: dict[int, Track]) -> list[Track]:
     return [Track(t.id, TrackState.ENDED, t.box, t.score, seen=False) for t in tracks.values()]
 
 
-def _package() -> ModuleType:
+def package() -> ModuleType:
     """The package, from where it is installed: in a checkout `import trackers` may find this very folder."""
     try:
         path = Path(str(distribution("trackers").locate_file("trackers/__init__.py")))

@@ -6,7 +6,7 @@ of a track are ByteTrack's here, in seconds.
 
 import numpy as np
 from pymafx_live.core.types import Floats, Track
-from pymafx_live.trackers.lifecycle import BoxTracker
+from pymafx_live.trackers.lifecycle import BoxTracker, Detections
 
 
 class Sort(BoxTracker):
@@ -16,13 +16,14 @@ class Sort(BoxTracker):
         super().__init__(buffer)
         self._score, self._iou = score, iou
 
-    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
+    def update(self, boxes: Floats, scores: Floats, time: float, looks: Floats | None = None) -> list[Track]:
         """The tracks after detections `boxes` (N, 4) x1, y1, x2, y2 and `scores` (N,) at `time` in seconds."""
         tracks = self._tracks
         tracks.advance(time)
         everyone = np.ones(len(tracks.state), bool)
+        found = Detections(boxes, scores)
         free = scores >= self._score
-        tracks.associate(tracks.overlaps(boxes), self._iou, everyone, free, boxes, scores)
+        tracks.associate(tracks.overlaps(boxes), self._iou, everyone, free, found)
         tracks.miss()
-        tracks.begin(boxes[free], scores[free])
+        tracks.begin(free, found)
         return tracks.listed()

@@ -76,6 +76,26 @@ def group(rng: Generator, t: Signal, cast: Cast) -> Act:
     return Act(people, view=view, varied=True)
 
 
+def crowd(rng: Generator, t: Signal, cast: Cast) -> Act:
+    """Five to seven people who walk to and fro on a square, past and behind each other; seen from a little above."""
+    number = int(rng.integers(5, 8))
+    people = []
+    for k in range(number):
+        figure, skeleton = Figure(len(t), cast.rest), cast.skeleton(rng)
+        side = (-1) ** k
+        heading = side * rng.uniform(0.35, 0.65) * np.pi + wander(rng, t, 0, 0.25, 4)
+        if rng.random() < 0.3:  # somebody turns back on the way
+            moment = rng.uniform(0.3, 0.6) * t[-1]
+            heading = heading + through(t, (moment, moment + 1.0), (0.0, -side * np.pi))
+        pace = rng.uniform(0.5, 0.8)
+        support = gait(figure, rng, t, heading, pace, rng.uniform(0.8, 0.95))
+        place = rng.uniform(-1.2, 1.2), rng.uniform(-1.6, 1.6)
+        people.append(_planted(skeleton, figure, support, t, place, len(t) // 2))
+    target = np.array([0.0, 0.9, 0.0])
+    view = _camera(rng, target, rng.uniform(5.5, 7.5), rng.uniform(1.7, 3.2), rng.uniform(55, 70), (0.5, 0.5))
+    return Act(people, view=view, varied=True)
+
+
 def _keep_close(rng: Generator, t: Signal, figure: Figure, side: str) -> None:
     """Let an arm hang close to the body."""
     figure.arm(side, wander(rng, t, 1.40, 0.04, 4), wander(rng, t, 0.1, 0.1, 4), wander(rng, t, -0.2, 0.2, 4),

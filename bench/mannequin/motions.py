@@ -201,6 +201,7 @@ MOTIONS: Mapping[str, Script] = {
     "handface": touch.handface,
     "together": touch.together,
     "group": company.group,
+    "crowd": company.crowd,
     "back": company.back,
     "furniture": company.furniture,
 }

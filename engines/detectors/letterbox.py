@@ -15,7 +15,7 @@ UNIT = np.float32(1 / 255)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How an image lies in the canvas: canvas pixel = image pixel * scale + (left, top)."""
+    """How an image lies in the canvas: scaled to inner_height and inner_width, each rounded, at (left, top)."""
 
     height: int
     width: int
@@ -23,7 +23,6 @@ class Fit:
     inner_width: int
     top: int
     left: int
-    scale: float
 
 
 def fit(image: tuple[int, int], size: tuple[int, int], stride: int | None) -> Fit:
@@ -40,7 +39,7 @@ def fit(image: tuple[int, int], size: tuple[int, int], stride: int | None) -> Fi
         pad_h, pad_w = pad_h % stride, pad_w % stride
     # Half a pixel of odd padding goes to the right and the bottom.
     top, left = round(pad_h / 2 - 0.1), round(pad_w / 2 - 0.1)
-    return Fit(inner_h + pad_h, inner_w + pad_w, inner_h, inner_w, top, left, scale)
+    return Fit(inner_h + pad_h, inner_w + pad_w, inner_h, inner_w, top, left)
 
 
 class Letterbox:
@@ -52,6 +51,7 @@ class Letterbox:
         self._canvas = self._grey((f.height, f.width, 3))
         self._inner = self._canvas[f.top : f.top + f.inner_height, f.left : f.left + f.inner_width]
         self._offset = np.array([f.left, f.top] * 2, np.float32)
+        self._scale = np.array([f.inner_width / image[1], f.inner_height / image[0]] * 2, np.float32)
         self._limit = np.array([image[1], image[0]] * 2, np.float32)
 
     def rows(self, count: int, dtype: type[np.floating]) -> Array:
@@ -65,7 +65,7 @@ class Letterbox:
 
     def to_image(self, boxes: Floats) -> Floats:
         """Boxes (N, 4), x1, y1, x2, y2 in pixels of the canvas, in pixels of the image and clipped to it."""
-        inside: Floats = np.clip((boxes - self._offset) / np.float32(self.fit.scale), 0, self._limit)
+        inside: Floats = np.clip((boxes - self._offset) / self._scale, 0, self._limit)
         return inside
 
     def _grey(self, canvas: tuple[int, int, int]) -> Array:

@@ -357,8 +357,8 @@ class Hundreds(Sort):
         super().__init__()
         self._first = first
 
-    def update(self, boxes, scores, time):
-        return [replace(track, id=track.id - 1 + self._first) for track in super().update(boxes, scores, time)]
+    def update(self, boxes, scores, time, looks=None):
+        return [replace(track, id=track.id - 1 + self._first) for track in super().update(boxes, scores, time, looks)]
 
 
 def test_a_tracker_of_ones_own_is_a_class_and_a_line(clips, green_detector, box_engine, tmp_path, monkeypatch):

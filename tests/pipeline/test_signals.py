@@ -17,6 +17,15 @@ from pymafx_live.pipeline.stop import Interrupted, Stop
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """As for a program in the foreground, whatever pytest was started to ignore."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def launch(clips, green_detector, box_engine) -> Callable[..., Statistics]:
     """Runs a little clip with small parts; `starting` is called while the engine is made, `watch` makes an output."""

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.core.types import Track, TrackState
+from pymafx_live.trackers.looks import looks
 from support.parts import create_detector, create_tracker
 
 CLIP = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -34,7 +35,9 @@ def test_people_keep_their_ids(step: int) -> None:
     for frame in range(FIRST, LATE + 1):
         assert clip.grab()
         if frame % step == 0:
-            at[frame] = tracker.update(*detector.detect([clip.retrieve()[1]])[0], frame / FPS)
+            image = np.asarray(clip.retrieve()[1], np.uint8)
+            boxes, scores = detector.detect([image])[0]
+            at[frame] = tracker.update(boxes, scores, frame / FPS, looks(image, boxes))
             ids |= {track.id for track in at[frame] if track.state is TrackState.TRACKED}
     before = [nearest(at[EARLY], early) for early, _ in SAME]
     after = [nearest(at[LATE], late) for _, late in SAME]

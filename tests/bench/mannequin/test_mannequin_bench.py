@@ -51,7 +51,7 @@ class Oracle:
         boxes = np.stack([p.box for p in self.truths[self.frame].people])
         return [(boxes, np.ones(len(boxes), np.float32))]
 
-    def update(self, boxes: Floats, scores: Floats, time: float) -> list[Track]:
+    def update(self, boxes: Floats, scores: Floats, time: float, looks: Floats | None = None) -> list[Track]:
         first = 10 if self.frame < self.swap_at else 20
         return [
             Track(first + k, TrackState.TRACKED, box, 1.0)

@@ -60,6 +60,6 @@ def test_boxes_return_to_the_image(height: int, width: int, cut: bool) -> None:
     letterbox = Letterbox((height, width), (320, 320), 32 if cut else None)
     f = letterbox.fit
     whole = np.array([[f.left, f.top, f.left + f.inner_width, f.top + f.inner_height]], np.float32)
-    np.testing.assert_allclose(letterbox.to_image(whole), [[0, 0, width, height]], atol=1 / f.scale)
+    np.testing.assert_allclose(letterbox.to_image(whole), [[0, 0, width, height]], atol=1e-3)
     far = np.array([[-500, -500, 900, 900]], np.float32)
     np.testing.assert_array_equal(letterbox.to_image(far), [[0, 0, width, height]])

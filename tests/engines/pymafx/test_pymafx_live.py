@@ -14,6 +14,7 @@ pytest.importorskip("safetensors")
 from pymafx_live.configs.load import load
 from pymafx_live.core.wire import from_map
 from pymafx_live.pipeline.run import run
+from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.statistics import Statistics
 
 pytestmark = pytest.mark.slow
@@ -33,6 +34,7 @@ def live(
             "output": {"bind": "", "jsonl": str(lines), "save": str(picture if frames == 1 else tmp_path / "o.mp4")},
             "run": {"max_frames": frames, "runtime": runtime},
         },
+        run_settings(),
     )
     run(settings, Statistics())
     assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())

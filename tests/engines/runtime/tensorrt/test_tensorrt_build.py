@@ -96,33 +96,16 @@ def test_the_landmark_networks_build(flavour: Flavour, name: str) -> None:
     assert build(flavour, model, Plan((1, 4), TARGETS), lambda step: None).engine
 
 
-@pytest.mark.parametrize("name", ["pose_landmark_full", "hand_landmark_full"])
-def test_networks_fed_with_bytes_build_in_halves(flavour: Flavour, name: str, tmp_path: Path) -> None:
-    import onnx
-    from pymafx_live.export.byte_networks import fed_with_bytes
-
-    made = fed_with_bytes(Path(str(files("pymafx_live.engines.data") / f"{name}.onnx")), "landmarks", "mixed")
-    onnx.save(made, tmp_path / f"{name}.onnx")
-    assert build(flavour, tmp_path / f"{name}.onnx", Plan((1, 4), TARGETS), lambda step: None).engine
-
-
-@pytest.mark.parametrize("bytes_in", [False, True])
-def test_the_detector_builds_for_one_picture_size(flavour: Flavour, bytes_in: bool, tmp_path: Path) -> None:
-    import onnx
+def test_the_detector_builds_for_one_picture_size(flavour: Flavour) -> None:
     from pymafx_live.engines.detectors.demo_weights import demo_weights
-    from pymafx_live.export.byte_networks import fed_with_bytes
 
     try:
-        model, sizes = demo_weights(), {"images": (3, 384, 640)}
+        model = demo_weights()
     except AssetError as error:
         pytest.skip(str(error))
-    if bytes_in:
-        made = fed_with_bytes(model, "detector", "mixed")
-        model, sizes = tmp_path / "bytes.onnx", {"pixels": (384, 640, 3)}
-        onnx.save(made, model)
     with pytest.raises(UnsizedError, match="an engine is for one picture size"):
         build(flavour, model, Plan((1,), TARGETS), lambda step: None)
-    assert build(flavour, model, Plan((1,), TARGETS, sizes=sizes), lambda step: None).engine
+    assert build(flavour, model, Plan((1,), TARGETS, sizes={"images": (3, 384, 640)}), lambda step: None).engine
 
 
 def test_a_build_of_a_network_that_parses_may_fail_and_says_where(flavour: Flavour, tmp_path: Path) -> None:
