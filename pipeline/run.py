@@ -116,6 +116,8 @@ def run(
                     screen.write(result, frame)
                     if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
                         break
+                if stop.requested and not statistics.frames:
+                    raise KeyboardInterrupt  # while a source was waited for
             delivery.close()
     delivery.raise_error()
 
