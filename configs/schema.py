@@ -55,6 +55,27 @@ class SourceSettings(Section):
         0.0, "images are a sequence at this rate, not single photos; 0: single photos", "--image-fps", ge=0
     )
     timeout: float = setting(10.0, "seconds that a live source may take to open, and may stay silent", gt=0)
+    wait: bool = setting(
+        True, "wait for a live source that is not there yet; else its absence at the start is an error", "--wait"
+    )
+    give_up: float | None = setting(
+        None,
+        "seconds after which a live source that is gone, or never came, ends the run with exit code 4; null: it is "
+        "tried again without end",
+        "--give-up",
+        ge=0,
+    )
+    rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
+        "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
+    )
+    rotate: Literal[0, 90, 180, 270] = setting(
+        0, "turn the pictures clockwise by so many degrees, of a camera that hangs so", "--rotate"
+    )
+    mirror: bool = setting(
+        False,
+        "mirror the pictures left to right, after turning them; what is then the left hand in the picture is called so",
+        "--mirror",
+    )
 
     _camera_number = field_validator("uri", mode="before")(_camera_number)
     _topic_safe = field_validator("name")(_topic_safe)
@@ -83,6 +104,11 @@ class SourceEntry(Section):
     realtime: bool | None = None
     image_fps: float | None = Field(None, ge=0)
     timeout: float | None = Field(None, gt=0)
+    wait: bool | None = None
+    give_up: float | None = Field(None, ge=0)
+    rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
+    rotate: Literal[0, 90, 180, 270] | None = None
+    mirror: bool | None = None
     camera: CameraSettings | None = None
 
     _camera_number = field_validator("uri", mode="before")(_camera_number)

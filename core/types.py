@@ -106,13 +106,27 @@ class Camera:
         return np.array([x / self.fx * depth, y / self.fy * depth, 0], np.float32)
 
 
+class CaptureOrigin(StrEnum):
+    """How it is known when a frame was taken."""
+
+    ARRIVAL = "arrival"
+    """Not at all: it is when the frame reached this process."""
+    ESTIMATED = "estimated"
+    """By the stream's own times, and the shortest way that a frame has had here: it is not younger than that."""
+    SENDER = "sender"
+    """By the clock of a camera that tells what time it has, and agrees with ours."""
+    FILE = "file"
+    """It is when the frame was read from a recording."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One image of one source.
 
     `image` is (H, W, 3) uint8 BGR. `time` is in seconds on the source's own clock (a file's presentation
-    time, a live frame's arrival), `captured_at` in Unix seconds when the frame reached this process, and `arrived`
-    the same in seconds of `time.monotonic`, as the clock of the day may be set meanwhile.
+    time, a live frame's capture) and always advances. `captured_at` is in Unix seconds when the frame was taken, as far
+    as `capture_origin` says, and `captured` the same in seconds of `time.monotonic`, as the clock of the day may be set
+    meanwhile.
     `dropped` counts the frames that were lost before this one since the run began. `cut` says that the
     frame does not continue the one before (another photo, another size): nothing may be carried over.
     """
@@ -125,12 +139,13 @@ class Frame:
     camera: Camera
     dropped: int = 0
     cut: bool = False
-    arrived: float = field(default_factory=monotonic)
+    captured: float = field(default_factory=monotonic)
+    capture_origin: CaptureOrigin = CaptureOrigin.ARRIVAL
 
     @property
     def age(self) -> float:
-        """Seconds since the frame reached this process."""
-        return monotonic() - self.arrived
+        """Seconds since the frame was taken."""
+        return monotonic() - self.captured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,6 +278,8 @@ class FrameResult:
     people: Sequence[Person] = ()
     stages: Mapping[str, float] = field(default_factory=dict)
     dropped: int = 0
+    capture_origin: CaptureOrigin | str = CaptureOrigin.ARRIVAL
+    """What a later release sends stays the text that it is."""
 
     @property
     def age(self) -> float:

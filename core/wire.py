@@ -15,6 +15,7 @@ from pymafx_live.core.errors import LiveError
 from pymafx_live.core.types import (
     SHAPES,
     Camera,
+    CaptureOrigin,
     Floats,
     FrameResult,
     Origin,
@@ -105,6 +106,7 @@ def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
         "time": result.time,
         "captured_at": result.captured_at,
         "published_at": result.published_at,
+        "capture_origin": str(result.capture_origin),
         "dropped": result.dropped,
         "camera": {
             "width": camera.width, "height": camera.height,
@@ -131,6 +133,7 @@ def from_map(content: Any) -> FrameResult:
             people=tuple(_person(person) for person in content["people"]),
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=int(content["dropped"]),
+            capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
         )
 
 

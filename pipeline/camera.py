@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 from pymafx_live.configs.strict_yaml import StrictLoader, read_yaml
+from pymafx_live.core.arrays import Image
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.types import Camera
 
@@ -17,6 +18,49 @@ ASSUMED_FOV = 60.0
 """Field of view along the longer side, in degrees, where nobody said another: that of a common webcam or phone."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """How a camera hangs: its pictures are turned clockwise by `rotate` degrees, then mirrored left to right."""
+
+    rotate: int = 0
+    mirror: bool = False
+
+    def shown(self, image: Image) -> Image:
+        """A picture (H, W, 3), upright."""
+        turned = np.rot90(image, -self.rotate // 90) if self.rotate else image
+        return np.ascontiguousarray(turned[:, ::-1] if self.mirror else turned)
+
+    def lens(self, lens: "Lens", width: int, height: int) -> Camera:
+        """The intrinsics of upright pictures of `width` x `height`: those of the lens, turned with them."""
+        sides = (width, height) if self.rotate % 180 == 0 else (height, width)
+        camera = lens.camera(*sides)
+        for _ in range(self.rotate // 90):
+            camera = _turned(camera)
+        return _mirrored(camera) if self.mirror else camera
+
+
+def _turned(camera: Camera) -> Camera:
+    """A quarter turn clockwise: a pixel (x, y) goes to (height - 1 - y, x).
+
+    OpenCV's tangential distortion is 2 (t . x) x + |x|^2 t of a point x with t = (p2, p1), a vector that turns too.
+    """
+    return replace(
+        camera, width=camera.height, height=camera.width, fx=camera.fy, fy=camera.fx,
+        cx=camera.height - 1 - camera.cy, cy=camera.cx, distortion=_tangential(camera, lambda p1, p2: (p2, -p1)),
+    )  # fmt: skip
+
+
+def _mirrored(camera: Camera) -> Camera:
+    distortion = _tangential(camera, lambda p1, p2: (p1, -p2))
+    return replace(camera, cx=camera.width - 1 - camera.cx, distortion=distortion)
+
+
+def _tangential(camera: Camera, change: Callable[[float, float], tuple[float, float]]) -> tuple[float, ...]:
+    """The distortion coefficients with another p1 and p2."""
+    k1, k2, p1, p2, *others = (*camera.distortion, *[0.0] * (4 - len(camera.distortion)))
+    return (k1, k2, *change(p1, p2), *others) if camera.distortion else ()
 
 
 @dataclass(slots=True)

@@ -27,6 +27,8 @@ def _option(key: Key) -> click.Option:
     shown = "" if key.default in (None, "", False, 0) else f" [default: {key.default}]"
     names = [key.flag, _parameter(key)] + (["-v"] if key.flag == "--verbose" else [])
     if key.kind is bool:
+        if key.default:
+            names[0] += f"/--no-{key.flag.removeprefix('--')}"
         return click.Option(names, is_flag=True, default=None, help=key.description)
     kind: Any = key.kind
     metavar = None
@@ -36,7 +38,9 @@ def _option(key: Key) -> click.Option:
         metavar = "|".join("N" if choice is int else "|".join(get_args(choice)) for choice in kind)
         kind = number_or_word
     elif get_origin(kind) is Literal:
-        kind = click.Choice(get_args(kind))
+        choices = get_args(kind)
+        metavar = "|".join(str(choice) for choice in choices)
+        kind = click.Choice(choices) if isinstance(choices[0], str) else type(choices[0])  # the schema checks numbers
     return click.Option(names, type=kind, default=None, help=key.description + shown, metavar=metavar)
 
 

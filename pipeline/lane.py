@@ -75,6 +75,7 @@ class Lane:
             people=people,
             stages=stages | {f"estimate/{name}": took for name, took in inside.items()},
             dropped=frame.dropped,
+            capture_origin=frame.capture_origin,
         )
 
     @property

@@ -29,7 +29,7 @@ from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
-from pymafx_live.pipeline.stop import Stop
+from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
 from pymafx_live.trackers import open_tracker
 
@@ -120,6 +120,8 @@ def run(
                 screen.write(result, frame)
                 if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
                     break
+            if stop.signal and not statistics.frames:
+                raise Interrupted(stop.signal)  # while a source was waited for
         stop.draining()
         delivery.close()
     delivery.raise_error()

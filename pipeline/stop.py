@@ -19,6 +19,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        self.signal = 0
+        """The number of the signal that requested it, if one did."""
         self._looping = False
         self._interrupted = 0
 
@@ -45,6 +47,7 @@ class Stop:
 
         def handle(number: int, _frame: FrameType | None) -> None:
             if self._looping and not self.requested:
+                self.signal = number
                 self.request()
             elif self._looping or not self.requested:
                 self._looping, self._interrupted = False, number

@@ -1,9 +1,12 @@
 """The sources by name. To add one, write a `Reader` and give it a line here; `--source name:...` then asks for it."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.addresses import SECRETS
@@ -11,9 +14,12 @@ from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Source
 from pymafx_live.core.registry import load_class
 from pymafx_live.core.types import Frame, SourceEvent
-from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.camera import Lens, Mount
 from pymafx_live.pipeline.sources.reader import Reader
 from pymafx_live.pipeline.stop import Stop
+
+if TYPE_CHECKING:
+    from pymafx_live.pipeline.sources.threaded import ThreadedSource
 
 SOURCES: Mapping[str, str] = {
     "webcam": "pymafx_live.pipeline.sources.webcam:WebcamReader",
@@ -33,17 +39,25 @@ def open_sources(cameras: Sequence[tuple[SourceSettings, Lens]], stop: Stop) -> 
         SourceError: the only source cannot be opened.
         UsageError: see `open_source`.
     """
-    from pymafx_live.pipeline.sources.threaded import ThreadedSource
-
-    readers = [(_reader(settings), lens) for settings, lens in cameras]
-    for (reader, lens), name in zip(readers, numbered([reader.name for reader, _ in readers]), strict=True):
-        reader.name = name
-        try:
-            yield ThreadedSource(reader, lens, stop)
-        except SourceError as error:
-            if len(readers) == 1:
-                raise
-            yield ClosedSource(name, reader.live, error)
+    wanted = [(*_reader_class(settings), lens) for settings, lens in cameras]
+    names = numbered([_text(kind.of(settings).name) for kind, settings, _ in wanted])
+    sources = [
+        _source(kind, settings, lens, stop, name) for (kind, settings, lens), name in zip(wanted, names, strict=True)
+    ]
+    try:
+        for source in sources:
+            try:
+                source.open()
+            except SourceError as error:
+                if len(sources) == 1:
+                    raise
+                yield ClosedSource(source.name, source.live, error)
+            else:
+                yield source
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
 
 
 def numbered(names: Sequence[str]) -> list[str]:
@@ -80,18 +94,46 @@ def open_source(settings: SourceSettings, lens: Lens, stop: Stop) -> Source:
         SourceError: it cannot be opened.
         UsageError: `realtime` for single photos, which have no pace.
     """
+    kind, settings = _reader_class(settings)
+    source = _source(kind, settings, lens, stop, _text(kind.of(settings).name))
+    source.open()
+    return source
+
+
+def _source(kind: type[Reader], settings: SourceSettings, lens: Lens, stop: Stop, name: str) -> "ThreadedSource":
+    """The source of a reader's class by that name, which begins to open."""
     from pymafx_live.pipeline.sources.threaded import ThreadedSource
 
-    return ThreadedSource(_reader(settings), lens, stop)
+    settings = settings.model_copy(update={"name": name})
+    return ThreadedSource(
+        lambda: kind.of(settings), lens, stop, mount=Mount(settings.rotate, settings.mirror),
+        wait=settings.wait, give_up=settings.give_up,
+    )  # fmt: skip
 
 
-def _reader(settings: SourceSettings) -> Reader:
-    """Imports only the module of the kind that is asked for: each brings a library of its own."""
-    uri = _kept_elsewhere(settings.uri)
-    uri = str(Path(uri).expanduser()) if uri.startswith("~") else uri
+def _reader_class(settings: SourceSettings) -> tuple[type[Reader], SourceSettings]:
+    """The class that reads a source, and the settings with its plain address.
+
+    Imports only the module of the kind that is asked for: each brings a library of its own.
+    """
+    uri = _local(_kept_elsewhere(settings.uri))
     SECRETS.learn(uri)
-    reader: Reader = load_class(SOURCES[_kind(uri)]).of(settings.model_copy(update={"uri": uri}))
-    return reader
+    return load_class(SOURCES[_kind(uri)]), settings.model_copy(update={"uri": uri})
+
+
+def _text(name: str) -> str:
+    """A name that can be sent: that of a file may hold bytes that are no text."""
+    return name.encode(errors="replace").decode()
+
+
+def _local(uri: str) -> str:
+    """The path that an address of a file is; another address as it is."""
+    if re.match(r"file://", uri, re.IGNORECASE):
+        parts = urlsplit(uri)
+        if parts.netloc not in ("", "localhost"):
+            raise UsageError(f"{uri} is on another machine: give the path of a file, or where its server streams it")
+        return unquote(uri[len("file://") + len(parts.netloc) :], errors="surrogateescape")
+    return str(Path(uri).expanduser()) if uri.startswith("~") else uri
 
 
 def _kind(uri: str) -> str:

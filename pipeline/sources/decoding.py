@@ -1,7 +1,11 @@
 """Decodes the video of a file or a stream with PyAV, and survives damaged frames in it."""
 
 import logging
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -14,33 +18,63 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from pymafx_live.pipeline.sources.complaints import Complaints
+from pymafx_live.pipeline.sources.h264 import FrameNumbers
 
 logger = logging.getLogger(__name__)
 
 _ERRORS_IN_A_ROW = 100
 """So many unreadable packets without one good between them are taken for the end of the video."""
+_REORDERED = 64
+"""More packets than any decoder holds back to bring its pictures into order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded frame, not yet converted.
+
+    `time` is in seconds from the first and always advances; `stamp` is the stream's own time in seconds, if any.
+    """
+
+    time: float
+    stamp: float | None
+    frame: VideoFrame
 
 
 class Decoder:
-    """The images of a container's best video stream.
+    """The pictures of a container's best video stream.
 
     `lost` counts the frames that were damaged and left out. With `strict`, after a damaged one nothing counts until a
     clean key frame: a decoder conceals what a network has lost, and all frames that build upon it are as wrong. In a
     file, where recordings are joined without care, only the damaged frames themselves are left out.
     """
 
-    def __init__(self, container: InputContainer, name: str, strict: bool = False) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        name: str,
+        strict: bool = False,
+        heed: Callable[["Packet[VideoStream]", float], None] | None = None,
+    ) -> None:
+        """`heed` is called with each packet as it comes, and the seconds that it was waited for."""
         self.lost = 0
         self._now = 0.0
         self._strict, self._clean = strict, True
         self._size: tuple[int, int] | None = None
-        self._damaged: set[int | None] = set()  # the times of packets of which something is missing
+        self._since: deque[int | None] = deque(maxlen=_REORDERED)  # times of the packets since the last damage
         self._container = container
         self._name = name
+        self._heed = heed
         self._stream = _best(container)
         # Threads that decode several frames at once give them out late, and lose the good neighbours of a
         # damaged one.
         self._stream.thread_type = "SLICE"
+        self._numbers, self._complaints = None, None
+        if strict:
+            coding = self._stream.codec_context
+            coding.thread_count = 1  # of several, not all are heard
+            self._complaints = Complaints()
+            self._numbers = FrameNumbers(coding.extradata) if coding.name == "h264" else None
         self._reformatter = VideoReformatter()
 
     @property
@@ -48,8 +82,13 @@ class Decoder:
         """How many frames the container says it holds, 0 where it does not say."""
         return self._stream.frames
 
-    def images(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
-        """(H, W, 3) uint8 BGR images, upright, and their presentation times in seconds from the first.
+    @property
+    def coding(self) -> str:
+        """FFmpeg's name of the codec."""
+        return self._stream.codec_context.name
+
+    def pictures(self) -> Iterator[Picture]:
+        """The good pictures in order.
 
         Times always advance: where the container's do not (joined or badly cut recordings), they go on one frame later.
         """
@@ -61,11 +100,11 @@ class Decoder:
             elif stamp is None or stamp + offset <= self._now:
                 offset = self._now + length - (stamp or 0.0)
             self._now = (stamp or 0.0) + offset
-            yield self._upright(frame), self._now
+            yield Picture(self._now, stamp, frame)
 
-    def _upright(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """The picture as a player shows it: of square pixels, turned and mirrored."""
-        aspect = self._stream.sample_aspect_ratio
+    def image(self, picture: Picture) -> NDArray[np.uint8]:
+        """The picture (H, W, 3), uint8 BGR, as a player shows it: of square pixels, turned and mirrored."""
+        frame, aspect = picture.frame, self._stream.sample_aspect_ratio
         width = round(frame.width * aspect) if aspect else frame.width
         shown = self._reformatter.reformat(frame, width=width, format="bgr24")
         image = np.asarray(shown.to_ndarray(), np.uint8)
@@ -79,33 +118,56 @@ class Decoder:
         """The frames, and for how many seconds each is shown."""
         length = 1 / float(self._stream.average_rate or 25)
         before = False
-        for packet in self._packets():
+        packets = self._packets()
+        while True:
+            began = time.monotonic()
+            with self._heard() as damage:
+                packet = next(packets, None)
+            if packet is None:
+                return
+            if self._heed is not None:
+                self._heed(packet, time.monotonic() - began)
             if packet.duration and packet.time_base:
                 length = float(packet.duration * packet.time_base)
-            if packet.is_corrupt or before:  # what is missing between two packets is told with the first
-                self._damaged.add(packet.pts)
-            before = packet.is_corrupt
+            if packet.is_corrupt or before or any(damage) or self._gap(packet):
+                self._damage()
+            elif packet.size:
+                self._since.append(packet.pts)
+            before = packet.is_corrupt  # what is missing between two packets is told with the first
             try:
-                frames = packet.decode()
+                with self._heard() as damage:
+                    frames = packet.decode()
             except av.error.InvalidDataError:
-                self._clean = False
+                self._damage()
                 self._lose()
                 continue
+            if any(damage):
+                self._damage()
             for frame in frames:
                 if self._good(frame):
                     yield frame, length
                 else:
                     self._lose()
 
+    def _heard(self) -> AbstractContextManager[list[bool]]:
+        return nullcontext([]) if self._complaints is None else self._complaints.heard()
+
+    def _gap(self, packet: "Packet[VideoStream]") -> bool:
+        return self._numbers is not None and self._numbers.gap_before(bytes(packet))
+
+    def _damage(self) -> None:
+        self._clean = False
+        self._since.clear()
+
     def _good(self, frame: VideoFrame) -> bool:
         """Whether nothing of a frame is made up. A new size, which bit errors invent too, needs a clean key frame."""
+        if not self._strict:
+            return not frame.is_corrupt
         size = frame.width, frame.height
-        damaged = frame.is_corrupt or (self._strict and frame.pts in self._damaged)
-        if damaged or (self._strict and size != self._size and not frame.key_frame):
-            self._clean = False
-        elif frame.key_frame or not self._strict:
+        if frame.is_corrupt or (size != self._size and not frame.key_frame):
+            self._damage()
+        elif frame.key_frame and frame.pts in self._since:
             self._clean, self._size = True, size
-            self._damaged.clear()
         return self._clean
 
     def _packets(self) -> "Iterator[Packet[VideoStream]]":
@@ -121,6 +183,8 @@ class Decoder:
                 return
 
     def _lose(self) -> None:
+        if self._strict and self._size is None:  # nothing has begun yet
+            return
         self.lost += 1
         if self.lost == 1:
             logger.warning(

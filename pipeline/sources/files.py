@@ -17,6 +17,7 @@ class FileReader:
     """Reads a video file of any format that FFmpeg knows."""
 
     timeout = math.inf
+    endless = False
 
     def __init__(self, file: Path, name: str = "", *, realtime: bool = False) -> None:
         self.name = name or file.name
@@ -38,7 +39,7 @@ class FileReader:
         if not self._file.exists():
             raise SourceError(f"there is no file {self._file}: check the path given as --source")
         try:
-            self._container = av.open(str(self._file))
+            self._container = av.open(f"file:{self._file}")  # a name may look like an address: `a:b.mp4`
         except PermissionError as error:
             raise SourceError(f"{self._file} may not be read: check its permissions") from error
         except (av.error.FFmpegError, OSError) as error:
@@ -53,9 +54,9 @@ class FileReader:
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` where not a single frame can be decoded."""
         empty = True
-        for image, time in self._decoder.images():
+        for picture in self._decoder.pictures():
             empty = False
-            yield Shot(image, time, lost=self._decoder.lost)
+            yield Shot(self._decoder.image(picture), picture.time, lost=self._decoder.lost)
         if empty:
             raise SourceError(f"{self._file} holds no frame that can be decoded: it is empty or damaged")
 

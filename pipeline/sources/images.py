@@ -4,7 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,9 @@ from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.pipeline.sources.reader import Shot
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+_NAMED = 10
+"""Bad images that are named; more are only counted."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ class ImagesReader:
     """Reads images: single photos, each of them a cut and a second long, or a sequence at `fps`."""
 
     timeout = math.inf
+    endless = False
 
     def __init__(self, uri: str, name: str = "", *, fps: float = 0.0, realtime: bool = False) -> None:
         self.name = name or Path(uri).name or uri
@@ -52,7 +56,7 @@ class ImagesReader:
         if path.is_dir():
             files, what = list(path.iterdir()), f"the folder {path} holds no image"
         elif has_magic(self._uri) and not path.exists():
-            matches = glob(self._uri, recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
+            matches = glob(_pattern(self._uri), recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
             files, what = [Path(match) for match in matches], f"no image matches {path}"
         else:
             files, what = [path] if path.exists() else [], f"there is no image {path}"
@@ -62,18 +66,23 @@ class ImagesReader:
             raise SourceError(f"{what} ({', '.join(sorted(SUFFIXES))}): check the path given as --source")
 
     def shots(self) -> Iterator[Shot]:
-        """Raises `SourceError` where not a single image can be decoded."""
-        lost = 0
+        """Raises `SourceError` at the end where some cannot be decoded, which were left out."""
+        bad: list[str] = []
         for index, file in enumerate(self._files):
             image = _decoded(file)
             if image is not None:
-                yield Shot(image, index / (self._fps or 1.0), lost=lost, cut=not self._fps)
+                yield Shot(image, index / (self._fps or 1.0), lost=len(bad), cut=not self._fps)
                 continue
-            lost += 1
-            if lost == 1:
-                logger.warning("%s is damaged or no image and was left out; others are only counted", file)
-        if lost == self.count:
+            bad.append(file.name)
+            if len(bad) <= _NAMED:
+                logger.warning("%s is damaged, too large or no image, and was left out", file)
+        if len(bad) == self.count:
             raise SourceError(f"{self._uri} holds no image that can be decoded: it is empty or damaged")
+        if bad:
+            named = ", ".join(bad[:_NAMED]) + (", …" if len(bad) > _NAMED else "")
+            raise SourceError(
+                f"{len(bad)} of the {self.count} images of {self._uri} were left out ({named}): replace or remove them"
+            )
 
     def close(self) -> None:
         """Nothing is held open between images."""
@@ -83,10 +92,16 @@ def _natural(file: Path) -> list[tuple[int, str]]:
     return [(int(run), "") if run.isdecimal() else (-1, run) for run in re.split(r"(\d+)", str(file))]
 
 
+def _pattern(uri: str) -> str:
+    """The glob, but that folders which are there by that very name are meant: `run[2]/*.jpg`."""
+    folder = next(folder for folder in [*Path(uri).parents, Path()] if folder.exists())
+    return str(Path(escape(str(folder)), Path(uri).relative_to(folder)))
+
+
 def _decoded(file: Path) -> NDArray[np.uint8] | None:
     try:
         data = np.fromfile(file, np.uint8)
-    except OSError:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, MemoryError, cv2.error):  # OpenCV's is what a header raises that claims too many pixels
         return None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     return None if image is None else np.asarray(image, np.uint8)

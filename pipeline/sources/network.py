@@ -1,68 +1,114 @@
 """Network streams: RTSP, HTTP, RTMP, UDP and whatever else FFmpeg receives."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import av
+from av.packet import Packet
+from av.video.stream import VideoStream
 from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.addresses import escaped, masked
 from pymafx_live.core.errors import SourceError
-from pymafx_live.pipeline.sources.decoding import Decoder
-from pymafx_live.pipeline.sources.reader import Shot
+from pymafx_live.core.types import CaptureOrigin
+from pymafx_live.pipeline.sources.clocks import Backlog, CaptureClock
+from pymafx_live.pipeline.sources.decoding import Decoder, Picture
+from pymafx_live.pipeline.sources.reader import RefusedError, Shot
+from pymafx_live.pipeline.sources.redirects import MOST, TooManyRedirectsError, followed
 
-_PROBE = 1_000_000
-"""Microseconds of video that FFmpeg looks at before it gives the first frame out."""
+_PROBE = 1.0
+"""Seconds of video that FFmpeg looks at, at most, before it gives the first frame out."""
+_SETTLING = 0.5
+"""Seconds in which all that FFmpeg has kept meanwhile is read."""
+_BLOCKED = 0.005
+"""Seconds: a packet that was waited for longer had not been there before."""
+_CLOCKED = frozenset(
+    {"rtsp", "rtp", "sdp", "mpegts", "flv", "live_flv", "matroska", "webm", "mov", "mp4", "asf", "nut"}
+)
+"""Formats whose times are the sender's; FFmpeg makes up those of others, such as of MJPEG."""
+_HELD_BACK = frozenset({"rtsp", "rtp", "sdp", "mpegts"})
+"""Formats of which FFmpeg gives out a packet of these codings when the next one has begun: it looks for its end."""
+_PARSED = frozenset({"h264", "hevc"})
+_BURSTS = frozenset({"hls", "dash"})
+"""Formats that come in pieces of seconds."""
+_TRANSPORTS = {
+    "tcp": {"rtsp_transport": "tcp"},
+    "udp": {"rtsp_transport": "udp"},
+    "auto": {"rtsp_flags": "prefer_tcp"},
+}
 
 
 class StreamReader:
-    """Receives one stream. RTSP goes over TCP, because a lost UDP packet damages every frame up to the next
-    key frame. A recording that is served over the network plays at its own pace.
+    """Receives one stream. A recording that is served, and what comes in bursts, plays at its own pace.
+
+    With the transport `auto`, RTSP goes over TCP where the camera knows it, because a lost UDP packet damages every
+    frame up to the next key frame.
     """
 
     live = True
     count = 0
     files: Sequence[Path] = ()
 
-    def __init__(self, url: str, name: str = "", *, timeout: float) -> None:
+    def __init__(self, url: str, name: str = "", *, timeout: float, transport: str = "auto") -> None:
         self.name = name or masked(url)
-        self.paced = False
+        self.paced, self.endless = False, True
         self.timeout = timeout
-        self._url = escaped(url)
+        self._url, self._transport = escaped(url), transport
         self._container: av.container.InputContainer | None = None
+        self._clock: CaptureClock | None = None
+        self._backlog = Backlog()
+        self._waited, self._settled, self._began = 0.0, False, 0.0
+        self._held_back, self._arrived = False, 0.0
 
     @classmethod
     def of(cls, settings: SourceSettings) -> Self:
         """See `Reader.of`."""
-        return cls(settings.uri, settings.name, timeout=settings.timeout)
+        return cls(settings.uri, settings.name, timeout=settings.timeout, transport=settings.rtsp_transport)
 
     def open(self) -> None:
         """Raises `SourceError` for a stream that refuses, does not answer in time, or carries no video."""
-        options = {"analyzeduration": str(_PROBE)}
+        options = {"analyzeduration": str(round(_PROBE * 1e6)), "fpsprobesize": "0"}
         if self._url.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"
+            options |= _TRANSPORTS[self._transport]
         began = time.monotonic()
         try:
-            self._container = av.open(self._url, options=options, timeout=self.timeout)
+            url = followed(self._url, self.timeout)
+            left = max(self.timeout - (time.monotonic() - began), 0.1)
+            self._container = av.open(url, options=options, timeout=(left, self.timeout))
+        except TooManyRedirectsError:
+            raise RefusedError(f"{self.name} redirects more than {MOST} times: check the address") from None
         except (av.error.FFmpegError, OSError) as error:
-            raise SourceError(self._why_not(error, time.monotonic() - began)) from error
+            raise self._why_not(error, time.monotonic() - began) from error
         if not self._container.streams.video:
-            raise SourceError(f"{self.name} carries no video: check the address")
-        self._decoder = Decoder(self._container, self.name, strict=True)
-        self.paced = bool(self._container.duration)
+            raise RefusedError(f"{self.name} carries no video: check the address")
+        self._decoder = Decoder(self._container, self.name, strict=True, heed=self._note)
+        kinds = set(self._container.format.name.split(","))
+        self.endless = not self._container.duration
+        self.paced = not self.endless or bool(kinds & _BURSTS)
+        self._clock = CaptureClock() if kinds & _CLOCKED and not self.paced else None
+        self._held_back = bool(kinds & _HELD_BACK) and self._decoder.coding in _PARSED
+        self._began = time.monotonic()
 
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` where the connection breaks or falls silent."""
-        empty = True
+        empty, skipped = True, 0
         began = time.monotonic()
         try:
-            for image, played in self._decoder.images():
-                empty = False
+            for picture in self._decoder.pictures():
+                captured, origin = self._captured(picture)
                 began = time.monotonic()
-                yield Shot(image, played if self.paced else began, time.monotonic(), self._decoder.lost)
+                if self._too_late(picture, began - captured, began):
+                    skipped += not empty
+                    continue
+                empty = False
+                stamp = picture.time if self.paced else captured
+                lost = self._decoder.lost + skipped
+                yield Shot(self._decoder.image(picture), stamp, captured, lost, origin=origin, waited=self._waited)
+                self._waited = 0.0
         except (av.error.FFmpegError, OSError) as error:
-            raise SourceError(self._why_not(error, time.monotonic() - began)) from error
+            raise self._why_not(error, time.monotonic() - began) from error
         if empty:
             raise SourceError(f"{self.name} ended before its first frame: check that it is a video stream")
 
@@ -71,22 +117,61 @@ class StreamReader:
         if self._container is not None:
             self._container.close()
 
-    def _why_not(self, error: Exception, waited: float) -> str:
+    def _note(self, packet: "Packet[VideoStream]", waited: float) -> None:
+        self._waited += waited
+        self._settled |= waited > _BLOCKED
+        now = time.monotonic()
+        came = self._arrived if self._held_back else now  # the beginning of this packet let go of the one before
+        self._arrived = now
+        if self._clock is not None and packet.pts is not None and packet.time_base:
+            self._clock.note(float(packet.pts * packet.time_base), came or now, _sent(packet))
+
+    def _captured(self, picture: Picture) -> tuple[float, CaptureOrigin]:
+        if not self.endless:
+            return time.monotonic(), CaptureOrigin.FILE
+        if self._clock is None or picture.stamp is None:
+            return time.monotonic(), CaptureOrigin.ARRIVAL
+        return self._clock.captured(picture.stamp)
+
+    def _too_late(self, picture: Picture, age: float, now: float) -> bool:
+        """Whether newer frames wait: at the beginning FFmpeg has kept what it looked at, whose age nobody knows."""
+        if self.paced:
+            return False
+        if not self._settled and picture.time < _PROBE and now - self._began < _SETTLING:
+            return True
+        return self._backlog.skips(age, now)
+
+    def _why_not(self, error: Exception, waited: float) -> SourceError:
         # FFmpeg's name for a timeout; RTSP calls it invalid data, so the clock is asked too.
-        if isinstance(error, av.error.ExitError) or waited >= self.timeout * 0.95:
-            return f"{self.name} has sent nothing for {self.timeout:g} s: check that it is on and reachable"
+        if isinstance(error, av.error.ExitError | TimeoutError) or waited >= self.timeout * 0.95:
+            return SourceError(
+                f"{self.name} has sent nothing for {self.timeout:g} s: check that it is on and reachable"
+            )
+        kind = SourceError
         match error:
             case ConnectionRefusedError():
                 why = "refused the connection: check the address, the port, and that the server runs"
             case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-                why = "wants a user and password: write them as scheme://user:password@host/path"
+                kind, why = RefusedError, "wants a user and password: write them as scheme://user:password@host/path"
             case av.error.HTTPNotFoundError():
-                why = "does not exist on its server: check the path"
+                kind, why = RefusedError, "does not exist on its server: check the path"
             case av.error.ProtocolNotFoundError():
-                why = "has a scheme that FFmpeg does not know: use rtsp, http, rtmp, udp or tcp"
+                kind, why = RefusedError, "has a scheme that FFmpeg does not know: use rtsp, http, rtmp, udp or tcp"
             case av.error.InvalidDataError():
-                why = "does not send a video that FFmpeg can read: check the address"
+                kind, why = RefusedError, "does not send a video that FFmpeg can read: check the address"
             case _:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 why = f"cannot be read ({reason}): check the address and the network"
-        return f"{self.name} {why}"
+        return kind(f"{self.name} {why}")
+
+
+def _sent(packet: "Packet[VideoStream]") -> float | None:
+    """The Unix seconds at which a packet was taken by its sender's clock, if it tells and PyAV (since 16) passes it on.
+
+    FFmpeg's `AVProducerReferenceTime`, which begins with 64 bits of microseconds.
+    """
+    with_side_data: Any = packet
+    if not hasattr(packet, "has_sidedata") or not with_side_data.has_sidedata("prft"):
+        return None
+    content = bytes(with_side_data.get_sidedata("prft"))
+    return int.from_bytes(content[:8], sys.byteorder, signed=True) / 1e6

@@ -8,33 +8,45 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.configs.schema import SourceSettings
+from pymafx_live.core.errors import SourceError
+from pymafx_live.core.types import CaptureOrigin
+
+
+class RefusedError(SourceError):
+    """A source to which asking again would not help: a wrong address or password."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
     """One image, (H, W, 3) uint8 BGR, as it was read.
 
-    `time` is in seconds on the reader's own clock. `arrived` is when it came by `time.monotonic`, None where
-    the image waited on a disk until somebody asked for it. `lost` counts the images before it that could not
-    be decoded or came too late; `cut` says that it does not continue the one before.
+    `time` is in seconds on the reader's own clock. `captured` is when it was taken by `time.monotonic`, as far as
+    `origin` says, None where the image waited on a disk until somebody asked for it. `lost` counts the images before it
+    that could not be decoded or came too late; `cut` says that it does not continue the one before. `waited` is how
+    many seconds its data was waited for.
     """
 
     image: NDArray[np.uint8]
     time: float
-    arrived: float | None = None
+    captured: float | None = None
     lost: int = 0
     cut: bool = False
+    origin: CaptureOrigin = CaptureOrigin.FILE
+    waited: float = 0.0
 
 
 class Reader(Protocol):
-    """Opens and reads one source. `open`, `shots` and `close` are called on one thread, in this order."""
+    """Opens and reads one connection. `open`, `shots` and `close` are called on one thread, in this order, and once."""
 
     name: str
     """The source's name in messages, without credentials."""
     live: bool
     """Only the newest image matters; otherwise none may be lost."""
     paced: bool
-    """The images come from a store and are to be played at the pace of their times."""
+    """The images come from a store, or in bursts, and are to be played at the pace of their times."""
+    endless: bool
+    """It has no end of its own, as cameras: where it ends, it is lost. Known once it is open, and until then as well
+    where it may have to be waited for."""
     timeout: float
     """Seconds that opening may take and that the source may stay silent."""
     count: int
@@ -48,7 +60,7 @@ class Reader(Protocol):
         """The reader of `settings.uri`; raises `UsageError` for settings that do not suit it."""
 
     def open(self) -> None:
-        """Raises `SourceError` where there is nothing to read."""
+        """Raises `SourceError` where there is nothing to read, `RefusedError` where there never will be."""
 
     def shots(self) -> Iterator[Shot]:
         """Every image until the end; raises `SourceError` where the source fails for good."""

@@ -1,47 +1,77 @@
-"""Turns a reader into a source: a thread reads, a slot holds one image, the loop takes numbered frames."""
+"""Turns readers into a source: numbered frames, from one connection after the other where it is lost."""
 
+import logging
+import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from threading import Event, Thread
 
-from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import Frame
-from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.sources.reader import Reader, Shot
-from pymafx_live.pipeline.sources.slot import Slot
+from pymafx_live.core.errors import LiveError, SourceError
+from pymafx_live.core.types import Frame, SourceEvent, SourceState
+from pymafx_live.pipeline.camera import Lens, Mount
+from pymafx_live.pipeline.sources.clocks import WALL
+from pymafx_live.pipeline.sources.reader import Reader, RefusedError, Shot
+from pymafx_live.pipeline.sources.session import POLL, Session
 from pymafx_live.pipeline.stop import Stop
-
-_POLL = 0.1
-"""Seconds between two looks at `Stop`: waiting for a frame must not delay the end of the run."""
 
 _PATIENCE = 0.3
 """Seconds that `close` waits for the thread, longer than the decoding of any frame takes."""
+_GOODBYE = 1.0
+"""Seconds for an old connection to be closed before a new one is opened: cameras serve few at once."""
+_LEFT = 3
+"""Readers that hang and were left alone; with so many, no other is begun until one ends."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+"""Seconds before a connection is tried again; they double each time."""
+_STALLED = 2.0
+"""Seconds without a frame after which a live source is said to be stalled."""
+
+logger = logging.getLogger(__name__)
 
 
 class ThreadedSource:
-    """The frames of one reader, by the rules of `core.interfaces.Source`.
+    """The frames of one source, by the rules of `core.interfaces.Source`.
 
-    A frame's `sequence` counts every image of the source, so that a gap shows a drop. Reading starts at once
-    for a device or a stream, which would otherwise pile up stale images, and with the iteration for a store.
+    A frame's `sequence` counts every image of the source, so that a gap shows a drop. What has no end of its own
+    (a camera) is opened again whenever it is lost, and waited for where it is not there yet; the first frame after that
+    is a cut.
 
     Raises:
-        SourceError: the reader cannot be opened, fails for good, or is silent for longer than its timeout.
+        SourceError: it cannot be opened, or was gone for longer than `give_up` seconds.
     """
 
-    def __init__(self, reader: Reader, lens: Lens, stop: Stop) -> None:
-        self.name = reader.name
-        self.live = reader.live
-        self._reader = reader
-        self._lens = lens
-        self._stop = stop
-        self._slot = Slot(newest_wins=reader.live)
-        self._opened, self._started, self._closing = Event(), Event(), Event()
-        # A daemon, because a read that hangs inside a driver must not keep the process alive.
-        self._thread = Thread(target=self._read, name=f"read {reader.name}", daemon=True)
-        self._thread.start()
+    def __init__(
+        self,
+        make: Callable[[], Reader],
+        lens: Lens,
+        stop: Stop,
+        *,
+        mount: Mount,
+        wait: bool = True,
+        give_up: float | None = None,
+    ) -> None:
+        """Begins to open; `make` gives a reader for each connection."""
+        self._make, self._lens, self._mount, self._stop = make, lens, mount, stop
+        self._wait, self._give_up = wait, give_up
+        self._session = Session(make(), mount)
+        self._left: list[Session] = []
+        self.name, self.live = self._session.reader.name, self._session.reader.live
+        self._absent: SourceError | None = None
+        self._delivered, self._dropped, self._time = 0, 0, 0.0
+        self._size: tuple[int, int] | None = None
+        self._lost_at: float | None = None
+        self._pause = _FIRST_PAUSE
+
+    def open(self) -> None:
+        """Waits until it is open; raises `SourceError` where that fails and it is not to be waited for."""
         try:
-            self._await_open()
+            while not self._session.opened():
+                pass
+        except SourceError as error:
+            if isinstance(error, RefusedError) or not (self._wait and self._session.reader.endless):
+                self.close()
+                raise
+            self._absent = error
+            logger.warning("waiting for a source: %s", error)
         except BaseException:
             self.close()
             raise
@@ -49,87 +79,138 @@ class ThreadedSource:
     @property
     def files(self) -> Sequence[Path]:
         """The files that are read."""
-        return self._reader.files
+        return self._session.reader.files
 
     def __len__(self) -> int:
-        return self._reader.count
+        return self._session.reader.count
 
     def __bool__(self) -> bool:
         return True  # an unknown length is not an empty source
 
-    def __iter__(self) -> Iterator[Frame]:
-        self._started.set()
-        unseen = self._slot.dropped  # while nobody looked
-        delivered, size, heard = 0, None, time.monotonic()
-        while not self._stop.requested:
-            shot = self._slot.take(_POLL)
-            if shot is None:
-                if self._slot.ended:
-                    self._raise_error()
-                    return
-                if time.monotonic() - heard > self._reader.timeout:
-                    raise SourceError(self._silence())
-                continue
-            height, width = shot.image.shape[:2]
-            dropped = shot.lost - unseen
-            now = time.monotonic()
-            arrived = now if shot.arrived is None else shot.arrived
-            yield Frame(
-                image=shot.image,
-                source=self.name,
-                sequence=delivered + dropped,
-                time=shot.time,
-                captured_at=time.time() - (now - arrived),
-                camera=self._lens.camera(width, height),
-                dropped=dropped,
-                cut=shot.cut or size not in (None, (width, height)),
-                arrived=arrived,
-            )
-            delivered, size, heard = delivered + 1, (width, height), time.monotonic()
+    def __iter__(self) -> Iterator[Frame | SourceEvent]:
+        while not self._ending():
+            try:
+                if self._absent is None:
+                    yield from self._frames()
+                    if self._ending() or not self._session.reader.endless:
+                        return
+                error = self._absent or SourceError(f"{self.name} has ended its stream: check what sends it")
+            except SourceError as raised:
+                error = raised
+            self._absent = None
+            if not self._session.reader.endless:
+                raise error
+            yield from self._regain(error)
 
     def close(self) -> None:
-        """Ends the reading. A read that hangs is left alone: it ends with its own timeout, or with the process."""
-        self._closing.set()
-        self._started.set()
-        self._slot.close()
-        self._thread.join(timeout=_PATIENCE)
+        """Ends the reading."""
+        self._session.close(_PATIENCE)
 
-    def _await_open(self) -> None:
-        # Readers keep their own timeout; this one is for a call that hangs in spite of it (a name server).
-        deadline = time.monotonic() + self._reader.timeout + 1.0
-        while not self._opened.wait(_POLL):
-            if time.monotonic() > deadline:
-                raise SourceError(self._silence())
-        self._raise_error()
+    def _frames(self) -> Iterator[Frame | SourceEvent]:
+        """What the connection gives until it ends; raises `SourceError` where it breaks or falls silent."""
+        session, live = self._session, self._session.reader.live
+        session.start()
+        unseen = session.slot.dropped  # while nobody looked
+        earlier, silent, state, began = self._dropped, 0.0, "", time.monotonic()
+        fresh = self._delivered > 0
+        while not self._ending():
+            polled = time.monotonic()
+            shot = session.slot.take(POLL)
+            if shot is None:
+                if session.slot.ended:
+                    session.check()
+                    return
+                silent += min(time.monotonic() - polled, 2 * POLL)  # a process that was stopped has not been listening
+                if silent > session.reader.timeout:
+                    raise session.silence()
+                if live and silent > _STALLED and state == SourceState.LIVE:
+                    state = SourceState.STALLED
+                    yield SourceEvent(self.name, state, time.time(), f"no frame for {_STALLED:g} s")
+                continue
+            if live and state != SourceState.LIVE:
+                state = SourceState.LIVE
+                self._is_back()
+                yield SourceEvent(self.name, state, time.time())
+            silent = 0.0
+            self._dropped = earlier + shot.lost - unseen
+            if time.monotonic() - began > _LONGEST_PAUSE:
+                self._pause = _FIRST_PAUSE
+            yield self._frame(shot, fresh)
+            fresh = False
 
-    def _raise_error(self) -> None:
-        if self._slot.error is not None:
-            raise self._slot.error
+    def _ending(self) -> bool:
+        return self._stop.requested
 
-    def _silence(self) -> str:
-        return f"{self.name} has sent nothing for {self._reader.timeout:g} s: check that it is on and reachable"
+    def _frame(self, shot: Shot, fresh: bool) -> Frame:
+        height, width = shot.image.shape[:2]
+        captured = time.monotonic() if shot.captured is None else shot.captured
+        stamp = shot.time
+        if self._delivered and stamp <= self._time:  # the estimate of a capture may go back a little
+            stamp = self._time + 1e-4
+        frame = Frame(
+            image=shot.image,
+            source=self.name,
+            sequence=self._delivered + self._dropped,
+            time=stamp,
+            captured_at=WALL.unix(captured),
+            camera=self._mount.lens(self._lens, width, height),
+            dropped=self._dropped,
+            cut=shot.cut or fresh or self._size not in (None, (width, height)),
+            captured=captured,
+            capture_origin=shot.origin,
+        )
+        self._delivered, self._time, self._size = self._delivered + 1, stamp, (width, height)
+        return frame
 
-    def _read(self) -> None:
-        try:
-            self._reader.open()
-            self._opened.set()
-            for shot in self._played() if self._reader.paced else self._reader.shots():
-                if not self._slot.put(shot):
-                    break
-            self._slot.end()
-        except BaseException as error:  # raised again on the thread that iterates
-            self._slot.end(error)
-        finally:
-            self._opened.set()
-            self._reader.close()
+    def _is_back(self) -> None:
+        if self._lost_at is not None:
+            logger.warning("%s is there", self.name)
+        self._lost_at = None
 
-    def _played(self) -> Iterator[Shot]:
-        """Stored images at the pace of their times, as if a camera had taken them just now."""
-        self._started.wait()
-        offset: float | None = None
-        for shot in self._reader.shots():
-            now = time.monotonic()
-            offset = now - shot.time if offset is None else offset
-            if self._closing.wait(max(0.0, shot.time + offset - now)):
+    def _regain(self, error: LiveError) -> Iterator[SourceEvent]:
+        """Opens the source again until that succeeds or the run is to end.
+
+        Raises `SourceError` after `give_up` seconds, or, where it never was there, for what asking again cannot help.
+        """
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+            if self._delivered:
+                logger.warning("connecting again: %s", error)
+        state = SourceState.RECONNECTING if self._delivered else SourceState.CONNECTING
+        yield SourceEvent(self.name, state, time.time(), str(error))
+        while not self._ending():
+            self._leave(self._session)
+            self._sleep(self._pause * random.uniform(0.5, 1.0), error)
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            if self._ending():
                 return
-            yield Shot(shot.image, shot.time, time.monotonic(), shot.lost, shot.cut)
+            self._session = Session(self._make(), self._mount)
+            try:
+                while not self._session.opened():
+                    if self._ending():
+                        return
+                return
+            except RefusedError:
+                if not self._delivered:
+                    raise
+            except SourceError as again:
+                if str(again) != str(error):
+                    yield SourceEvent(self.name, state, time.time(), str(again))
+                error = again
+
+    def _leave(self, session: Session) -> None:
+        """Closes a connection, and waits for one that was left alone where too many are."""
+        session.close(_GOODBYE)
+        self._left = [left for left in [*self._left, session] if left.alive]
+        while len(self._left) >= _LEFT and not self._ending():
+            time.sleep(POLL)
+            self._left = [left for left in self._left if left.alive]
+
+    def _sleep(self, seconds: float, error: LiveError) -> None:
+        """Lets the source alone for a while; raises `SourceError` once it has been gone for too long."""
+        until = time.monotonic() + seconds
+        while not self._ending() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, POLL))
+            gone = time.monotonic() - (self._lost_at or until)
+            if self._give_up is not None and gone >= self._give_up:
+                raise SourceError(f"{error}; it was given up after {self._give_up:g} s")

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.errors import SourceError
-from pymafx_live.pipeline.sources.reader import Shot
+from pymafx_live.core.types import CaptureOrigin
+from pymafx_live.pipeline.sources.reader import RefusedError, Shot
 
 
 class WebcamReader:
@@ -19,6 +20,7 @@ class WebcamReader:
 
     live = True
     paced = False
+    endless = True
     count = 0
     files: Sequence[Path] = ()
 
@@ -51,7 +53,7 @@ class WebcamReader:
             if not good:
                 raise SourceError(f"camera {self._device} has stopped delivering: check its cable")
             now = time.monotonic()
-            yield Shot(np.asarray(image, np.uint8), now, now)
+            yield Shot(np.asarray(image, np.uint8), now, now, origin=CaptureOrigin.ARRIVAL)
 
     def close(self) -> None:
         """Gives the device back."""
@@ -69,7 +71,7 @@ class WebcamReader:
                 "plug it in, or give another --source"
             )
         if not os.access(node, os.R_OK | os.W_OK):
-            raise SourceError(f"camera {self._device} may not be opened: join the group of {node}")
+            raise RefusedError(f"camera {self._device} may not be opened: join the group of {node}")
 
 
 def _silence_opencv() -> None:

@@ -13,6 +13,7 @@ from pymafx_live.core.types import (
     PARTS,
     SHAPES,
     Camera,
+    CaptureOrigin,
     FrameResult,
     Origin,
     Part,
@@ -66,6 +67,7 @@ RESULT = st.builds(
     source=TEXT, sequence=st.integers(0, 2**53), run_id=TEXT, time=NUMBER, captured_at=NUMBER,
     published_at=NUMBER, camera=CAMERA, people=st.lists(PERSON, max_size=2).map(tuple),
     stages=st.dictionaries(TEXT, NUMBER, max_size=4), dropped=st.integers(0, 2**53),
+    capture_origin=st.sampled_from(CaptureOrigin),
 )  # fmt: skip
 
 
@@ -152,7 +154,7 @@ JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.list
 def test_a_field_that_is_missing_or_of_another_kind_is_malformed(result, data):
     content = to_map(result)
     holder = data.draw(st.sampled_from([content, content["camera"], content["people"][0]]))
-    name = data.draw(st.sampled_from([name for name in holder if name not in ("version", "clock")]))
+    name = data.draw(st.sampled_from([name for name in holder if name not in ("version", "clock", "capture_origin")]))
     del holder[name]
     with pytest.raises(MalformedMessageError, match=name):
         from_map(content)
@@ -192,6 +194,12 @@ def test_what_a_later_release_may_send_is_taken_as_it_comes():
     assert (sent["state"], sent["parts"]["torso"]["origin"]) == ("guessed", "inferred")
 
 
+def test_a_message_of_an_earlier_release_says_when_its_frame_arrived():
+    content = to_map(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1)))
+    del content["capture_origin"]
+    assert from_map(content).capture_origin is CaptureOrigin.ARRIVAL
+
+
 def documented() -> list[bytes]:
     dumps = re.findall(r"```hexdump\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     return [bytes.fromhex("".join(line.split("  ")[1] for line in dump.splitlines())) for dump in dumps]
@@ -211,6 +219,7 @@ def test_the_documented_bytes_are_this_message():
     assert encode(result) == message
     assert (result.source, result.sequence, result.dropped, result.run_id) == ("demo", 7, 2, "4f1c")
     assert (result.time, result.captured_at, result.published_at) == (0.25, 1700000000.25, 1700000000.3125)
+    assert result.capture_origin is CaptureOrigin.ESTIMATED
     assert result.camera == Camera(640, 480, 554.25, 554.25, 319.5, 239.5, assumed=True)
     assert result.stages == {"detect": 0.03125}
     (person,) = result.people
@@ -226,7 +235,7 @@ def test_every_field_is_documented():
     person = Person(1, TrackState.NEW, np.zeros(4, np.float32), 1.0, "e", {})
     content = to_map(FrameResult("cam", 1, "run", 0, 1, 2, Camera(4, 3, 1, 1, 1, 1), (person,)))
     names = {*content, *content["camera"], *content["people"][0], *PARTS}
-    names |= {state.value for kind in (TrackState, Origin, SourceState) for state in kind}
+    names |= {state.value for kind in (TrackState, Origin, SourceState, CaptureOrigin) for state in kind}
     names |= {field.name for field in fields(SourceEvent)}
     assert {name for name in names if f"`{name}`" not in page} == set()
 

@@ -82,11 +82,11 @@ def clips(tmp_path: Path) -> Clips:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[..., Source]]:
-    """Opens a source by its URI and settings; closed at the end of the test."""
+    """Opens a source by its URI and settings; closed at the end of the test. What is lost is not opened again."""
     sources: list[Source] = []
 
     def open_(uri: object, **settings: object) -> Source:
-        wanted = SourceSettings(uri=str(uri), **settings)
+        wanted = SourceSettings(**{"uri": str(uri), "wait": False, "give_up": 0.0, **settings})
         sources.append(open_source(wanted, lens(CameraSettings()), Stop()))
         return sources[-1]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.types import Camera
-from pymafx_live.pipeline.camera import ASSUMED_FOV, Lens, read_calibration
+from pymafx_live.pipeline.camera import ASSUMED_FOV, Lens, Mount, read_calibration
 
 SIDE = st.integers(32, 8000)
 ROS = """
@@ -111,3 +111,37 @@ def test_a_calibration_that_cannot_be_used(tmp_path, text, sentence):
 def test_a_missing_calibration(tmp_path):
     with pytest.raises(AssetError, match=r"cannot read the calibration .*No such file.*check --calibration"):
         read_calibration(tmp_path / "nowhere.yaml")
+
+
+MOUNTS = st.builds(Mount, st.sampled_from([0, 90, 180, 270]), st.booleans())
+
+
+@given(mount=MOUNTS, point=st.tuples(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6)))
+def test_a_turned_camera_sees_a_turned_world(mount, point):
+    """The pixel of a point, by OpenCV with distortion, moves with the picture."""
+    lens = Lens(calibrated=Camera(641, 480, 600, 590, 310, 250, False, (0.1, -0.2, 0.01, 0.02, 0.05)))
+    mark = np.arange(641 * 480).reshape(480, 641, 1)
+    shown = mount.shown(mark)
+    height, width = shown.shape[:2]
+    camera = mount.lens(lens, width, height)
+    assert (camera.width, camera.height) == (width, height)
+    turned = np.array([*point, 1.0])
+    for _ in range(mount.rotate // 90):
+        turned[:2] = -turned[1], turned[0]
+    if mount.mirror:
+        turned[0] *= -1
+    before, after = (
+        cv2.projectPoints(p[None], np.zeros(3), np.zeros(3), c.matrix, np.array(c.distortion))[0].ravel()
+        for p, c in ((np.array([*point, 1.0]), lens.calibrated), (turned, camera))
+    )
+    corners = np.array([[0, 0], [640, 0], [0, 479]], float)  # pixels of the camera; where are they shown?
+    at = np.array([np.argwhere(shown[..., 0] == mark[int(y), int(x), 0])[0][::-1] for x, y in corners], float)
+    along = (at[1:] - at[0]) / np.array([[640], [479]])
+    assert after == pytest.approx(at[0] + before @ along, abs=1e-6)
+
+
+@given(mount=MOUNTS)
+def test_a_field_of_view_is_that_of_the_camera_as_it_delivers(mount):
+    upright = Lens(fov=70).camera(640, 480)
+    turned = mount.lens(Lens(fov=70), *((640, 480) if mount.rotate % 180 == 0 else (480, 640)))
+    assert (turned.fx, turned.fy) == (upright.fx, upright.fy)

@@ -97,8 +97,9 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
         name = f"{key.section}.{key.name}"
         choices = get_args(key.kind[-1] if isinstance(key.kind, tuple) else key.kind)
         value = choices[-1] if choices else numbers.get(name, values[key.kind])
-        assert command(key.flag, *([value] if value else []), *needs.get(key.flag, []))[0] == EXIT_OK
-        expected = value if choices else key.kind(value) if value else True
+        flag = f"--no-{key.flag[2:]}" if key.default is True else key.flag
+        assert command(flag, *([value] if value else []), *needs.get(key.flag, []))[0] == EXIT_OK
+        expected = value if choices else key.kind(value) if value else flag == key.flag
         assert getattr(getattr(given[-1], key.section), key.name) == expected
         assert given[-1] != run_settings()()
     (tmp_path / "live.yaml").write_text("detector: {size: 320}\nrun: {threads: 2}\n")
@@ -136,13 +137,13 @@ def test_a_folder_with_no_image(command, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the device nodes are Linux's")
 def test_a_camera_that_is_not_there(command):
-    assert_sentence(command("--source", 99), EXIT_SOURCE, "camera 99 is not there", "plug it in")
+    assert_sentence(command("--source", 99, "--no-wait"), EXIT_SOURCE, "camera 99 is not there", "plug it in")
 
 
 def test_a_refused_url(command):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    outcome = command("--source", f"rtsp://127.0.0.1:{port}/live")
+    outcome = command("--source", f"rtsp://127.0.0.1:{port}/live", "--no-wait")
     assert_sentence(outcome, EXIT_SOURCE, f"127.0.0.1:{port}/live refused the connection", "check the address")
 
 
@@ -150,7 +151,7 @@ def test_a_silent_url(command, tmp_path):
     (tmp_path / "live.yaml").write_text("source: {timeout: 0.5}")
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/live"
-        outcome = command("--source", url, "--config", tmp_path / "live.yaml")
+        outcome = command("--source", url, "--config", tmp_path / "live.yaml", "--no-wait")
     assert_sentence(outcome, EXIT_SOURCE, "has sent nothing for 0.5 s", "check that it is on and reachable")
 
 
@@ -279,7 +280,7 @@ def test_no_password_leaves_the_process_not_even_in_a_traceback(command, tmp_pat
     kept = tmp_path / "door.txt"
     kept.write_text(f"rtsp://admin:{password}@127.0.0.1:1/live\n")
     for source in (f"rtsp://admin:{password}@127.0.0.1:1/live", "env:DOOR", f"file:{kept}"):
-        code, out, err = command("--source", source, "-v")
+        code, out, err = command("--source", source, "-v", "--no-wait")
         assert code == EXIT_SOURCE
         assert "rtsp://127.0.0.1:1/live refused the connection" in err
         assert "Traceback" in err

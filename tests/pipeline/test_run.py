@@ -187,7 +187,7 @@ def test_a_reader_that_goes_away_ends_a_run(clips, start):
 @pytest.mark.slow
 def test_a_source_that_fails_leaves_what_it_gave(clips, start):
     """A stream that falls silent for good: exit code 4, one sentence, and the results until then."""
-    (clips.folder / "live.yaml").write_text("source: {timeout: 2.0}")
+    (clips.folder / "live.yaml").write_text("source: {timeout: 2.0, give_up: 0.0}")
     data = clips.write("clip.ts", count=60).read_bytes()
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
@@ -199,7 +199,7 @@ def test_a_source_that_fails_leaves_what_it_gave(clips, start):
             connection.sendall(data)
             _, err = process.communicate(timeout=120)
     assert process.returncode == 4
-    assert err.splitlines()[-1].endswith("has sent nothing for 2 s: check that it is on and reachable")
+    assert err.splitlines()[-1].endswith("check that it is on and reachable; it was given up after 0 s")
     results = results_in((clips.folder / "out.jsonl").read_text())
     assert results
     assert len(clips.read(clips.folder / "out.mp4")[0]) == len(results)

@@ -1,7 +1,10 @@
+import itertools
 import logging
+import os
 import re
 import struct
 import time
+import zlib
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.pipeline.sources import SOURCES
 from pymafx_live.pipeline.sources.files import FileReader
+from support.watching import frames_of
 
 
 def test_a_file_gives_every_frame_in_order(clips, opened):
@@ -36,7 +40,7 @@ def test_a_file_waits_for_a_slow_loop(clips, opened):
 def test_a_file_in_real_time_loses_what_a_slow_loop_misses_and_says_so(clips, opened):
     source = opened(clips.write(count=30, fps=50), realtime=True)
     frames = []
-    for frame in source:
+    for frame in frames_of(source):
         frames.append(frame)
         time.sleep(0.1)
     numbers = [clips.number(frame.image) for frame in frames]
@@ -102,6 +106,7 @@ def test_a_video_whose_clock_stands_still_goes_on_by_how_long_each_frame_is_show
     assert np.diff(times) == pytest.approx(np.full(4, 1 / 12), abs=1e-3)
 
 
+PEOPLE = Path(__file__).parents[1] / "data"
 QUARTER = {
     "filmed upright": ((0, 1, -1, 0), lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)),
     "on its head": ((-1, 0, 0, -1), lambda image: cv2.rotate(image, cv2.ROTATE_180)),
@@ -162,7 +167,7 @@ def test_close_ends_the_reading_of_a_long_file(clips, opened):
     source = opened(clips.write(count=200))
     next(iter(source))
     source.close()
-    assert not source._thread.is_alive()
+    assert not source._session.alive
 
 
 @pytest.fixture
@@ -225,15 +230,27 @@ def test_images_are_a_sequence_where_a_rate_is_given(clips, opened):
     assert not any(frame.cut for frame in frames)
 
 
-def test_an_image_that_is_damaged_is_left_out_and_told_once(clips, opened, caplog):
-    for number in range(4):
+def claiming(width: int, height: int) -> bytes:
+    """A PNG whose header says that it is so large, and nothing else."""
+    header = b"IHDR" + struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+
+
+def test_an_image_that_is_damaged_is_left_out_and_named_and_the_others_go_on(clips, opened, caplog):
+    for number in range(5):
         cv2.imwrite(str(clips.folder / f"{number}.png"), clips.picture(number))
     (clips.folder / "1.png").write_bytes(b"no image")
     (clips.folder / "2.png").write_bytes(b"")
-    with caplog.at_level(logging.WARNING):
-        frames = list(opened(clips.folder))
-    assert [(clips.number(frame.image), frame.dropped) for frame in frames] == [(0, 0), (3, 2)]
-    assert len(caplog.records) == 1
+    (clips.folder / "3.png").write_bytes(claiming(40_000, 40_000))
+    for uri in (clips.folder, clips.folder / "*.png"):
+        caplog.clear()
+        frames = []
+        with pytest.raises(SourceError, match=r"3 of the 5 images of .* left out \(1\.png, 2\.png, 3\.png\): replace"):
+            frames.extend(opened(uri))
+        frames = list(frames_of(opened(uri)))
+        assert [(clips.number(frame.image), frame.dropped) for frame in frames] == [(0, 0), (4, 3)]
+        said = {record.args[0].name for record in caplog.records}
+        assert said == {"1.png", "2.png", "3.png"}
 
 
 def test_only_damaged_images(opened, tmp_path):
@@ -276,3 +293,61 @@ def test_a_source_of_ones_own_is_a_class_and_a_line(clips, opened, monkeypatch):
     monkeypatch.setitem(SOURCES, "backwards", f"{__name__}:Backwards")
     source = opened(f"backwards:{clips.write(count=5)}")
     assert [clips.number(frame.image) for frame in source] == [4, 3, 2, 1, 0]
+
+
+def test_a_file_is_found_whatever_it_is_called(clips, opened, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    plain = clips.write(count=2)
+    odd = os.fsdecode(b"caf\xe9.mp4")
+    for name in ("a:b.mp4", "rtsp:c.mp4", "clip[1].mp4", "per cent%20#1?.mp4", odd):
+        file = tmp_path / name
+        file.write_bytes(plain.read_bytes())
+        ways = [file.as_uri(), f"file://localhost{file.as_uri()[7:]}", "FILE" + file.as_uri()[4:]]
+        ways += (
+            [] if name == odd else [str(file), f"~/{name}"]
+        )  # settings are text, in which an address can hold any byte
+        for uri in ways:
+            assert [clips.number(frame.image) for frame in opened(uri)] == [0, 1], uri
+    opened((tmp_path / odd).as_uri()).name.encode()  # it can be sent
+    with pytest.raises(UsageError, match="is on another machine"):
+        opened("file://elsewhere/clip.mp4")
+
+
+def test_images_in_a_folder_whose_name_has_brackets(clips, opened, tmp_path):
+    folder = tmp_path / "run[2]"
+    folder.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(folder / f"{number}.png"), clips.picture(number))
+    for uri in (folder, folder / "*.png", folder / "1.png"):
+        assert clips.number(list(opened(uri))[-1].image) == 1
+
+
+@pytest.mark.parametrize(("rotate", "mirror"), list(itertools.product((0, 90, 180, 270), (False, True))))
+def test_a_camera_that_hangs_another_way(clips, opened, rotate, mirror):
+    frame = next(iter(opened(clips.write(count=1), rotate=rotate, mirror=mirror)))
+    turn = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+    expected = cv2.rotate(clips.picture(0), turn[rotate]) if rotate else clips.picture(0)
+    expected = cv2.flip(expected, 1) if mirror else expected
+    assert frame.image.shape == expected.shape and frame.image.flags["C_CONTIGUOUS"]
+    assert np.abs(frame.image.astype(int) - expected).mean() < 8
+    assert (frame.camera.height, frame.camera.width) == expected.shape[:2]
+
+
+def test_another_shot_in_the_same_file_is_a_cut(tmp_path, opened):
+    """Three shots of the demo and a photo, joined; in and out of black, or brighter, the film is the same."""
+    demo = [frame.image for frame in itertools.islice(opened("demo"), 0, 60, 2)]
+    photo = cv2.resize(cv2.imread(str(PEOPLE / "hopper.jpg")), demo[0].shape[1::-1])
+    other = [np.roll(photo, shift, 1) for shift in range(0, 40, 4)]
+    black = [np.zeros_like(photo)] * 3
+    brighter = [np.clip(image * 1.8, 0, 255).astype(np.uint8) for image in demo[20:]]
+    shots = [demo[:10], other, demo[10:20] + brighter + black + brighter, other]
+    file = tmp_path / "joined.mp4"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "18"})
+        stream.height, stream.width = photo.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for image in itertools.chain(*shots):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    cuts = [frame.sequence for frame in opened(file) if frame.cut]
+    assert cuts == list(itertools.accumulate(len(shot) for shot in shots[:-1]))

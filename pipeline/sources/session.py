@@ -1,0 +1,103 @@
+"""One connection of a source: a reader on a thread of its own, which can be left alone where it hangs."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Event, Thread
+
+from pymafx_live.core.errors import SourceError
+from pymafx_live.pipeline.camera import Mount
+from pymafx_live.pipeline.sources.cuts import Cuts
+from pymafx_live.pipeline.sources.reader import Reader, Shot
+from pymafx_live.pipeline.sources.slot import Slot
+
+POLL = 0.1
+"""Seconds between two looks at whether the run is to end: waiting must not delay that."""
+
+
+class Session:
+    """Opens a reader and puts its images into `slot` until it ends; what it raises is raised by `wait` and by `check`.
+
+    Reading starts at once for a device or a stream, which would otherwise pile up stale images, and with `start` for
+    what is played from a store.
+    """
+
+    def __init__(self, reader: Reader, mount: Mount) -> None:
+        self.reader = reader
+        self._mount, self._cuts = mount, Cuts()
+        self.slot = Slot(newest_wins=reader.live)
+        self._opened, self._started, self._closing = Event(), Event(), Event()
+        self._deadline = time.monotonic() + reader.timeout
+        # A daemon, because a read that hangs inside a driver must not keep the process alive.
+        self._thread = Thread(target=self._read, name=f"read {reader.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is still there."""
+        return self._thread.is_alive()
+
+    def opened(self) -> bool:
+        """Whether it is open, waiting a moment for it; raises `SourceError` where it failed, or takes too long."""
+        if not self._opened.wait(POLL):
+            if time.monotonic() > self._deadline:  # FFmpeg and drivers have limits of their own, and do not keep them
+                raise self.silence()
+            return False
+        self.check()
+        return True
+
+    def start(self) -> None:
+        """Begins to play what is played from a store."""
+        self._started.set()
+
+    def check(self) -> None:
+        """Raises what ended the reading, if it was an error."""
+        if self.slot.error is not None:
+            raise self.slot.error
+
+    def close(self, patience: float) -> None:
+        """Ends the reading. A read that hangs is left alone: it ends with its own timeout, or with the process."""
+        self._closing.set()
+        self._started.set()
+        self.slot.close()
+        self._thread.join(patience)
+
+    def silence(self) -> SourceError:
+        """The error of a source from which nothing comes."""
+        name, seconds = self.reader.name, self.reader.timeout
+        return SourceError(f"{name} has sent nothing for {seconds:g} s: check that it is on and reachable")
+
+    def _read(self) -> None:
+        try:
+            self.reader.open()
+            self._opened.set()
+            for shot in self._played() if self.reader.paced else self.reader.shots():
+                if not self.slot.put(self._seen(shot)):
+                    break
+            self.slot.end()
+        except BaseException as error:  # raised again on the thread that iterates
+            self.slot.end(error)
+        finally:
+            self._opened.set()
+            self.reader.close()
+
+    def _seen(self, shot: Shot) -> Shot:
+        """The image upright, and whether another shot begins with it."""
+        cut = shot.cut or self._cuts.before(shot.image)
+        return replace(shot, image=self._mount.shown(shot.image), cut=cut)
+
+    def _played(self) -> Iterator[Shot]:
+        """Stored images at the pace of their times, as if a camera had taken them just now.
+
+        What comes late is caught up with, unless it was not there before.
+        """
+        self._started.wait()
+        offset: float | None = None
+        for shot in self.reader.shots():
+            now = time.monotonic()
+            offset = now - shot.time if offset is None else offset
+            late = now - shot.time - offset
+            offset += min(max(late, 0.0), shot.waited)
+            if self._closing.wait(max(0.0, -late)):
+                return
+            yield replace(shot, captured=time.monotonic())
