@@ -96,6 +96,7 @@ def decode_event(message: bytes) -> SourceEvent:
 def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
     """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`."""
     camera = result.camera
+    final = {"final": True} if result.final else {}
     return {
         "version": VERSION,
         "source": result.source,
@@ -112,6 +113,7 @@ def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
             "assumed": camera.assumed, "distortion": list(camera.distortion),
         },
         "stages": dict(result.stages),
+        **final,
         "people": [_person_to_map(person, decimals) for person in result.people],
     }  # fmt: skip
 
@@ -131,6 +133,7 @@ def from_map(content: Any) -> FrameResult:
             people=tuple(_person(person) for person in content["people"]),
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=int(content["dropped"]),
+            final=bool(content.get("final", False)),
         )
 
 

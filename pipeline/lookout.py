@@ -93,6 +93,9 @@ class Schedule:
         """None where the detector has to look at this frame now, or else what there is instead."""
         return None
 
+    def missed(self, frame: Frame) -> None:
+        """Takes in that the detector failed on a frame: it is to look at the next one."""
+
     def note(
         self,
         frame: Frame,
@@ -115,6 +118,10 @@ class Every(Schedule):
         self._since = 1 if due else self._since + 1
         return None if due else Detection(frame)
 
+    def missed(self, frame: Frame) -> None:
+        """See `Schedule.missed`."""
+        self._since = 0
+
 
 class Lookout(Schedule):
     """Runs the detector at once where somebody must be found, and else now and then, beside the other networks.
@@ -129,6 +136,10 @@ class Lookout(Schedule):
 
     def __init__(self) -> None:
         self._begun: _Begun | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Starts anew, at whatever time."""
         self._at = self._before = self._doubt = -np.inf  # the last detection's time, the last frame's, the last doubt's
         self._urgent = True
         self._meetings = Meetings()
@@ -136,10 +147,12 @@ class Lookout(Schedule):
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """See `Schedule.ask`; `note` is to be told of each frame before the next is asked for."""
+        if frame.cut:
+            self._forget()
         pause, self._before = frame.time - self._before, frame.time
-        if self._urgent or frame.cut:
-            self._drop()
+        if self._urgent:
             self._at = frame.time
+            self._drop()
             return None
         begun = self._begun
         if begun is not None and frame.time >= begun.frame.time + DELAY:
@@ -154,6 +167,10 @@ class Lookout(Schedule):
             self._begun = _Begun(frame, later(frame.image))
         return Detection(frame)
 
+    def missed(self, frame: Frame) -> None:
+        """See `Schedule.missed`."""
+        self._doubt = frame.time
+
     def note(
         self,
         frame: Frame,
@@ -164,20 +181,18 @@ class Lookout(Schedule):
         """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
         if self._begun is not None and self._begun.frame is frame:
             self._begun.then = whereabouts
-        alive = [track for track in tracks if track.state is not TrackState.ENDED]
-        present = [p for p in people if p.state is not TrackState.ENDED]
-        self._unseen = {p.id: self._unseen.get(p.id, frame.time) for p in present if not measured(p)}
+        self._unseen = {p.id: self._unseen.get(p.id, frame.time) for p in people if not measured(p)}
         missing = any(frame.time - since < PATIENCE for since in self._unseen.values())
-        missing |= any(measured(p) and not carried(p) for p in present)  # nothing but the detector says where they are
-        if missing or unsettled(alive) or self._meetings.in_doubt(alive, frame.time):
+        missing |= any(measured(p) and not carried(p) for p in people)  # nothing but the detector says where they are
+        if missing or unsettled(tracks) or self._meetings.in_doubt(tracks, frame.time):
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED
 
     def _drop(self) -> None:
         """Forgets what is under way."""
-        if self._begun is not None and not self._begun.work.cancel():
-            self._begun.work.result()  # an error of the detector is told all the same
-        self._begun = None
+        begun, self._begun = self._begun, None
+        if begun is not None and not begun.work.cancel():
+            begun.work.result()  # an error of the detector is told all the same
 
 
 class Meetings:

@@ -48,10 +48,10 @@ class Smoother:
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people of one frame, smoothed."""
-        if self.strength <= 0 or not people:
-            return list(people)
         if frame.cut:
             self._memory.clear()
+        if self.strength <= 0 or not people:
+            return list(people)
         poses = to_matrices(np.stack([person.full_pose for person in people]).astype(np.float64))
         return [self._one(person, pose, frame.time) for person, pose in zip(people, poses, strict=True)]
 

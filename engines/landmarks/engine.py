@@ -9,7 +9,7 @@ import numpy as np
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
+from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, pose_parameters
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
@@ -102,11 +102,11 @@ class LandmarkEngine:
             self._gravity.pop(source, None)
 
     def estimate(self, scenes: Sequence[Scene]) -> Estimate:
-        """See `Engine.estimate`; those that ended stand behind the others of their scene."""
+        """See `Engine.estimate`."""
         for scene in scenes:
             if scene.frame.cut or scene.frame.source not in self._gravity:
                 self._gravity[scene.frame.source] = Gravity()
-        present = [[self._subject(scene.frame, track) for track in alive(scene.tracks)] for scene in scenes]
+        present = [[self._subject(scene.frame, track) for track in scene.tracks] for scene in scenes]
         subjects = [subject for members in present for subject in members]
         images = ImageBatch(
             [scene.frame.image for scene in scenes],
@@ -120,10 +120,7 @@ class LandmarkEngine:
         self._fit(subjects)
         for subject in subjects:
             self._remember(subject)
-        people = [
-            [self._person(s.memory, s.track, s.sight, s.frame.time) for s in members] + self._last(scene)
-            for members, scene in zip(present, scenes, strict=True)
-        ]
+        people = [[self._person(s.memory, s.track, s.sight, s.frame.time) for s in members] for members in present]
         return Estimate(people, {**stages, "fit": perf_counter() - start})
 
     def _subject(self, frame: Frame, track: Track) -> _Subject:
@@ -131,14 +128,6 @@ class LandmarkEngine:
         if frame.time - memory.time > GAP:
             memory.gaze = Gaze()
         return _Subject(frame, track, memory)
-
-    def _last(self, scene: Scene) -> list[Person]:
-        """Those of a scene who have ended, as they last were."""
-        known = [(t, self._memory.get((scene.frame.source, t.id))) for t in scene.tracks]
-        return [
-            self._person(memory, track, None, scene.frame.time)
-            for track, memory in known if memory is not None and track.state is TrackState.ENDED
-        ]  # fmt: skip
 
     def _fit(self, subjects: Sequence[_Subject]) -> None:
         """Brings the skeletons of those who are seen up to their frames."""
@@ -195,8 +184,3 @@ class LandmarkEngine:
             transl=pelvis - self._rest_pelvis, pelvis=pelvis,
             extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
         )  # fmt: skip
-
-
-def alive(tracks: Sequence[Track]) -> list[Track]:
-    """The tracks that have not ended."""
-    return [track for track in tracks if track.state is not TrackState.ENDED]

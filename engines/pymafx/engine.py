@@ -18,7 +18,6 @@ from pymafx_live.core.skeleton import SIDES
 from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.landmarks.engine import alive
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.landmarks.regions import together
 from pymafx_live.engines.pymafx.crops import (
@@ -136,10 +135,8 @@ class PymafxEngine:
         self._views.forget(source, ids)
 
     def estimate(self, scenes: Sequence[Scene]) -> Estimate:
-        """See `Engine.estimate`; those that ended stand behind the others of their scene."""
+        """See `Engine.estimate`."""
         began = perf_counter()
-        last = [self._last(scene) for scene in scenes]
-        scenes = [replace(scene, tracks=alive(scene.tracks)) for scene in scenes]
         views, looked = self._views.look(scenes)
         looking = perf_counter() - began
         present = [
@@ -153,19 +150,11 @@ class PymafxEngine:
         graphs = self._estimator.take_stages()
         inside = sum(graphs.values()) + looking
         stages = {**looked, **graphs, "other": perf_counter() - began - inside}
-        return Estimate([alive_ + over for alive_, over in zip(people, last, strict=True)], stages)
+        return Estimate(people, stages)
 
     def _recall(self, scene: Scene, track: Track) -> TrackMemory:
         memory = TrackMemory(MeanShape(self.options.freeze_shape))
         return self._memory.setdefault((scene.frame.source, track.id), memory)
-
-    def _last(self, scene: Scene) -> list[Person]:
-        """Those of a scene who have ended, as they last were."""
-        known = [(t, self._memory.get((scene.frame.source, t.id))) for t in scene.tracks]
-        return [
-            self._held(track, memory, scene.frame)
-            for track, memory in known if memory is not None and track.state is TrackState.ENDED
-        ]  # fmt: skip
 
     def _measure(self, scenes: Sequence[Scene], subjects: list[_Subject]) -> dict[int, Person]:
         """Cuts all crops at once and runs the graphs; people by their subject's `id`."""

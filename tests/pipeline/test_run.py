@@ -236,7 +236,8 @@ def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     lines = results_in((tmp_path / "out.jsonl").read_text())
-    assert [line.sequence for line in lines] == list(range(12))
+    assert [(line.sequence, line.final) for line in lines] == [*((n, False) for n in range(12)), (11, True)]
+    assert {person.state for person in lines[-1].people} == {"ended"}
     person = received.people[0]
     same = lines[received.sequence].people[0]
     np.testing.assert_allclose(person.full_pose, same.full_pose, atol=1e-5)
@@ -369,7 +370,7 @@ def test_a_tracker_of_ones_own_is_a_class_and_a_line(clips, green_detector, box_
     })  # fmt: skip
     run(settings, Statistics(), makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine))
     results = results_in((tmp_path / "out.jsonl").read_text())
-    assert [[person.id for person in result.people] for result in results] == [[300]] * 5
+    assert [[person.id for person in result.people] for result in results] == [[300]] * 6  # the last says goodbye
 
 
 def play_several(uris, engine, detector, **output):
@@ -391,7 +392,8 @@ def test_of_several_sources_one_that_cannot_be_opened_does_not_end_the_others(
         "a source has failed: there is no file absent.mp4: check the path given as --source"
     ]
     named = [json.loads(line)["source"] for line in lines.read_text().splitlines()]
-    assert named == ["clip.mp4", "clip.mp4-2"] * 5
+    assert named[:8] == ["clip.mp4", "clip.mp4-2"] * 4
+    assert sorted(named) == ["clip.mp4"] * 6 + ["clip.mp4-2"] * 6  # the last of each when it ends
     with pytest.raises(SourceError, match=r"there is no file absent\.mp4"):
         play_several(["absent.mp4", "gone.mp4"], box_engine, green_detector)
 

@@ -102,19 +102,6 @@ def test_a_hidden_person_is_held_then_default(engine: LandmarkEngine, clip: list
     np.testing.assert_allclose(person.global_orient, seen.global_orient, atol=1e-5)
 
 
-def test_an_ended_track_comes_once_and_is_forgotten(
-    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
-) -> None:
-    image, truth = clip[0]
-    box = truth.people[0].box
-    estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])
-    ended = estimate(engine, frame_of(image, truth.camera, 1), [track_of(box, state=TrackState.ENDED)])
-    assert [p.state for p in ended] == [TrackState.ENDED]
-    engine.forget("test", [1])
-    assert estimate(engine, frame_of(image, truth.camera, 2), [track_of(box, state=TrackState.ENDED)]) == []
-    assert not engine._memory
-
-
 def test_a_track_that_a_call_does_not_mention_is_not_over(
     engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
 ) -> None:

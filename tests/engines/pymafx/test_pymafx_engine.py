@@ -240,7 +240,7 @@ def test_nobody_is_nobody(make: Any) -> None:
     assert not graphs["body"].rows
 
 
-def test_who_is_not_found_is_held_and_who_ends_is_said_goodbye_to(make: Any) -> None:
+def test_who_is_not_found_is_held(make: Any) -> None:
     engine, told, graphs = make()
     told.views = {1: view(100)}
     before = estimate(engine, frame(0), [track(1, 100)])[0]
@@ -251,10 +251,6 @@ def test_who_is_not_found_is_held_and_who_ends_is_said_goodbye_to(make: Any) -> 
     shift = (lost.pelvis - before.pelvis)[0]
     assert shift == pytest.approx(30 / CAMERA.fx * before.pelvis[2], rel=1e-4)
     assert lost.parts["torso"].origin is Origin.HELD and lost.parts["torso"].confidence == 0
-    ended = estimate(engine, frame(2), [track(1, 130, TrackState.ENDED)])
-    assert [p.state for p in ended] == [TrackState.ENDED]
-    engine.forget("test", [1])
-    assert estimate(engine, frame(3), [track(1, 130, TrackState.ENDED)]) == []
     stranger = estimate(engine, frame(4), [track(9, 130, TrackState.LOST)])[0]
     assert {part.origin for part in stranger.parts.values()} == {Origin.DEFAULT}
 
