@@ -135,7 +135,9 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
 @click.option("--connect", default="tcp://127.0.0.1:5555", show_default=True, help="address that is published on")
 @click.option("--source", default="", help="only this source, by its name")
 @click.option("--json", "as_json", is_flag=True, help="every message as a line of JSON, on standard output")
-@click.option("--max-frames", type=click.IntRange(min=0), default=0, help="end after this many messages")
+@click.option(
+    "--max-frames", type=click.IntRange(min=0), default=0, help="show this many messages, each of them, and end"
+)
 def listen(connect: str, source: str, as_json: bool, max_frames: int) -> None:
     """Print the people that arrive."""
     from pymafx_live.pipeline.listen import listen as listen_
