@@ -1,5 +1,6 @@
 """One camera's way through the loop: who is followed, who is estimated, how that is smoothed."""
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,9 @@ from pymafx_live.core.types import Frame, FrameResult, Person, Scene, Track, Tra
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
-from pymafx_live.pipeline.presence import Presence
+from pymafx_live.pipeline.presence import Presence, finite
+
+logger = logging.getLogger(__name__)
 
 Select = Callable[[Sequence[Track]], list[Track]]
 Stride = int | Literal["auto"]
@@ -43,6 +46,7 @@ class Lane:
         self._tracks: list[Track] = []
         self._chosen: list[Track] = []
         self._stages: dict[str, float] = {}
+        self._told = False
         self.ended: list[int] = []
         """The ids of those who were said goodbye to in the last result."""
 
@@ -77,7 +81,7 @@ class Lane:
         `people` is None where the engine has failed: who is known is held.
         """
         began = time.perf_counter()
-        present = self._presence.held(self._chosen, frame.camera) if people is None else people
+        present = self._presence.held(self._chosen, frame.camera) if people is None else self._sound(people, frame)
         self._tracker.follow(self._following(self._tracks, present))
         self._schedule.note(frame, self._tracks, present, self._following.whereabouts)
         if self._smooth is not None and people is not None:
@@ -102,6 +106,17 @@ class Lane:
     def goodbye(self) -> FrameResult | None:
         """The last result, once the source or the run is over, which ends who is still there: None if nobody is."""
         return self._presence.goodbye()
+
+    def _sound(self, people: Sequence[Person], frame: Frame) -> list[Person]:
+        """The people, held where an engine gave what is no number: filters and trackers would keep that for good."""
+        bad = {person.id for person in people if not finite(person)}
+        if not bad:
+            return list(people)
+        if not self._told:
+            logger.warning("the engine gave what is no number for somebody in %s, who is held instead", frame.source)
+            self._told = True
+        held = self._presence.held([track for track in self._chosen if track.id in bad], frame.camera)
+        return [person for person in people if person.id not in bad] + held
 
     def _say_goodbye(self) -> list[Person]:
         """Who was there and is no more: the track is over, or others have taken the place among those estimated."""

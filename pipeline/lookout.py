@@ -1,5 +1,6 @@
 """When the detector runs: on every n-th frame, or as often as those who are followed need it."""
 
+import logging
 import os
 import threading
 import time
@@ -16,6 +17,8 @@ from pymafx_live.core.boxes import iou
 from pymafx_live.core.interfaces import Detector, Found
 from pymafx_live.core.types import Frame, Person, Track, TrackState
 from pymafx_live.pipeline.following import Whereabouts, carried, measured
+
+logger = logging.getLogger(__name__)
 
 NEWCOMERS = 0.4
 """Seconds after which a newcomer has to be there at the latest."""
@@ -69,13 +72,24 @@ class SharedDetector:
     """
 
     def __init__(self, detector: Detector) -> None:
-        self._detector, self._lock = detector, Lock()
+        self._detector, self._lock, self._told = detector, Lock(), False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="detect", initializer=stand_back)
 
     def detect(self, images: Sequence[Image]) -> list[Found]:
         """See `Detector.detect`."""
         with self._lock:
-            return self._detector.detect(images)
+            return [self._sound(found) for found in self._detector.detect(images)]
+
+    def _sound(self, found: Found) -> Found:
+        """What is found without boxes that are no numbers: a tracker would keep them for good."""
+        boxes, scores = found
+        good = np.isfinite(boxes).all(1) & np.isfinite(scores)
+        if good.all():
+            return found
+        if not self._told:
+            logger.warning("the detector gave boxes that are no numbers; such boxes count as nothing found")
+            self._told = True
+        return boxes[good], scores[good]
 
     def later(self, image: Image) -> Future[Found]:
         """What will have been found in one image."""

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from time import monotonic
 
-from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, Track, TrackState
+import numpy as np
+from pymafx_live.core.types import SHAPES, Camera, FrameResult, Origin, Part, Person, Track, TrackState
 
 MOMENTARY = ("keypoints", "blendshapes")
 """Of `Person.extra`, what is said of one frame only."""
@@ -59,3 +60,10 @@ def _unseen(person: Person) -> Person:
         for name, part in person.parts.items()
     }
     return replace(person, parts=parts, extra={k: v for k, v in person.extra.items() if k not in MOMENTARY})
+
+
+def finite(person: Person) -> bool:
+    """Whether all numbers of a person are numbers."""
+    named = [getattr(person, name) for name in (*SHAPES, "box", "pelvis")]
+    arrays = [np.ravel(values) for values in (*named, *person.extra.values())]
+    return bool(np.isfinite(np.concatenate(arrays)).all() and np.isfinite(person.score))

@@ -1,7 +1,7 @@
 """The embedded engine: person boxes in, SMPL-X parameters out, with nothing to download and no GPU."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from time import perf_counter
 from typing import Self
 
@@ -142,8 +142,12 @@ class LandmarkEngine:
                 memory.fit = None
             assert subject.sight is not None
             problems.append(Subject(subject.sight, frame.camera, up, subject.dt, unseen, memory.fit))
-        for subject, fit in zip(found, self._fitter.fit(problems), strict=True):
+        before = [None if p.fit is None else replace(p.fit, hands=dict(p.fit.hands)) for p in problems]
+        for subject, fit, known in zip(found, self._fitter.fit(problems), before, strict=True):
             memory, frame = subject.memory, subject.frame
+            if not _is_sound(fit):  # or it would stay so: the next fit begins with this one
+                memory.fit, subject.sight = known, None
+                continue
             memory.fit = fit
             if memory.since.get("left_leg") == memory.since.get("right_leg") == frame.time:
                 self._gravity[frame.source].learn(fit.joints, fit.body.angle[0, self._knees], subject.dt)
@@ -184,3 +188,9 @@ class LandmarkEngine:
             transl=pelvis - self._rest_pelvis, pelvis=pelvis,
             extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
         )  # fmt: skip
+
+
+def _is_sound(fit: Fit) -> bool:
+    """Whether all numbers of a skeleton are numbers."""
+    poses = [getattr(pose, f.name) for pose in (fit.body, *fit.hands.values()) for f in fields(pose)]
+    return all(np.isfinite(values).all() for values in (*poses, fit.information, fit.joints, fit.turns))

@@ -173,12 +173,14 @@ class PymafxEngine:
         self._measure_faces(crops[after_hands:after_faces], faces)
         # Hands and faces come down here, a few hundred numbers, and go up again: what a track remembers is on the host.
         found = self._estimator.bodies(crops[after_faces:], *self._known_parts(subjects))
+        good = np.nonzero(self._estimator.sound(found))[0]
+        found = {name: values[good] for name, values in found.items()}
         poses = full_poses(found)
         people = {}
-        for k, subject in enumerate(subjects):
-            row, box = {name: values[k] for name, values in found.items()}, kinds[2][k : k + 1]
-            (place,) = translations(found["pred_cam"][k : k + 1], box, subject.frame.camera)
-            people[id(subject)] = self._person(subject, row, poses[k], place, box)
+        for i, k in enumerate(good.tolist()):
+            row, box, subject = {name: values[i] for name, values in found.items()}, kinds[2][k : k + 1], subjects[k]
+            (place,) = translations(found["pred_cam"][i : i + 1], box, subject.frame.camera)
+            people[id(subject)] = self._person(subject, row, poses[i], place, box)
         return people
 
     def _cut(self, scenes: Sequence[Scene], boxes: CropBoxes, scene: NDArray[np.intp]) -> Array:
@@ -209,7 +211,8 @@ class PymafxEngine:
         if not jobs:
             return
         found = self._estimator.hands(crops, np.array([side == "left" for _, side, _ in jobs]))
-        for (subject, side, _), state, votes in zip(jobs, found["hand_state"], found["hand_votes"], strict=True):
+        for k in np.nonzero(self._estimator.sound(found))[0]:
+            (subject, side, _), state, votes = jobs[k], found["hand_state"][k], found["hand_votes"][k]
             subject.memory.hands[side] = HandEstimate(state, votes, subject.frame.time, subject.memory.frame)
             subject.measured.add(side)
 
@@ -217,7 +220,8 @@ class PymafxEngine:
         if not jobs:
             return
         found = self._estimator.faces(crops)
-        for (subject, _), poses, expression in zip(jobs, found["face_poses"], found["pred_exp"], strict=True):
+        for k in np.nonzero(self._estimator.sound(found))[0]:
+            (subject, _), poses, expression = jobs[k], found["face_poses"][k], found["pred_exp"][k]
             subject.memory.face = FaceEstimate(poses, expression, subject.frame.time, subject.memory.frame)
             subject.measured.add("face")
 

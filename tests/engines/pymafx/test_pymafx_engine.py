@@ -255,6 +255,36 @@ def test_who_is_not_found_is_held(make: Any) -> None:
     assert {part.origin for part in stranger.parts.values()} == {Origin.DEFAULT}
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("graph", ["body", "hands", "face"])
+def test_what_is_no_number_is_nothing_found_and_does_not_stay(make: Any, graph: str, value: float) -> None:
+    """Of two people the first one's answers are spoiled in one frame; the mean of a shape would keep that for good."""
+
+    class Spoiling(Counted):
+        def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+            made = {name: np.array(values) for name, values in super().run(inputs).items()}
+            if len(self.rows) == 2:
+                for values in made.values():
+                    values[0] = value
+            return made
+
+    engine, told, runners = make()
+    expected = Spoiling(runners[graph].runner)
+    engine._estimator._runners = {**runners, graph: expected}
+    told.views = {1: view(100), 2: view(400)}
+    made = [estimate(engine, frame(k), [track(1, 100), track(2, 400)]) for k in range(3)]
+    for people in made:
+        for person in people:
+            check_sound(person)
+    spoiled, other = made[1]
+    parts = {"body": ("torso", "transl"), "hands": ("left_hand",), "face": ("jaw", "expression")}[graph]
+    for name in parts:
+        assert spoiled.parts[name].origin in (Origin.HELD, Origin.DEFAULT)
+        assert made[2][0].parts[name].origin is made[0][0].parts[name].origin
+        assert other.parts[name].origin is made[0][1].parts[name].origin
+    np.testing.assert_allclose(made[2][0].betas, made[0][0].betas, atol=1e-3)
+
+
 def test_two_cameras_are_one_batch_and_each_is_as_alone(make: Any) -> None:
     """Two pictures of other sizes, and the same id in both."""
     engine, told, runners = make()
