@@ -1,6 +1,6 @@
 """The embedded engine: person boxes in, SMPL-X parameters out, with nothing to download and no GPU."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from time import perf_counter
 from typing import Self
@@ -9,10 +9,11 @@ import numpy as np
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, pose_parameters
+from pymafx_live.core.types import Camera, Estimate, Frame, Part, Person, Scene, Track, pose_parameters
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
+from pymafx_live.engines.landmarks.easing import ease, rest_pose, standing
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter, Gravity, Subject
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
@@ -120,7 +121,7 @@ class LandmarkEngine:
         self._fit(subjects)
         for subject in subjects:
             self._remember(subject)
-        people = [[self._person(s.memory, s.track, s.sight, s.frame.time) for s in members] for members in present]
+        people = [[self._person(s) for s in members] for members in present]
         return Estimate(people, {**stages, "fit": perf_counter() - start})
 
     def _subject(self, frame: Frame, track: Track) -> _Subject:
@@ -162,6 +163,8 @@ class LandmarkEngine:
                 memory.extra["blendshapes"] = sight.face.blendshapes
         elif memory.fit is not None:
             # held: the tracker still follows whom the networks do not find
+            unseen = {part: memory.unseen(part, frame.time) for part in parts.BODY_PARTS}
+            ease(self._fitter, memory.fit, unseen, subject.dt)
             memory.fit.move(frame.camera.shift(memory.box, box, memory.fit.pelvis[2]))
         self._relax_face(memory, frame.time)
         memory.box, memory.time = box, frame.time
@@ -173,12 +176,12 @@ class LandmarkEngine:
             memory.eyes = (np.zeros(3, np.float32), np.zeros(3, np.float32))
             memory.extra.pop("blendshapes", None)
 
-    def _person(self, memory: Memory, track: Track, sight: Sight | None, time: float) -> Person:
+    def _person(self, subject: _Subject) -> Person:
         """The published form of a track's memory."""
-        fit = self.options.fit
-        described = parts.origins(sight, memory.since, time, fit.hold + 2 * fit.ease)
+        fit, memory, track, frame = self.options.fit, subject.memory, subject.track, subject.frame
+        described = parts.origins(subject.sight, memory.since, frame.time, fit.hold + 2 * fit.ease)
         if memory.fit is None:
-            return Person(track.id, track.state, track.box, track.score, self.name, described)
+            return never_seen(track, frame.camera, self.name, described, self._rest_pelvis)
         pose = self._fitter.rotations(memory.fit)
         pose[22:25] = memory.jaw, *memory.eyes
         pelvis = memory.fit.pelvis.astype(np.float32)
@@ -188,6 +191,15 @@ class LandmarkEngine:
             transl=pelvis - self._rest_pelvis, pelvis=pelvis,
             extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
         )  # fmt: skip
+
+
+def never_seen(track: Track, camera: Camera, engine: str, described: Mapping[str, Part], rest_pelvis: Reals) -> Person:
+    """Somebody in whose box nothing was ever seen: at rest, where an adult would fill it, and all of it `default`."""
+    pelvis = standing(track.box, camera)
+    return Person(
+        track.id, track.state, track.box, track.score, engine, described,
+        **pose_parameters(rest_pose()), transl=(pelvis - rest_pelvis).astype(np.float32), pelvis=pelvis,
+    )  # fmt: skip
 
 
 def _is_sound(fit: Fit) -> bool:

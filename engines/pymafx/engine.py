@@ -18,6 +18,8 @@ from pymafx_live.core.skeleton import SIDES
 from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.landmarks.easing import rest_pose
+from pymafx_live.engines.landmarks.engine import never_seen
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.landmarks.regions import together
 from pymafx_live.engines.pymafx.crops import (
@@ -265,10 +267,15 @@ class PymafxEngine:
     def _held(self, track: Track, memory: TrackMemory, frame: Frame) -> Person:
         """A person as last estimated, moved along with its box: the tracker still follows whom nobody finds."""
         if memory.person is None:
-            return Person(track.id, track.state, track.box, track.score, self.name, held_origins({}, False))
-        last = memory.person
+            rest_pelvis = self._skeleton.rest(np.zeros((1, 10), np.float32))[0, 0]
+            return never_seen(track, frame.camera, self.name, held_origins({}, False), rest_pelvis)
+        last, recent = memory.person, frame.time - memory.measured <= HOLD
         step = frame.camera.shift(last.box, track.box, last.pelvis[2])
-        parts = held_origins(last.parts, frame.time - memory.measured <= HOLD)
+        parts = held_origins(last.parts, recent)
+        if not recent:  # as `default` says; the heading and the place stay
+            rest = rest_pose().copy()
+            rest[0] = last.global_orient
+            last = replace(last, **pose_parameters(rest))
         memory.person = replace(
             last, state=track.state, box=track.box, score=track.score, parts=parts,
             transl=last.transl + step, pelvis=last.pelvis + step,
