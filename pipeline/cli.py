@@ -72,7 +72,7 @@ class _Program(click.Group):
         try:
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
-            error.show()
+            (_hinted(error) if isinstance(error, click.NoSuchOption) else error).show()
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
             code = 130
@@ -85,6 +85,17 @@ class _Program(click.Group):
                 1,
             )
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _hinted(error: click.NoSuchOption) -> click.NoSuchOption:
+    """The error; of a flag that is a key of the file it says what the flag is called, or that there is none."""
+    word = error.option_name.lstrip("-").replace("-", "_")
+    named = [key for key in keys(run_settings()) if key.name == word]
+    if not named or error.ctx is None or error.ctx.parent is not None:
+        return error
+    flags = [key.flag for key in named if key.flag]
+    where = f"{error.message} It is a key of the --config file only: {named[0].section}: {{{word}: ...}}."
+    return click.NoSuchOption(error.option_name, error.message if flags else where, flags, error.ctx)
 
 
 def _end(sentence: str, code: int) -> int:

@@ -12,6 +12,7 @@ from pymafx_live.core.interfaces import Source
 from pymafx_live.core.registry import load_class
 from pymafx_live.core.types import Frame, SourceEvent
 from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.sources.looping import looped
 from pymafx_live.pipeline.sources.reader import Reader
 from pymafx_live.pipeline.stop import Stop
 
@@ -91,7 +92,7 @@ def _reader(settings: SourceSettings) -> Reader:
     uri = str(Path(uri).expanduser()) if uri.startswith("~") else uri
     SECRETS.learn(uri)
     reader: Reader = load_class(SOURCES[_kind(uri)]).of(settings.model_copy(update={"uri": uri}))
-    return reader
+    return looped(reader, settings.loop)
 
 
 def _kind(uri: str) -> str:

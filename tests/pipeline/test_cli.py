@@ -282,3 +282,18 @@ def test_a_flag_that_a_command_would_ignore_is_refused(command):
     code, _, err = command("--bind", "tcp://127.0.0.1:5556", "listen")
     assert code == EXIT_USAGE
     assert "--bind means nothing to listen" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (("--uri", "0"), "Did you mean '--source'?"),
+        (("--jsonl", "x"), "Did you mean '--json'?"),
+        (("--timeout", "3"), "It is a key of the --config file only: source: {timeout: ...}."),
+        (("demo",), "a source is given as --source demo"),
+    ],
+)
+def test_the_name_of_a_key_or_a_source_as_a_flag_gets_a_hint(command, given, hint):
+    code, _, err = command(*given)
+    assert code == EXIT_USAGE
+    assert err.splitlines()[-1].endswith(hint)
