@@ -55,8 +55,10 @@ class Faults:
 
     def sentences(self) -> list[str]:
         """One for each part that failed."""
-        return [f"the {part} failed on {count} frames, at first with {self._told[part]}"
-                for part, count in self._frames.items()]  # fmt: skip
+        return [
+            f"the {part} failed on {count} frame{'s' if count > 1 else ''}, at first with {self._told[part]}"
+            for part, count in self._frames.items()
+        ]
 
     def raise_error(self) -> None:
         """Raises a `FramesError` where there was a fault."""

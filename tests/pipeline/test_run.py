@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from threading import Timer
 
@@ -250,6 +251,27 @@ def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
     assert "12 frames" in err and "estimate" in err
 
 
+@pytest.mark.slow
+def test_the_demo_shows_the_two_people_that_are_in_it(start, tmp_path):
+    """One stands, the other walks by behind and leaves at the side: two ids, and nobody jumps or rises."""
+    process = start("--source", "demo", "--bind", "", "--json", "out.jsonl")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    results = results_in((tmp_path / "out.jsonl").read_text())
+    where: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for result in results:
+        for person in result.people:
+            if person.parts["transl"].origin is not Origin.DEFAULT:
+                where.setdefault(person.id, []).append((result.sequence, person.pelvis))
+    assert set(where) == {1, 2}
+    for places in where.values():
+        for (one, before), (other, now) in pairwise(places):
+            assert other - one <= 1
+            assert np.abs(now - before)[1] < 0.1 and np.abs(now - before)[2] < 0.4
+        heights = np.array([place[1] / place[2] for _, place in places])
+        assert np.ptp(heights) < 0.08
+
+
 def test_people_arrive_over_a_real_socket(start, tmp_path):
     """Two people of photos, published by one process and received by two others: a client and `listen`."""
     address = free_address()
@@ -275,6 +297,17 @@ def test_people_arrive_over_a_real_socket(start, tmp_path):
     assert all(0.3 < person.pelvis[2] < 5 for person in result.people)
     assert out.startswith("both #")
     assert "parts measured" in out
+
+
+def test_ctrl_c_before_the_first_frame(start):
+    """While a camera that answers to nothing is being opened."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = start("--source", f"http://127.0.0.1:{server.getsockname()[1]}/live", "--bind", "")
+        server.accept()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == "" and "Traceback" not in err
 
 
 @pytest.mark.slow
