@@ -110,7 +110,7 @@ def _frames(clip: Path, truths: list[Truth], start: float) -> Iterator[Frame]:
 
 def _pair(result: FrameResult, truth: Truth, frame: int, outcome: Outcome) -> None:
     states = (TrackState.NEW, TrackState.TRACKED)
-    reported = {p.id: p for p in result.people if p.state in states and p.pelvis[2] > 0}  # 0: not estimated yet
+    reported = {p.id: p for p in result.people if p.state in states and p.extra}  # empty: not estimated yet
     true = {p.id: p for p in truth.people if p.visible > 0}
     for t, person in true.items():
         if person.visible >= SEEN:

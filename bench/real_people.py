@@ -77,7 +77,7 @@ def _frames(shots: Sequence[Shot], name: str, start: float, camera: Camera) -> I
 
 def _published(result: FrameResult) -> list[Person]:
     states = (TrackState.NEW, TrackState.TRACKED)
-    return [p for p in result.people if p.state in states and p.pelvis[2] > 0]  # 0: not estimated yet
+    return [p for p in result.people if p.state in states and p.extra]  # empty: not estimated yet
 
 
 def _person(published: Sequence[Person], seen: Landmarks, camera: Camera) -> Person | None:

@@ -7,11 +7,13 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pymafx_live.configs.schema import Settings
+from pymafx_live.configs.schema import Settings, keys
 from pymafx_live.configs.strict_yaml import read_yaml
 
 CONTRARY = {"fov": "focal", "focal": "fov"}
 """Keys of which one section can have one only."""
+MOST_SHOWN = 8
+"""Faults of one file that are told."""
 LONGEST_SHOWN = 80
 """Characters of a wrong value that a message repeats."""
 Kind = TypeVar("Kind", bound=Settings)
@@ -65,7 +67,10 @@ def _check(kind: type[Kind], values: Mapping[str, Any], where: str) -> Kind:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_sentence(kind, error.errors()[0])}") from error
+        faults = {details["loc"]: _sentence(kind, details) for details in reversed(error.errors())}
+        told = list(reversed(faults.values()))
+        more = [f"and {len(told) - MOST_SHOWN} more"] if len(told) > MOST_SHOWN else []
+        raise ConfigError(f"{where}: {'; '.join([*told[:MOST_SHOWN], *more])}") from error
 
 
 def _sentence(kind: type[Settings], error: ErrorDetails) -> str:
@@ -73,17 +78,34 @@ def _sentence(kind: type[Settings], error: ErrorDetails) -> str:
     key = ".".join(path)
     match error["type"]:
         case "extra_forbidden":
-            known = _known_beside(kind, path)
-            nearest = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-            remedy = f"did you mean `{nearest[0]}`?" if nearest else f"the keys here are {', '.join(known)}"
-            return f"unknown key `{key}`; {remedy}"
+            return f"unknown key `{key}`, {_remedy(kind, path)}"
         case "value_error":
             return f"{key}: {error['ctx']['error']}"
         case "model_type" | "dict_type":
-            return f"`{key}` must be a section with keys of its own, not {_shown(error['input'])}"
+            return f"`{key}` must be a section with keys of its own{_example(kind, key)}, not {_shown(error['input'])}"
         case _:
             rule = error["msg"].replace("Input should", "it should")
             return f"`{key}` cannot be {_shown(error['input'])}: {rule}"
+
+
+def _remedy(kind: type[Settings], path: list[str]) -> str:
+    """What to write instead of an unknown key: one of another section, one that a flag has another name for, or like
+    it."""
+    known, word = _known_beside(kind, path), path[-1].replace("-", "_")
+    flags = [key for key in keys(kind) if key.flag.removeprefix("--").replace("-", "_") == word]
+    named = [key for key in keys(kind) if key.name == word]
+    for key in flags or (named if len(named) == 1 else []):
+        return f"did you mean `{key.section}.{key.name}`" + (f" (the flag is {key.flag})?" if key.flag else "?")
+    nearest = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    return f"did you mean `{nearest[0]}`?" if nearest else f"the keys here are {', '.join(known)}"
+
+
+def _example(kind: type[Settings], section: str) -> str:
+    """How a section that a flag is named after is written: `source: 0` means its `uri`."""
+    return next(
+        (f", such as `{section}: {{{key.name}: ...}}`" for key in keys(kind)
+         if key.section == section and key.flag == f"--{section}"), "",
+    )  # fmt: skip
 
 
 def _shown(value: object) -> str:

@@ -51,6 +51,7 @@ class SourceSettings(Section):
         "play a file as a camera would: at its own pace, frames that come too late dropped",
         "--realtime",
     )
+    loop: bool = setting(False, "play a file or pictures again and again; each round begins with a cut", "--loop")
     image_fps: float = setting(
         0.0, "images are a sequence at this rate, not single photos; 0: single photos", "--image-fps", ge=0
     )
@@ -102,6 +103,7 @@ class SourceEntry(Section):
     uri: str = Field(min_length=1)
     name: str = ""
     realtime: bool | None = None
+    loop: bool | None = None
     image_fps: float | None = Field(None, ge=0)
     timeout: float | None = Field(None, gt=0)
     wait: bool | None = None

@@ -5,6 +5,7 @@ EXIT_USAGE = 2
 EXIT_ASSET = 3
 EXIT_SOURCE = 4
 EXIT_OUTPUT = 5
+EXIT_FRAMES = 6
 
 
 def first_line(error: BaseException) -> str:
@@ -44,3 +45,9 @@ class OutputError(LiveError):
     """An output that failed while the run went on, such as a recording on a full disk."""
 
     exit_code = EXIT_OUTPUT
+
+
+class FramesError(LiveError):
+    """A detector, tracker or engine that failed: on some frames, and the run went on; or on so many that it ended."""
+
+    exit_code = EXIT_FRAMES

@@ -56,7 +56,7 @@ class Detector(Protocol):
 
 
 class Tracker(Protocol):
-    """Gives boxes an identity over time. `time` is in seconds and never runs backwards."""
+    """Gives boxes an identity over time. `time` is in seconds and never runs backwards, but after a `reset`."""
 
     def update(self, boxes: Floats, scores: Floats, time: float, looks: Floats | None = None) -> list[Track]:
         """The tracks after detections (N, 4), (N,); a track that ends is in one last list as `ENDED`.
@@ -69,6 +69,9 @@ class Tracker(Protocol):
 
     def follow(self, boxes: Mapping[int, Floats]) -> None:
         """Moves tracks that are TRACKED, by id, to boxes (4,) where the engine sees them: these are no detections."""
+
+    def renew(self, ids: Collection[int]) -> None:
+        """Gives the tracks of these ids new ones: those who were there under them have been said goodbye to."""
 
     def reset(self) -> list[Track]:
         """Ends all tracks, because the scene was cut, and returns them as `ENDED`."""
@@ -83,7 +86,7 @@ class Engine(Protocol):
     name: str
 
     def estimate(self, scenes: Sequence[Scene]) -> Estimate:
-        """One person per track, of one scene at most per source; a known track that is `ENDED` comes as it last was.
+        """One person per track, none of which has ended, of one scene at most per source.
 
         A frame that is a `cut` starts anew what was learnt of its camera, and of no other.
         """
@@ -118,7 +121,7 @@ class Output:
     policy: Policy = Policy.ALL
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
-        """Takes a result and the frame it is about, which is None where a recording is replayed."""
+        """Takes a result and the frame it is about, which is None in a replay, and for a result that is `final`."""
 
     def tell(self, event: SourceEvent) -> None:
         """Hears what happens to a source."""

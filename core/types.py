@@ -265,7 +265,8 @@ def pose_parameters(pose: Floats) -> dict[str, Any]:
 class FrameResult:
     """All that is known of one frame. `published_at` is `captured_at` and the age; `stages` maps a stage to seconds.
 
-    An empty `people` means that nobody is there; no result at all means that nobody looked.
+    An empty `people` means that nobody is there; no result at all means that nobody looked. One that is `final` is
+    about no frame: it repeats the last one of a source that is over, and who was still there has ended.
     """
 
     source: str
@@ -280,6 +281,7 @@ class FrameResult:
     dropped: int = 0
     capture_origin: CaptureOrigin | str = CaptureOrigin.ARRIVAL
     """What a later release sends stays the text that it is."""
+    final: bool = False
 
     @property
     def age(self) -> float:

@@ -97,6 +97,7 @@ def decode_event(message: bytes) -> SourceEvent:
 def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
     """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`."""
     camera = result.camera
+    final = {"final": True} if result.final else {}
     return {
         "version": VERSION,
         "source": result.source,
@@ -114,6 +115,7 @@ def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
             "assumed": camera.assumed, "distortion": list(camera.distortion),
         },
         "stages": dict(result.stages),
+        **final,
         "people": [_person_to_map(person, decimals) for person in result.people],
     }  # fmt: skip
 
@@ -134,6 +136,7 @@ def from_map(content: Any) -> FrameResult:
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=int(content["dropped"]),
             capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
+            final=bool(content.get("final", False)),
         )
 
 

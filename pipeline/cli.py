@@ -78,7 +78,7 @@ class _Program(click.Group):
         try:
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
-            error.show()
+            (_hinted(error) if isinstance(error, click.NoSuchOption) else error).show()
             code = error.exit_code
         except click.Abort as error:  # which click makes of a KeyboardInterrupt
             code = 128 + (error.__cause__.number if isinstance(error.__cause__, Interrupted) else signal.SIGINT)
@@ -91,6 +91,17 @@ class _Program(click.Group):
                 1,
             )
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _hinted(error: click.NoSuchOption) -> click.NoSuchOption:
+    """The error; of a flag that is a key of the file it says what the flag is called, or that there is none."""
+    word = error.option_name.lstrip("-").replace("-", "_")
+    named = [key for key in keys(run_settings()) if key.name == word]
+    if not named or error.ctx is None or error.ctx.parent is not None:
+        return error
+    flags = [key.flag for key in named if key.flag]
+    where = f"{error.message} It is a key of the --config file only: {named[0].section}: {{{word}: ...}}."
+    return click.NoSuchOption(error.option_name, error.message if flags else where, flags, error.ctx)
 
 
 def _end(sentence: str, code: int) -> int:
@@ -143,7 +154,9 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
 @click.option("--connect", default="tcp://127.0.0.1:5555", show_default=True, help="address that is published on")
 @click.option("--source", default="", help="only this source, by its name")
 @click.option("--json", "as_json", is_flag=True, help="every message as a line of JSON, on standard output")
-@click.option("--max-frames", type=click.IntRange(min=0), default=0, help="end after this many messages")
+@click.option(
+    "--max-frames", type=click.IntRange(min=0), default=0, help="show this many messages, each of them, and end"
+)
 def listen(connect: str, source: str, as_json: bool, max_frames: int) -> None:
     """Print the people that arrive."""
     from pymafx_live.pipeline.listen import listen as listen_

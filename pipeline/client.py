@@ -7,6 +7,7 @@ with Subscriber("tcp://127.0.0.1:5555") as results:
 """
 
 from collections.abc import Callable
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -27,16 +28,17 @@ __all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVers
 
 
 class NoMessageError(TimeoutError):
-    """Nothing arrived in time: nobody publishes there. (A frame without people does arrive.)"""
+    """No result arrived in time: nobody publishes there, or the camera is still. (A frame without people arrives.)"""
 
 
 class Subscriber:
     """An endless iterator of the results that are published at `address`.
 
     `source` takes one source only, by its name. `newest` keeps only the newest message, for a consumer that
-    is slower than the camera; use it with one source. After `timeout` seconds without a message the
+    is slower than the camera; use it with one source. After `timeout` seconds without a result the
     iteration raises `NoMessageError`; it may be gone on with. `None` waits for ever. `on_event` is called, from within
-    the iteration, with what happens to the sources: `connecting`, `live`, `stalled` and so on.
+    the iteration, with what happens to the sources: `connecting`, `live`, `stalled` and so on, at once and again every
+    second while it lasts.
 
     Raises:
         UsageError: the address is not one of ZeroMQ's.
@@ -69,8 +71,10 @@ class Subscriber:
         return decode(self._receive())
 
     def _receive(self) -> bytes:
-        while True:
-            ready = dict(self._poller.poll(None if self._timeout is None else round(self._timeout * 1000)))
+        deadline = None if self._timeout is None else monotonic() + self._timeout
+        while True:  # events do not put the deadline off
+            left = None if deadline is None else max(round((deadline - monotonic()) * 1000), 0)
+            ready = dict(self._poller.poll(left))
             if not ready:
                 raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
             if self._on_event is not None and self._events in ready:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable
 from threading import Thread
 
-from pymafx_live.core.errors import LiveError, OutputError
+from pymafx_live.core.errors import LiveError, OutputError, first_line
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
+from pymafx_live.pipeline.faults import MOST
 from pymafx_live.pipeline.mailbox import Item, Mailbox
 from pymafx_live.pipeline.statistics import Durations, OutputFigures
 from pymafx_live.pipeline.stop import Stop
@@ -15,6 +16,7 @@ from pymafx_live.pipeline.stop import Stop
 PATIENCE = 10.0
 """Seconds that one call of an output may last when the run is to end; it is then left behind."""
 _POLL = 0.1
+GOES_ON = "it goes on, and counts further errors"
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +25,8 @@ class Delivery:
     """The outputs of a run, each behind a mailbox and on a thread of its own, but for those of the policy `DIRECT`.
 
     `write` and `tell` return at once, but for an output of the policy `BLOCK` whose mailbox is full, and only where
-    no source is `live`. An output that raises ends alone. `outputs` are opened as the iterable is gone through; they
+    no source is `live`. An output that raises a `LiveError` ends alone; another error costs it that result, and ends it
+    after `MOST` in a row. `outputs` are opened as the iterable is gone through; they
     are closed here, also if one cannot be opened.
     """
 
@@ -70,6 +73,9 @@ class Delivery:
                 raise post.error
             if post.error is not None:
                 raise OutputError(post.sentence()) from post.error
+        for post in self._posts:
+            if post.first is not None:
+                raise OutputError(f"{post.sentence()}; it went on after {post.failed} such errors") from post.first
 
 
 class _Post:
@@ -77,6 +83,11 @@ class _Post:
 
     def __init__(self, output: Output) -> None:
         self.error: BaseException | None = None
+        """What ended it early."""
+        self.first: Exception | None = None
+        """What it failed with first, and went on."""
+        self.failed = 0
+        self._row = 0
         self._output, self._policy = output, output.policy
         self._behind = Durations()
         self._closed = False
@@ -102,20 +113,36 @@ class _Post:
         sentence = "" if self.error is None else self.sentence()
         behind = self._behind
         return OutputFigures(
-            self._output.name, str(self._policy), behind.count, self._dropped(), behind.summary(), sentence
+            self._output.name, str(self._policy), behind.count, self._dropped(), self.failed, behind.summary(), sentence
         )
 
     def sentence(self) -> str:
-        if isinstance(self.error, LiveError):
-            return str(self.error)
-        return f"{self._output.name} failed ({type(self.error).__name__}: {self.error}): -v shows where"
+        error = self.error or self.first
+        if isinstance(error, LiveError):
+            return str(error)
+        return f"{self._output.name} failed ({type(error).__name__}: {error}): -v shows where"
 
     def _hand(self, item: Item, placed_at: float) -> None:
-        if isinstance(item, SourceEvent):
-            self._output.tell(item)
-        else:
-            self._output.write(*item)
-            self._behind.add(time.monotonic() - placed_at)
+        """Raises what ends the output; an error that may be of this item only is counted."""
+        try:
+            if isinstance(item, SourceEvent):
+                self._output.tell(item)
+            else:
+                self._output.write(*item)
+                if not item[0].final:
+                    self._behind.add(time.monotonic() - placed_at)
+            self._row = 0
+        except LiveError:
+            raise
+        except Exception as error:
+            self.failed, self._row = self.failed + 1, self._row + 1
+            if self._row >= MOST:
+                raise
+            if self.first is None:
+                self.first = error
+                said = f"{type(error).__name__}: {first_line(error)}"
+                name = self._output.name
+                self._say(error, f"{name} failed on a result ({said}): {GOES_ON}; -v shows where")
 
     def _close(self) -> None:
         self._closed = True
@@ -128,7 +155,11 @@ class _Post:
         """Says once why the output ends."""
         if self.error is None:
             self.error = error
-            logger.error("%s", self.sentence(), exc_info=error if logger.isEnabledFor(logging.INFO) else None)
+            self._say(error, self.sentence())
+
+    @staticmethod
+    def _say(error: BaseException, sentence: str) -> None:
+        logger.error("%s", sentence, exc_info=error if logger.isEnabledFor(logging.INFO) else None)
 
     def _dropped(self) -> int:
         return 0

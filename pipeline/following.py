@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from pymafx_live.core.boxes import iou
 from pymafx_live.core.interfaces import Found
-from pymafx_live.core.types import Floats, Origin, Person, Track, TrackState
+from pymafx_live.core.types import Floats, Origin, Person, Track
 from pymafx_live.trackers.association import match
 
 SEEN = 0.5
@@ -37,7 +37,7 @@ class Following:
     def __call__(self, tracks: Sequence[Track], people: Sequence[Person]) -> dict[int, Floats]:
         """The boxes (4,), by id, at which a frame's keypoints put those tracks that no detection has just confirmed."""
         keypoints = {person.id: person.extra["keypoints"] for person in people if carried(person)}
-        alive = {track.id: track for track in tracks if track.state is not TrackState.ENDED}
+        alive = {track.id: track for track in tracks}
         self.whereabouts = {key: Whereabouts(track.box, keypoints.get(key)) for key, track in alive.items()}
         self._anchors = {key: anchor for key, anchor in (self._anchors | self._late).items() if key in alive}
         late, self._late = self._late, {}
@@ -83,7 +83,7 @@ def moved(box: Floats, before: Floats, now: Floats) -> Floats | None:
 
 def carried(person: Person) -> bool:
     """Whether the engine has seen a person in this frame, and says where."""
-    return person.state is not TrackState.ENDED and measured(person) and "keypoints" in person.extra
+    return measured(person) and "keypoints" in person.extra
 
 
 def measured(person: Person) -> bool:

@@ -1,14 +1,20 @@
 """One camera's way through the loop: who is followed, who is estimated, how that is smoothed."""
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from pymafx_live.core.interfaces import Tracker
 from pymafx_live.core.types import Frame, FrameResult, Person, Scene, Track, TrackState
+from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
+from pymafx_live.pipeline.presence import Presence, finite
 from pymafx_live.trackers.looks import looks
+
+logger = logging.getLogger(__name__)
 
 Select = Callable[[Sequence[Track]], list[Track]]
 Stride = int | Literal["auto"]
@@ -27,44 +33,63 @@ class Smooth(Protocol):
 class Lane:
     """What belongs to one camera. For each frame `ask`, `begin` and `finish` are called, in this order.
 
-    `ask` may be called ahead, on another thread, where the detector's `stride` is a number.
+    `ask` and `missed` may be called ahead, on another thread, where the detector's `stride` is a number.
     """
 
     def __init__(
         self, tracker: Tracker, stride: Stride = 1, *, select: Select = list, smooth: Smooth | None = None
     ) -> None:
-        """`select` says which tracks are estimated."""
+        """`select` says which of the tracks that have not ended are estimated."""
         self._tracker, self._select, self._smooth = tracker, select, smooth
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
         self._following = Following()
+        self._presence = Presence()
         self._tracks: list[Track] = []
+        self._chosen: list[Track] = []
         self._stages: dict[str, float] = {}
+        self._told = False
+        self.ended: list[int] = []
+        """The ids of those who were said goodbye to in the last result."""
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """See `Schedule.ask`."""
         return self._schedule.ask(frame, later)
 
-    def begin(self, detection: Detection) -> Scene:
+    def missed(self, frame: Frame) -> Detection:
+        """What there is of a frame on which the detector failed: it is asked again on the next one."""
+        self._schedule.missed(frame)
+        return Detection(frame)
+
+    def begin(self, detection: Detection, faults: Faults) -> Scene:
         """Brings the tracks up to a frame; returns those that are to be estimated."""
-        began = time.perf_counter()
+        began, frame = time.perf_counter(), detection.frame
         self._stages = {} if detection.found is None else {"detect": detection.seconds}
-        self._tracks = self._track(detection)
-        scene = Scene(detection.frame, self._select(self._tracks))
+        try:
+            self._tracks = [track for track in self._track(detection) if track.state is not TrackState.ENDED]
+            faults.worked("tracker", frame.source)
+        except Exception as error:
+            faults.add("tracker", frame.source, error)
+            self._tracks = [] if frame.cut else [replace(track, seen=False) for track in self._tracks]
+        self._chosen = self._select(self._tracks)
         self._stages["track"] = time.perf_counter() - began
-        return scene
+        return Scene(frame, self._chosen)
 
     def finish(
-        self, frame: Frame, people: Sequence[Person], run_id: str, seconds: float, inside: Mapping[str, float]
+        self, frame: Frame, people: Sequence[Person] | None, run_id: str, seconds: float, inside: Mapping[str, float]
     ) -> FrameResult:
-        """The result of a frame whose `people` took the engine so many seconds, of those `inside` its stages."""
+        """The result of a frame whose `people` took the engine so many seconds, of those `inside` its stages.
+
+        `people` is None where the engine has failed: who is known is held.
+        """
         began = time.perf_counter()
-        self._tracker.follow(self._following(self._tracks, people))
-        self._schedule.note(frame, self._tracks, people, self._following.whereabouts)
-        if self._smooth is not None:
-            people = self._smooth(people, frame)
-            self._smooth.forget(self.ended)
+        present = self._presence.held(self._chosen, frame.camera) if people is None else self._sound(people, frame)
+        self._tracker.follow(self._following(self._tracks, present))
+        self._schedule.note(frame, self._tracks, present, self._following.whereabouts)
+        if self._smooth is not None and people is not None:
+            present = self._smooth(present, frame)
+        gone = self._say_goodbye()
         stages = self._stages | {"estimate": seconds + time.perf_counter() - began}
-        return FrameResult(
+        result = FrameResult(
             source=frame.source,
             sequence=frame.sequence,
             run_id=run_id,
@@ -72,26 +97,48 @@ class Lane:
             captured_at=frame.captured_at,
             published_at=frame.captured_at + frame.age,
             camera=frame.camera,
-            people=people,
+            people=[*present, *gone],
             stages=stages | {f"estimate/{name}": took for name, took in inside.items()},
             dropped=frame.dropped,
             capture_origin=frame.capture_origin,
         )
+        self._presence.note(result)
+        return result
 
-    @property
-    def ended(self) -> list[int]:
-        """The ids of the tracks that are over since the last frame."""
-        return [track.id for track in self._tracks if track.state is TrackState.ENDED]
+    def goodbye(self) -> FrameResult | None:
+        """The last result, once the source or the run is over, which ends who is still there: None if nobody is."""
+        return self._presence.goodbye()
+
+    def _sound(self, people: Sequence[Person], frame: Frame) -> list[Person]:
+        """The people, held where an engine gave what is no number: filters and trackers would keep that for good."""
+        bad = {person.id for person in people if not finite(person)}
+        if not bad:
+            return list(people)
+        if not self._told:
+            logger.warning("the engine gave what is no number for somebody in %s, who is held instead", frame.source)
+            self._told = True
+        held = self._presence.held([track for track in self._chosen if track.id in bad], frame.camera)
+        return [person for person in people if person.id not in bad] + held
+
+    def _say_goodbye(self) -> list[Person]:
+        """Who was there and is no more: the track is over, or others have taken the place among those estimated."""
+        gone = self._presence.gone({track.id for track in self._chosen})
+        self.ended = [person.id for person in gone]
+        if self._smooth is not None:
+            self._smooth.forget(self.ended)
+        left_out = {track.id for track in self._tracks}.intersection(self.ended)
+        if left_out:
+            self._tracker.renew(left_out)
+        return gone
 
     def _track(self, detection: Detection) -> list[Track]:
         frame, found, tracker = detection.frame, detection.found, self._tracker
-        ended = tracker.reset() if frame.cut else []
+        if frame.cut:
+            tracker.reset()
         if found is None:
-            return ended + tracker.predict(frame.time)
+            return tracker.predict(frame.time)
         if detection.then:
-            predicted = tracker.predict(frame.time)
-            ended += [track for track in predicted if track.state is TrackState.ENDED]
-            found = self._following.brought_up(found, detection.then, predicted)
+            found = self._following.brought_up(found, detection.then, tracker.predict(frame.time))
         boxes, scores = found
         company = max(len(boxes), len(self._tracks)) > 1  # who is alone cannot be taken for somebody else
-        return ended + tracker.update(boxes, scores, frame.time, looks(frame.image, boxes) if company else None)
+        return tracker.update(boxes, scores, frame.time, looks(frame.image, boxes) if company else None)

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections import Counter
+from contextlib import suppress
 
 from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber
@@ -20,43 +22,93 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int) -> None
         UsageError: the address is none of ZeroMQ's.
         UnknownVersionError: the sender is of another release.
     """
-    printed: dict[str, float] = {}
+    pace = _Pace(thin=not as_json and not max_frames)
     received = 0
     silent = False
-    with Subscriber(address, source, timeout=_SILENCE, on_event=_print_event) as subscriber:
+    with Subscriber(address, source, timeout=_SILENCE, on_event=_Events()) as subscriber:
         while not max_frames or received < max_frames:
             try:
                 result = next(subscriber)
             except NoMessageError as error:
                 if not silent:
-                    print(f"{error}: is pymafx-live running there?", file=sys.stderr, flush=True)
+                    print(f"{error}: {_who_else(address, source)}", file=sys.stderr, flush=True)
                 silent = True
                 continue
             except MalformedMessageError as error:
                 print(error, file=sys.stderr, flush=True)
                 continue
             received, silent = received + 1, False
-            now = time.monotonic()
-            if not as_json and now - printed.get(result.source, 0.0) < _EVERY:
+            if not pace.due(result):
                 continue
-            printed[result.source] = now
             try:
-                print(to_json(result) if as_json else line(result), flush=True)
+                print(to_json(result) if as_json else line(result, pace.rate(result)), flush=True)
             except BrokenPipeError:
                 sys.stdout = None  # or Python complains when it flushes it at exit
                 return
 
 
-def _print_event(event: SourceEvent) -> None:
-    reason = f": {event.reason}" if event.reason else ""
-    print(f"{event.source} is {event.state}{reason}", file=sys.stderr, flush=True)
+class _Pace:
+    """How many results of each source are shown, and how many there are."""
+
+    def __init__(self, thin: bool) -> None:
+        self._thin, self._told = thin, False
+        self._shown: dict[str, float] = {}
+        self._count: Counter[str] = Counter()
+        self._rate: dict[str, float] = {}
+
+    def due(self, result: FrameResult) -> bool:
+        """Whether a result is to be shown; says once that not all are."""
+        now, name = time.monotonic(), result.source
+        self._count[name] += 1
+        elapsed = now - self._shown.setdefault(name, now)
+        first = self._count[name] == 1 and name not in self._rate
+        if self._thin and not first and elapsed < _EVERY:
+            if not self._told:
+                self._told = True
+                print(f"{1 / _EVERY:g} lines a second are shown; --json shows every message", file=sys.stderr)
+            return False
+        if elapsed > 0:
+            self._rate[name] = self._count[name] / elapsed
+            self._shown[name], self._count[name] = now, 0
+        return True
+
+    def rate(self, result: FrameResult) -> float | None:
+        """Results of the source per second, lately; None where nobody knows yet."""
+        return self._rate.get(result.source)
 
 
-def line(result: FrameResult) -> str:
-    """One frame on one line: who is there, where, and how much of each was measured."""
+class _Events:
+    """Prints what happens to the sources, but not what is only said again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, SourceEvent] = {}
+
+    def __call__(self, event: SourceEvent) -> None:
+        if self._known.get(event.source) != event:
+            reason = f": {event.reason}" if event.reason else ""
+            print(f"{event.source} is {event.state}{reason}", file=sys.stderr, flush=True)
+        self._known[event.source] = event
+
+
+def _who_else(address: str, source: str) -> str:
+    """What may be done about silence: every source says once a second that it is there."""
+    names: set[str] = set()
+    with Subscriber(address, timeout=_SILENCE, on_event=lambda event: names.add(event.source)) as everybody:
+        until = time.monotonic() + _SILENCE
+        with suppress(NoMessageError, MalformedMessageError):
+            while time.monotonic() < until:
+                names.add(next(everybody).source)
+    if source and names and source not in names:
+        return f"there is no source {source}, but {', '.join(sorted(names))}"
+    return "its sources send no frames" if names else "is pymafx-live running there?"
+
+
+def line(result: FrameResult, rate: float | None = None) -> str:
+    """One frame on one line: who is there, where, and how much of each was measured; and frames per second."""
     people = "; ".join(_person(person) for person in result.people) or "nobody"
     age = f"{result.age * 1000:.0f} ms old"
-    return f"{result.source} #{result.sequence}  {age}  {people}"
+    fps = "" if rate is None else f"  {rate:.1f} fps"
+    return f"{result.source} #{result.sequence}{fps}  {age}  {people}"
 
 
 def _person(person: Person) -> str:

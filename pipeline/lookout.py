@@ -1,5 +1,6 @@
 """When the detector runs: on every n-th frame, or as often as those who are followed need it."""
 
+import logging
 import os
 import threading
 import time
@@ -16,6 +17,8 @@ from pymafx_live.core.boxes import iou
 from pymafx_live.core.interfaces import Detector, Found
 from pymafx_live.core.types import Frame, Person, Track, TrackState
 from pymafx_live.pipeline.following import Whereabouts, carried, measured
+
+logger = logging.getLogger(__name__)
 
 NEWCOMERS = 0.4
 """Seconds after which a newcomer has to be there at the latest."""
@@ -69,13 +72,24 @@ class SharedDetector:
     """
 
     def __init__(self, detector: Detector) -> None:
-        self._detector, self._lock = detector, Lock()
+        self._detector, self._lock, self._told = detector, Lock(), False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="detect", initializer=stand_back)
 
     def detect(self, images: Sequence[Image]) -> list[Found]:
         """See `Detector.detect`."""
         with self._lock:
-            return self._detector.detect(images)
+            return [self._sound(found) for found in self._detector.detect(images)]
+
+    def _sound(self, found: Found) -> Found:
+        """What is found without boxes that are no numbers: a tracker would keep them for good."""
+        boxes, scores = found
+        good = np.isfinite(boxes).all(1) & np.isfinite(scores)
+        if good.all():
+            return found
+        if not self._told:
+            logger.warning("the detector gave boxes that are no numbers; such boxes count as nothing found")
+            self._told = True
+        return boxes[good], scores[good]
 
     def later(self, image: Image) -> Future[Found]:
         """What will have been found in one image."""
@@ -92,6 +106,9 @@ class Schedule:
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """None where the detector has to look at this frame now, or else what there is instead."""
         return None
+
+    def missed(self, frame: Frame) -> None:
+        """Takes in that the detector failed on a frame: it is to look at the next one."""
 
     def note(
         self,
@@ -115,6 +132,10 @@ class Every(Schedule):
         self._since = 1 if due else self._since + 1
         return None if due else Detection(frame)
 
+    def missed(self, frame: Frame) -> None:
+        """See `Schedule.missed`."""
+        self._since = 0
+
 
 class Lookout(Schedule):
     """Runs the detector at once where somebody must be found, and else now and then, beside the other networks.
@@ -129,6 +150,10 @@ class Lookout(Schedule):
 
     def __init__(self) -> None:
         self._begun: _Begun | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Starts anew, at whatever time."""
         self._at = self._before = self._doubt = -np.inf  # the last detection's time, the last frame's, the last doubt's
         self._urgent = True
         self._meetings = Meetings()
@@ -136,10 +161,12 @@ class Lookout(Schedule):
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """See `Schedule.ask`; `note` is to be told of each frame before the next is asked for."""
+        if frame.cut:
+            self._forget()
         pause, self._before = frame.time - self._before, frame.time
-        if self._urgent or frame.cut:
-            self._drop()
+        if self._urgent:
             self._at = frame.time
+            self._drop()
             return None
         begun = self._begun
         if begun is not None and frame.time >= begun.frame.time + DELAY:
@@ -154,6 +181,10 @@ class Lookout(Schedule):
             self._begun = _Begun(frame, later(frame.image))
         return Detection(frame)
 
+    def missed(self, frame: Frame) -> None:
+        """See `Schedule.missed`."""
+        self._doubt = frame.time
+
     def note(
         self,
         frame: Frame,
@@ -164,20 +195,18 @@ class Lookout(Schedule):
         """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
         if self._begun is not None and self._begun.frame is frame:
             self._begun.then = whereabouts
-        alive = [track for track in tracks if track.state is not TrackState.ENDED]
-        present = [p for p in people if p.state is not TrackState.ENDED]
-        self._unseen = {p.id: self._unseen.get(p.id, frame.time) for p in present if not measured(p)}
+        self._unseen = {p.id: self._unseen.get(p.id, frame.time) for p in people if not measured(p)}
         missing = any(frame.time - since < PATIENCE for since in self._unseen.values())
-        missing |= any(measured(p) and not carried(p) for p in present)  # nothing but the detector says where they are
-        if missing or unsettled(alive) or self._meetings.in_doubt(alive, frame.time):
+        missing |= any(measured(p) and not carried(p) for p in people)  # nothing but the detector says where they are
+        if missing or unsettled(tracks) or self._meetings.in_doubt(tracks, frame.time):
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED
 
     def _drop(self) -> None:
         """Forgets what is under way."""
-        if self._begun is not None and not self._begun.work.cancel():
-            self._begun.work.result()  # an error of the detector is told all the same
-        self._begun = None
+        begun, self._begun = self._begun, None
+        if begun is not None and not begun.work.cancel():
+            begun.work.result()  # an error of the detector is told all the same
 
 
 class Meetings:

@@ -1,21 +1,27 @@
 """The live loop: the frames of all cameras are detected, tracked and estimated, and leave as one `FrameResult` each."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 from uuid import uuid4
 
-from pymafx_live.core.interfaces import Detector, Engine, Tracker
-from pymafx_live.core.types import Frame, FrameResult, SourceEvent
+from pymafx_live.core.interfaces import Detector, Engine, Found, Tracker
+from pymafx_live.core.types import Frame, FrameResult, Person, Scene, SourceEvent
 from pymafx_live.pipeline.cameras import OVER, Batch, Cameras, Item
+from pymafx_live.pipeline.faults import Faults, Strict
 from pymafx_live.pipeline.lane import Lane, Select, Smooth, Stride
 from pymafx_live.pipeline.lookout import Detection, SharedDetector
 
 T = TypeVar("T")
-Result = tuple[FrameResult, Frame]
+In = TypeVar("In")
+Out = TypeVar("Out")
+Result = tuple[FrameResult, Frame | None]
+"""A result and its frame; one that is `final` has none."""
 Detected = list[tuple[int, Detection | SourceEvent]]
+Answer = tuple[Sequence[Person] | None, float, Mapping[str, float]]
+"""The people of one scene, None where the engine has failed, and the seconds of the call and of its stages."""
 
 
 def results(
@@ -28,11 +34,13 @@ def results(
     overlap: bool = False,
     select: Select = list,
     smooth: Smooth | None = None,
-) -> Generator[Result]:
+) -> Generator[tuple[FrameResult, Frame]]:
     """One result per frame of one source, in order, without its events; see `watch`."""
     lane = Lane(tracker, stride, select=select, smooth=smooth)
     with closing(watch([source], [lane], detector, engine, overlap=overlap)) as watched:
-        yield from (item for item in watched if not isinstance(item, SourceEvent))
+        for item in watched:
+            if not isinstance(item, SourceEvent) and item[1] is not None:
+                yield item[0], item[1]
 
 
 def watch(
@@ -42,6 +50,7 @@ def watch(
     engine: Engine,
     *,
     overlap: bool = False,
+    faults: Faults | None = None,
 ) -> Generator[Result | SourceEvent]:
     """One result per frame of every source, each in its order, and between them what became of the sources.
 
@@ -51,44 +60,104 @@ def watch(
     tracker predicts, and follows where the engine sees people. `overlap` detects on the next frames while these are
     estimated: the results are the same, in less time but each a little older, because its frame was taken earlier;
     `auto` cannot know so early whether to detect.
+
+    Before the event that a source is over, a `final` result ends who is still there.
+
+    What a part raises on a frame goes to `faults`, and on where that lets it: a frame on which the detector failed is
+    as one on which it did not run, on one on which the engine failed all who are known are held. Without `faults`
+    every error is raised.
     """
-    run_id = uuid4().hex
+    run_id, faults = uuid4().hex, Strict() if faults is None else faults
     with closing(SharedDetector(detector)) as shared, closing(Cameras(sources)) as cameras:
-        detected = (_detect(batch, lanes, shared) for batch in cameras)
+        detected = (_detect(batch, lanes, shared, faults) for batch in cameras)
         for batch in _one_ahead(detected) if overlap else detected:
-            yield from _estimate(batch, lanes, engine, run_id)
+            yield from _estimate(batch, lanes, engine, run_id, faults)
 
 
-def _detect(batch: Batch, lanes: Sequence[Lane], detector: SharedDetector) -> Detected:
+def _detect(batch: Batch, lanes: Sequence[Lane], detector: SharedDetector, faults: Faults) -> Detected:
     """What is found in those frames of a batch that have to be looked at now, all at once."""
-    asked = [item if isinstance(item, SourceEvent) else lanes[k].ask(item, detector.later) for k, item in batch]
+    asked = [item if isinstance(item, SourceEvent) else _ask(lanes[k], item, detector, faults) for k, item in batch]
     due = [item for (_, item), known in zip(batch, asked, strict=True) if known is None and isinstance(item, Frame)]
     began = time.perf_counter()
-    found = detector.detect([frame.image for frame in due]) if due else []
+    found = _guarded("detector", due, lambda frames: detector.detect([f.image for f in frames]), _source, faults)
     seconds = time.perf_counter() - began
-    fresh = (Detection(frame, people, seconds) for frame, people in zip(due, found, strict=True))
-    return [(k, next(fresh) if known is None else known) for (k, _), known in zip(batch, asked, strict=True)]
+    fresh = iter(zip(due, found, strict=True))
+
+    def made(lane: Lane, frame: Frame, boxes: Found | None) -> Detection:
+        return lane.missed(frame) if boxes is None else Detection(frame, boxes, seconds)
+
+    return [(k, made(lanes[k], *next(fresh)) if known is None else known)
+            for (k, _), known in zip(batch, asked, strict=True)]  # fmt: skip
 
 
-def _estimate(batch: Detected, lanes: Sequence[Lane], engine: Engine, run_id: str) -> Iterator[Result | SourceEvent]:
+def _ask(lane: Lane, frame: Frame, detector: SharedDetector, faults: Faults) -> Detection | None:
+    """See `Lane.ask`, which may wait for a detection that was begun before, and that may fail."""
+    try:
+        return lane.ask(frame, detector.later)
+    except Exception as error:
+        faults.add("detector", frame.source, error)
+        return lane.missed(frame)
+
+
+def _estimate(
+    batch: Detected, lanes: Sequence[Lane], engine: Engine, run_id: str, faults: Faults
+) -> Iterator[Result | SourceEvent]:
     """The results of a batch: one call of the engine for all."""
-    scenes = [lanes[k].begin(item) for k, item in batch if isinstance(item, Detection)]
-    began = time.perf_counter()
-    estimate = engine.estimate(scenes) if scenes else None
-    seconds = time.perf_counter() - began
-    people = iter(estimate.people if estimate else ())
+    scenes = [lanes[k].begin(item, faults) for k, item in batch if isinstance(item, Detection)]
+    answers = iter(_people(scenes, engine, faults))
     for k, item in batch:
+        lane = lanes[k]
         if isinstance(item, SourceEvent):
             if item.state in OVER:
                 engine.forget(item.source)
+                if (last := lane.goodbye()) is not None:
+                    yield last, None
             yield item
             continue
-        assert estimate is not None
-        lane, frame = lanes[k], item.frame
-        result = lane.finish(frame, next(people), run_id, seconds, estimate.stages)
+        people, seconds, stages = next(answers)
+        result = lane.finish(item.frame, people, run_id, seconds, stages)
         if lane.ended:
-            engine.forget(frame.source, lane.ended)
-        yield result, frame
+            engine.forget(item.frame.source, lane.ended)
+        yield result, item.frame
+
+
+def _people(scenes: Sequence[Scene], engine: Engine, faults: Faults) -> list[Answer]:
+    """What the engine makes of each scene."""
+
+    def estimate(some: Sequence[Scene]) -> list[Answer]:
+        began = time.perf_counter()
+        made = engine.estimate(some)
+        seconds = time.perf_counter() - began
+        return [(people, seconds, made.stages) for people in made.people]
+
+    answers = _guarded(f"engine {engine.name}", scenes, estimate, lambda scene: scene.frame.source, faults)
+    return [(None, 0.0, {}) if answer is None else answer for answer in answers]
+
+
+def _guarded(
+    part: str, items: Sequence[In], call: Callable[[Sequence[In]], list[Out]], source: Callable[[In], str],
+    faults: Faults,
+) -> list[Out | None]:  # fmt: skip
+    """What `call` makes of a batch, None for an item that is to blame for an error.
+
+    After an error of several the items are tried one by one: that of another source is not to blame.
+    """
+    if not items:
+        return []
+    try:
+        made: list[Out | None] = list(call(items))
+    except Exception as error:
+        if len(items) > 1 and not isinstance(faults, Strict):
+            return [one for item in items for one in _guarded(part, [item], call, source, faults)]
+        faults.add(part, source(items[0]), error)
+        return [None]
+    for item in items:
+        faults.worked(part, source(item))
+    return made
+
+
+def _source(frame: Frame) -> str:
+    return frame.source
 
 
 def _one_ahead(items: Iterator[T]) -> Iterator[T]:

@@ -9,6 +9,7 @@ from pymafx_live.core.types import FrameResult
 from pymafx_live.core.wire import MalformedMessageError, from_map
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
+from pymafx_live.pipeline.presence import Presence
 
 
 def read_results(file: Path) -> Iterator[FrameResult]:
@@ -34,10 +35,18 @@ def read_results(file: Path) -> Iterator[FrameResult]:
 
 
 def replay(results: Iterable[FrameResult], delivery: Delivery) -> None:
-    """Delivers results, as fast as they come and the outputs take them, with the events of their sources."""
+    """Delivers results, as fast as they come and the outputs take them, with the events of their sources.
+
+    Where a recording was cut short, or its writer killed, who is still there ends here.
+    """
+    present: dict[str, Presence] = {}
     with SourceStates(delivery.tell) as states:
         for result in results:
             states.result_of(result.source)
+            present.setdefault(result.source, Presence()).note(result)
             delivery.write(result, None)
             if not delivery.alive:
                 return
+        for last in present.values():
+            if (goodbye := last.goodbye()) is not None:
+                delivery.write(goodbye, None)

@@ -18,6 +18,7 @@ from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
+from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import Result
 from pymafx_live.pipeline.loop import watch as watch_sources
@@ -70,9 +71,11 @@ def run(
 
     Raises:
         LiveError: with its sentence; everything that was written until then is whole. An output that fails ends
-            alone, and its error is raised when the run is over.
+            alone, and a detector, tracker or engine that fails on single frames ends nothing: that is raised when the
+            run is over.
     """
-    stop, watchdog = stop or Stop(), Watchdog()
+    stop, watchdog, faults = stop or Stop(), Watchdog(), Faults()
+    statistics.faults = faults
     with stop.on_signals(), ExitStack() as stack:
 
         def opened(part: Part) -> Part:
@@ -107,16 +110,19 @@ def run(
         expected = _expected(sum(frames) if all(frames) else 0, settings.run.max_frames)
         screen = opened(Delivery([watch(expected)] if watch else [], stop, live=live))
 
-        looped = opened(watch_sources(sources, lanes, detector, engine, overlap=settings.run.overlap))
+        looped = opened(watch_sources(sources, lanes, detector, engine, overlap=settings.run.overlap, faults=faults))
         stack.callback(stop.draining)  # before the loop is closed: a thread of it may wait for a frame
         stop.looping()
-        with watchdog, SourceStates(delivery.tell) as states:
+        with watchdog, SourceStates(delivery.tell) as states, ExitStack() as last:
+            last.callback(_say_goodbye, lanes, delivery)
             for source in sources:
                 states.connecting(source.name, began)
             for result, frame in _results_of(looped, states, several=len(sources) > 1):
                 watchdog.moved()
-                statistics.write(result)
                 delivery.write(result, frame)
+                if frame is None:
+                    continue
+                statistics.write(result)
                 screen.write(result, frame)
                 if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
                     break
@@ -125,6 +131,14 @@ def run(
         stop.draining()
         delivery.close()
     delivery.raise_error()
+    faults.raise_error()
+
+
+def _say_goodbye(lanes: Iterable[Lane], delivery: Delivery) -> None:
+    """Ends who is still there, however the run ends."""
+    for lane in lanes:
+        if (result := lane.goodbye()) is not None:
+            delivery.write(result, None)
 
 
 def _results_of(items: Iterable[Result | SourceEvent], states: SourceStates, several: bool) -> Iterator[Result]:
@@ -135,7 +149,8 @@ def _results_of(items: Iterable[Result | SourceEvent], states: SourceStates, sev
             if several and item.state is SourceState.FAILED:
                 logger.warning("a source has failed: %s", item.reason)
         else:
-            states.result_of(item[0].source)
+            if item[1] is not None:
+                states.result_of(item[0].source)
             yield item
 
 

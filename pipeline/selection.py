@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pymafx_live.core.types import Track, TrackState
+from pymafx_live.core.types import Track
 
 KEEP = 1.2
 """How much larger than one that was chosen before another box must be to take its place."""
@@ -16,15 +16,13 @@ class Selection:
         self._chosen: set[int] = set()
 
     def __call__(self, tracks: Sequence[Track]) -> list[Track]:
-        """The chosen of a frame's tracks in their order; those that ended all stay, to be said goodbye to.
+        """The chosen of a frame's tracks, none of which has ended, in their order.
 
         A little larger is not enough to take a place, or two people of one size would alternate.
         """
-        alive = [t for t in tracks if t.state is not TrackState.ENDED]
-        if len(alive) > self.most:
-            alive = sorted(alive, key=self._rank, reverse=True)[: self.most]
-        self._chosen = {t.id for t in alive}
-        return [t for t in tracks if t.id in self._chosen or t.state is TrackState.ENDED]
+        best = sorted(tracks, key=self._rank, reverse=True)[: self.most]
+        self._chosen = {track.id for track in best}
+        return [track for track in tracks if track.id in self._chosen]
 
     def _rank(self, track: Track) -> tuple[bool, float]:
         area = float((track.box[2] - track.box[0]) * (track.box[3] - track.box[1]))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.types import Frame, Person, pose_parameters
+from pymafx_live.core.types import Frame, Origin, Person, pose_parameters
 
 POSE_CUTOFF, POSE_SLOPE = 2.0, 8.0
 """Hz for a still joint, and Hz more for each radian per second."""
@@ -48,10 +48,10 @@ class Smoother:
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people of one frame, smoothed."""
-        if self.strength <= 0 or not people:
-            return list(people)
         if frame.cut:
             self._memory.clear()
+        if self.strength <= 0 or not people:
+            return list(people)
         poses = to_matrices(np.stack([person.full_pose for person in people]).astype(np.float64))
         return [self._one(person, pose, frame.time) for person, pose in zip(people, poses, strict=True)]
 
@@ -61,6 +61,10 @@ class Smoother:
             self._memory.pop(key, None)
 
     def _one(self, person: Person, pose: Reals, time: float) -> Person:
+        part = person.parts.get("transl")
+        if part is not None and part.origin is Origin.DEFAULT:  # a guess: whoever is found starts anew
+            self._memory.pop(person.id, None)
+            return person
         place = person.pelvis.astype(np.float64)
         memory = self._memory.get(person.id)
         if memory is None or not 0 < time - memory.time < GAP:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pymafx_live.core.types import FrameResult, TrackState
+from pymafx_live.pipeline.faults import Faults
 
 _STEP = math.log(1.01)
 
@@ -41,7 +42,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class OutputFigures:
-    """What an output has done: results `written` and `dropped`, and the sentence of the `error` that ended it.
+    """What an output has done: results `written`, `dropped` and `failed`, and the sentence of what ended it early.
 
     `behind_ms` are percentiles of the milliseconds from when a result was there to when it was written.
     """
@@ -50,6 +51,7 @@ class OutputFigures:
     policy: str
     written: int
     dropped: int
+    failed: int
     behind_ms: Mapping[str, float]
     error: str
 
@@ -67,6 +69,7 @@ class Statistics:
     _dropped: dict[str, int] = field(default_factory=dict)
     _now: dict[str, int] = field(default_factory=dict)
     outputs: Callable[[], Sequence[OutputFigures]] = tuple
+    faults: Faults = field(default_factory=Faults)
     _began: float = field(default_factory=time.monotonic)
     _ended: float = 0.0
 
@@ -124,5 +127,6 @@ class Statistics:
             "people": len(self.people),
             "stages_ms": {name: stage.summary() for name, stage in self.stages.items()},
             "age_ms": self.age.summary(),
+            "faults": dict(self.faults.frames),
             "outputs": [asdict(figures) for figures in self.outputs()],
         }

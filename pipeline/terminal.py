@@ -100,12 +100,13 @@ def headline(statistics: Statistics) -> str:
 
 
 def lost(statistics: Statistics) -> list[str]:
-    """One line for each output that did not take all."""
-    return [
+    """One line for each part of the loop that failed on frames, and for each output that did not take all."""
+    return statistics.faults.sentences() + [
         f"{figures.name}: {figures.written} results written, {figures.dropped} dropped"
+        + (f", {figures.failed} failed" if figures.failed else "")
         + (f"; ended early: {figures.error}" if figures.error else "")
         for figures in statistics.outputs()
-        if figures.dropped or figures.error
+        if figures.dropped or figures.failed or figures.error
     ]
 
 

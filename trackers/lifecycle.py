@@ -1,7 +1,7 @@
 """The tracks of a run and their states: what every tracker shares, whatever way it associates."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Self
@@ -140,10 +140,16 @@ class Tracks:
         self._seen_at = np.concatenate((self._seen_at, np.full(size, self._time)))
         self.state = np.concatenate((self.state, np.full(size, NEW, np.int8)))
 
+    def renew(self, ids: Collection[int]) -> None:
+        """Give the tracks of these ids new ones."""
+        rows = np.isin(self._id, list(ids))
+        self._id[rows] = np.fromiter(self._next_id, np.int64, rows.sum())
+
     def end(self) -> None:
-        """End every track."""
+        """End every track; the time of the next may be earlier."""
         self._seen[:] = False
         self.state[:] = ENDED
+        self._time = None
 
     def listed(self) -> list[Track]:
         """Every track as it stands, then forget those that have ended."""
@@ -189,6 +195,10 @@ class BoxTracker:
     def follow(self, boxes: Mapping[int, Floats]) -> None:
         """Move the tracks of these ids to `boxes` (4,), where they are seen, unless they are new or lost."""
         self._tracks.follow(boxes)
+
+    def renew(self, ids: Collection[int]) -> None:
+        """Give the tracks of these ids new ones, as they have been said goodbye to."""
+        self._tracks.renew(ids)
 
     def reset(self) -> list[Track]:
         """End all tracks, because the scene was cut, and list them a last time."""

@@ -3,7 +3,7 @@
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
@@ -80,6 +80,12 @@ class RoboflowTracker:
         for key, track in self._tracks.items():
             if track.id in boxes and track.state is TrackState.TRACKED:
                 self._tracks[key] = replace(track, box=boxes[track.id])
+
+    def renew(self, ids: Collection[int]) -> None:
+        """Give the tracks of these ids new ones, as they have been said goodbye to; the package is not told."""
+        for key, track in self._tracks.items():
+            if track.id in ids:
+                self._tracks[key] = replace(track, id=next(self._next_id))
 
     def reset(self) -> list[Track]:
         """End all tracks, because the scene was cut, and list them a last time."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.types import Floats, FrameResult, Person, TrackState
+from pymafx_live.core.types import Floats, FrameResult, Origin, Person, TrackState
 from pymafx_live.engines.body.licensed import load_smplx
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import draw
@@ -36,7 +36,7 @@ class Overlay:
         """A new (H, W, 3) BGR image: `image` with the people of `result` on it."""
         picture = image.copy()
         people = [p for p in result.people if p.state in _DRAWN]
-        posed = [p for p in people if p.pelvis[2] > 0]
+        posed = [p for p in people if p.pelvis[2] > 0 and not _is_guess(p)]
         if posed:
             draw(
                 picture,
@@ -59,6 +59,12 @@ class Overlay:
             return self._body.vertices(pose, transl, shape)
         bones = np.stack([p.extra.get("bones", np.ones(55, np.float32)) for p in people])
         return self._body.vertices(pose, transl, None, bones)
+
+
+def _is_guess(person: Person) -> bool:
+    """Whether nobody knows where a person is, or no more."""
+    part = person.parts.get("transl")
+    return part is not None and part.origin is Origin.DEFAULT
 
 
 def _label(picture: NDArray[np.uint8], person: Person) -> None:

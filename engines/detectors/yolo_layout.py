@@ -103,6 +103,12 @@ def is_end_to_end(path: Path, shape: tuple[int, ...], labels: Labels) -> bool:
     raise AssetError(f"{path} is not a YOLO: found an output of shape {shape}; {EXPECTED}.")
 
 
+def finite(output: NDArray[np.floating], along: int) -> NDArray[np.floating]:
+    """An output (detections, 6), `along` 1, or the rows (5, anchors), `along` 0, without boxes that are no numbers."""
+    good = np.isfinite(output).all(axis=along)
+    return output if good.all() else np.compress(good, output, axis=1 - along)
+
+
 def from_anchors(rows: NDArray[np.floating], confidence: float) -> tuple[Floats, Floats]:
     """Boxes (N, 4) x1, y1, x2, y2 and scores (N,) of the people in the `rows` (5, anchors) of an output that count."""
     found = np.flatnonzero(rows[4] >= confidence)

@@ -15,6 +15,7 @@ from pymafx_live.engines.detectors.letterbox import Letterbox
 from pymafx_live.engines.detectors.nms import suppress
 from pymafx_live.engines.detectors.yolo_layout import (
     EXPECTED,
+    finite,
     from_anchors,
     from_detections,
     is_end_to_end,
@@ -122,7 +123,11 @@ class YoloOnnx:
         return [self._people(output, self._letterbox(image)) for image, output in zip(images, outputs, strict=False)]
 
     def _people(self, output: Floats, letterbox: Letterbox) -> Found:
-        """The boxes and scores that one row of the network's output says."""
+        """The boxes and scores that one row of the network's output says.
+
+        What is no number is no box, before one of them can suppress its neighbours.
+        """
+        output = finite(output, 1 if self._end_to_end else 0)
         if self._end_to_end:
             boxes, scores = from_detections(output, self._labels.person, self._confidence)
             kept = np.argsort(-scores, kind="stable")[: self._max_people]

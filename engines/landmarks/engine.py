@@ -1,7 +1,7 @@
 """The embedded engine: person boxes in, SMPL-X parameters out, with nothing to download and no GPU."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from time import perf_counter
 from typing import Self
 
@@ -9,10 +9,11 @@ import numpy as np
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
+from pymafx_live.core.types import Camera, Estimate, Frame, Part, Person, Scene, Track, pose_parameters
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
+from pymafx_live.engines.landmarks.easing import ease, rest_pose, standing
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter, Gravity, Subject
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
@@ -102,11 +103,11 @@ class LandmarkEngine:
             self._gravity.pop(source, None)
 
     def estimate(self, scenes: Sequence[Scene]) -> Estimate:
-        """See `Engine.estimate`; those that ended stand behind the others of their scene."""
+        """See `Engine.estimate`."""
         for scene in scenes:
             if scene.frame.cut or scene.frame.source not in self._gravity:
                 self._gravity[scene.frame.source] = Gravity()
-        present = [[self._subject(scene.frame, track) for track in alive(scene.tracks)] for scene in scenes]
+        present = [[self._subject(scene.frame, track) for track in scene.tracks] for scene in scenes]
         subjects = [subject for members in present for subject in members]
         images = ImageBatch(
             [scene.frame.image for scene in scenes],
@@ -120,10 +121,7 @@ class LandmarkEngine:
         self._fit(subjects)
         for subject in subjects:
             self._remember(subject)
-        people = [
-            [self._person(s.memory, s.track, s.sight, s.frame.time) for s in members] + self._last(scene)
-            for members, scene in zip(present, scenes, strict=True)
-        ]
+        people = [[self._person(s) for s in members] for members in present]
         return Estimate(people, {**stages, "fit": perf_counter() - start})
 
     def _subject(self, frame: Frame, track: Track) -> _Subject:
@@ -131,14 +129,6 @@ class LandmarkEngine:
         if frame.time - memory.time > GAP:
             memory.gaze = Gaze()
         return _Subject(frame, track, memory)
-
-    def _last(self, scene: Scene) -> list[Person]:
-        """Those of a scene who have ended, as they last were."""
-        known = [(t, self._memory.get((scene.frame.source, t.id))) for t in scene.tracks]
-        return [
-            self._person(memory, track, None, scene.frame.time)
-            for track, memory in known if memory is not None and track.state is TrackState.ENDED
-        ]  # fmt: skip
 
     def _fit(self, subjects: Sequence[_Subject]) -> None:
         """Brings the skeletons of those who are seen up to their frames."""
@@ -153,8 +143,12 @@ class LandmarkEngine:
                 memory.fit = None
             assert subject.sight is not None
             problems.append(Subject(subject.sight, frame.camera, up, subject.dt, unseen, memory.fit))
-        for subject, fit in zip(found, self._fitter.fit(problems), strict=True):
+        before = [None if p.fit is None else replace(p.fit, hands=dict(p.fit.hands)) for p in problems]
+        for subject, fit, known in zip(found, self._fitter.fit(problems), before, strict=True):
             memory, frame = subject.memory, subject.frame
+            if not _is_sound(fit):  # or it would stay so: the next fit begins with this one
+                memory.fit, subject.sight = known, None
+                continue
             memory.fit = fit
             if memory.since.get("left_leg") == memory.since.get("right_leg") == frame.time:
                 self._gravity[frame.source].learn(fit.joints, fit.body.angle[0, self._knees], subject.dt)
@@ -169,6 +163,8 @@ class LandmarkEngine:
                 memory.extra["blendshapes"] = sight.face.blendshapes
         elif memory.fit is not None:
             # held: the tracker still follows whom the networks do not find
+            unseen = {part: memory.unseen(part, frame.time) for part in parts.BODY_PARTS}
+            ease(self._fitter, memory.fit, unseen, subject.dt)
             memory.fit.move(frame.camera.shift(memory.box, box, memory.fit.pelvis[2]))
         self._relax_face(memory, frame.time)
         memory.box, memory.time = box, frame.time
@@ -180,12 +176,12 @@ class LandmarkEngine:
             memory.eyes = (np.zeros(3, np.float32), np.zeros(3, np.float32))
             memory.extra.pop("blendshapes", None)
 
-    def _person(self, memory: Memory, track: Track, sight: Sight | None, time: float) -> Person:
+    def _person(self, subject: _Subject) -> Person:
         """The published form of a track's memory."""
-        fit = self.options.fit
-        described = parts.origins(sight, memory.since, time, fit.hold + 2 * fit.ease)
+        fit, memory, track, frame = self.options.fit, subject.memory, subject.track, subject.frame
+        described = parts.origins(subject.sight, memory.since, frame.time, fit.hold + 2 * fit.ease)
         if memory.fit is None:
-            return Person(track.id, track.state, track.box, track.score, self.name, described)
+            return never_seen(track, frame.camera, self.name, described, self._rest_pelvis)
         pose = self._fitter.rotations(memory.fit)
         pose[22:25] = memory.jaw, *memory.eyes
         pelvis = memory.fit.pelvis.astype(np.float32)
@@ -197,6 +193,16 @@ class LandmarkEngine:
         )  # fmt: skip
 
 
-def alive(tracks: Sequence[Track]) -> list[Track]:
-    """The tracks that have not ended."""
-    return [track for track in tracks if track.state is not TrackState.ENDED]
+def never_seen(track: Track, camera: Camera, engine: str, described: Mapping[str, Part], rest_pelvis: Reals) -> Person:
+    """Somebody in whose box nothing was ever seen: at rest, where an adult would fill it, and all of it `default`."""
+    pelvis = standing(track.box, camera)
+    return Person(
+        track.id, track.state, track.box, track.score, engine, described,
+        **pose_parameters(rest_pose()), transl=(pelvis - rest_pelvis).astype(np.float32), pelvis=pelvis,
+    )  # fmt: skip
+
+
+def _is_sound(fit: Fit) -> bool:
+    """Whether all numbers of a skeleton are numbers."""
+    poses = [getattr(pose, f.name) for pose in (fit.body, *fit.hands.values()) for f in fields(pose)]
+    return all(np.isfinite(values).all() for values in (*poses, fit.information, fit.joints, fit.turns))

@@ -190,7 +190,7 @@ def refine(xy: Reals, heat: Array, size: int, window: int = 7, floor: float = 0.
     n, height, width, count = heat.shape
     step = size / width
     half = window // 2
-    cell = np.nan_to_num(xy / step, posinf=0, neginf=0).astype(np.intp)
+    cell = np.clip(np.nan_to_num(xy / step, posinf=0, neginf=0), -1e6, 1e6).astype(np.intp)
     offsets = np.arange(-half, half + 1)
     u = cell[..., 0, None] + offsets  # (N, K, window)
     v = cell[..., 1, None] + offsets
@@ -264,10 +264,12 @@ class FaceNetwork:
         points = raw.reshape(n, 478, 3)
         xy = to_image(points[..., :2], regions, self.SIZE)
         depth = points[..., 2:] * (regions.side / self.SIZE)[:, None, None]
+        blendshapes = self._blendshapes.run(xy[:, BLENDSHAPE_POINTS])[0].reshape(n, 52)
+        whole = (blendshapes != NOTHING).all(1)  # a face without its expression is none
         return FaceLandmarks(
-            score=sigmoid(flag.reshape(n)),
+            score=np.where(whole, sigmoid(flag.reshape(n)), np.float32(0)),
             xyz=np.concatenate([xy, depth], -1),
-            blendshapes=self._blendshapes.run(xy[:, BLENDSHAPE_POINTS])[0].reshape(n, 52),
+            blendshapes=blendshapes,
         )
 
 

@@ -18,7 +18,8 @@ from pymafx_live.core.skeleton import SIDES
 from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.landmarks.engine import alive
+from pymafx_live.engines.landmarks.easing import rest_pose
+from pymafx_live.engines.landmarks.engine import never_seen
 from pymafx_live.engines.landmarks.perception import Perception
 from pymafx_live.engines.landmarks.regions import together
 from pymafx_live.engines.pymafx.crops import (
@@ -136,10 +137,8 @@ class PymafxEngine:
         self._views.forget(source, ids)
 
     def estimate(self, scenes: Sequence[Scene]) -> Estimate:
-        """See `Engine.estimate`; those that ended stand behind the others of their scene."""
+        """See `Engine.estimate`."""
         began = perf_counter()
-        last = [self._last(scene) for scene in scenes]
-        scenes = [replace(scene, tracks=alive(scene.tracks)) for scene in scenes]
         views, looked = self._views.look(scenes)
         looking = perf_counter() - began
         present = [
@@ -153,19 +152,11 @@ class PymafxEngine:
         graphs = self._estimator.take_stages()
         inside = sum(graphs.values()) + looking
         stages = {**looked, **graphs, "other": perf_counter() - began - inside}
-        return Estimate([alive_ + over for alive_, over in zip(people, last, strict=True)], stages)
+        return Estimate(people, stages)
 
     def _recall(self, scene: Scene, track: Track) -> TrackMemory:
         memory = TrackMemory(MeanShape(self.options.freeze_shape))
         return self._memory.setdefault((scene.frame.source, track.id), memory)
-
-    def _last(self, scene: Scene) -> list[Person]:
-        """Those of a scene who have ended, as they last were."""
-        known = [(t, self._memory.get((scene.frame.source, t.id))) for t in scene.tracks]
-        return [
-            self._held(track, memory, scene.frame)
-            for track, memory in known if memory is not None and track.state is TrackState.ENDED
-        ]  # fmt: skip
 
     def _measure(self, scenes: Sequence[Scene], subjects: list[_Subject]) -> dict[int, Person]:
         """Cuts all crops at once and runs the graphs; people by their subject's `id`."""
@@ -184,12 +175,14 @@ class PymafxEngine:
         self._measure_faces(crops[after_hands:after_faces], faces)
         # Hands and faces come down here, a few hundred numbers, and go up again: what a track remembers is on the host.
         found = self._estimator.bodies(crops[after_faces:], *self._known_parts(subjects))
+        good = np.nonzero(self._estimator.sound(found))[0]
+        found = {name: values[good] for name, values in found.items()}
         poses = full_poses(found)
         people = {}
-        for k, subject in enumerate(subjects):
-            row, box = {name: values[k] for name, values in found.items()}, kinds[2][k : k + 1]
-            (place,) = translations(found["pred_cam"][k : k + 1], box, subject.frame.camera)
-            people[id(subject)] = self._person(subject, row, poses[k], place, box)
+        for i, k in enumerate(good.tolist()):
+            row, box, subject = {name: values[i] for name, values in found.items()}, kinds[2][k : k + 1], subjects[k]
+            (place,) = translations(found["pred_cam"][i : i + 1], box, subject.frame.camera)
+            people[id(subject)] = self._person(subject, row, poses[i], place, box)
         return people
 
     def _cut(self, scenes: Sequence[Scene], boxes: CropBoxes, scene: NDArray[np.intp]) -> Array:
@@ -220,7 +213,8 @@ class PymafxEngine:
         if not jobs:
             return
         found = self._estimator.hands(crops, np.array([side == "left" for _, side, _ in jobs]))
-        for (subject, side, _), state, votes in zip(jobs, found["hand_state"], found["hand_votes"], strict=True):
+        for k in np.nonzero(self._estimator.sound(found))[0]:
+            (subject, side, _), state, votes = jobs[k], found["hand_state"][k], found["hand_votes"][k]
             subject.memory.hands[side] = HandEstimate(state, votes, subject.frame.time, subject.memory.frame)
             subject.measured.add(side)
 
@@ -228,7 +222,8 @@ class PymafxEngine:
         if not jobs:
             return
         found = self._estimator.faces(crops)
-        for (subject, _), poses, expression in zip(jobs, found["face_poses"], found["pred_exp"], strict=True):
+        for k in np.nonzero(self._estimator.sound(found))[0]:
+            (subject, _), poses, expression = jobs[k], found["face_poses"][k], found["pred_exp"][k]
             subject.memory.face = FaceEstimate(poses, expression, subject.frame.time, subject.memory.frame)
             subject.measured.add("face")
 
@@ -272,10 +267,15 @@ class PymafxEngine:
     def _held(self, track: Track, memory: TrackMemory, frame: Frame) -> Person:
         """A person as last estimated, moved along with its box: the tracker still follows whom nobody finds."""
         if memory.person is None:
-            return Person(track.id, track.state, track.box, track.score, self.name, held_origins({}, False))
-        last = memory.person
+            rest_pelvis = self._skeleton.rest(np.zeros((1, 10), np.float32))[0, 0]
+            return never_seen(track, frame.camera, self.name, held_origins({}, False), rest_pelvis)
+        last, recent = memory.person, frame.time - memory.measured <= HOLD
         step = frame.camera.shift(last.box, track.box, last.pelvis[2])
-        parts = held_origins(last.parts, frame.time - memory.measured <= HOLD)
+        parts = held_origins(last.parts, recent)
+        if not recent:  # as `default` says; the heading and the place stay
+            rest = rest_pose().copy()
+            rest[0] = last.global_orient
+            last = replace(last, **pose_parameters(rest))
         memory.person = replace(
             last, state=track.state, box=track.box, score=track.score, parts=parts,
             transl=last.transl + step, pelvis=last.pelvis + step,

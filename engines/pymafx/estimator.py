@@ -1,5 +1,6 @@
 """Runs the three graphs for any number of people, in batches of at most so many."""
 
+import logging
 from collections.abc import Mapping
 from time import perf_counter
 
@@ -9,6 +10,8 @@ from pymafx_live.engines.pymafx.spec import SIZE
 from pymafx_live.engines.runtime import Runner
 from pymafx_live.engines.runtime.batches import run_batches
 from pymafx_live.engines.runtime.interface import Array
+
+logger = logging.getLogger(__name__)
 
 Found = dict[str, Reals]
 REST_FACE = np.tile(np.eye(3, dtype=np.float32)[:, :2].ravel(), (4, 3))
@@ -26,6 +29,7 @@ class Estimator:
         self._runners, self._max_batch = runners, max_batch
         self.device = runners["body"].device
         self._seconds = dict.fromkeys(runners, 0.0)
+        self._told = False
         # a hand that is not seen is a black crop to the network, which still votes on the other hand
         black = np.zeros((2, SIZE, SIZE, 3), np.uint8)
         unseen = self.hands(black, np.array([True, False]))
@@ -49,6 +53,14 @@ class Estimator:
                 "visibility": visibility,
             },
         )  # fmt: skip
+
+    def sound(self, found: Found) -> Mask:
+        """In which rows (N,) of what was found all is a number: nothing is found in the others."""
+        good = np.all([np.isfinite(values).reshape(len(values), -1).all(1) for values in found.values()], axis=0)
+        if not good.all() and not self._told:
+            logger.warning("PyMAF-X gave what is no number; such answers count as nothing found")
+            self._told = True
+        return np.asarray(good)
 
     def take_stages(self) -> dict[str, float]:
         """Seconds in each graph since this was last asked, 0 where it did not run."""

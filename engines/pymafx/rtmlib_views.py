@@ -62,7 +62,8 @@ class RtmlibViews:
 
 def view_of(xy: Reals, scores: Reals) -> View | None:
     """133 keypoints (133, 2) in pixels with their scores (133,) as a view; None where no body is found."""
-    visibility = np.clip(scores / (2 * SCORE), 0, 1)
+    known = np.isfinite(np.column_stack([xy, scores])).all(1)
+    xy, visibility = np.where(known[:, None], xy, 0), np.clip(np.where(known, scores, 0) / (2 * SCORE), 0, 1)
     if float(np.sort(visibility[BODY])[-4:].mean()) < 0.5:
         return None
     parts = {**HANDS, "face": FACE}

@@ -57,7 +57,9 @@ class DrawnOutput(Output):
         self._drawing, self._sink = drawing, sink
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
-        """Hands the picture to the sink."""
+        """Hands the picture to the sink; there is none of a final result."""
+        if result.final:
+            return
         self._sink.show(self._drawing.picture(result, frame), result)
 
     def close(self) -> None:

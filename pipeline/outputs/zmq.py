@@ -5,6 +5,7 @@ import socket
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from pymafx_live.configs.schema import Section, setting
@@ -12,6 +13,7 @@ from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.core.wire import encode, encode_event
+from pymafx_live.pipeline.outputs.heartbeat import Heartbeat
 from pymafx_live.pipeline.outputs.run import Run
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class ZmqOutput(Output):
         _check_port(address)
         _refuse_taken(address)
         self.name = f"--bind {address}"
+        self._heartbeat: Heartbeat | None = None
+        self._lock = Lock()  # a socket is one thread's at a time, and the heartbeat has another
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
@@ -63,6 +67,7 @@ class ZmqOutput(Output):
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         if address.endswith(":*"):
             logger.warning("publishing on %s", self.address)
+        self._heartbeat = Heartbeat(lambda event: self._send(encode_event(event)))
 
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:
@@ -76,17 +81,21 @@ class ZmqOutput(Output):
         self._send(encode(result))
 
     def tell(self, event: SourceEvent) -> None:
-        """Sends the event's message."""
+        """Sends the event's message, and again every second until there is another one of its source."""
+        if self._heartbeat is not None:
+            self._heartbeat.note(event)
         self._send(encode_event(event))
 
     def close(self) -> None:
         """Closes the socket; what a subscriber is too slow for is lost."""
+        if self._heartbeat is not None:
+            self._heartbeat.close()
         self._context.destroy(linger=_LINGER)
 
     def _send(self, message: bytes) -> None:
         import zmq
 
-        with suppress(zmq.Again):  # never raised by a PUB socket, which drops by itself
+        with self._lock, suppress(zmq.Again):  # never raised by a PUB socket, which drops by itself
             self._socket.send(message, zmq.NOBLOCK)
 
 

@@ -15,6 +15,7 @@ from pymafx_live.core.interfaces import Source
 from pymafx_live.core.registry import load_class
 from pymafx_live.core.types import Frame, SourceEvent
 from pymafx_live.pipeline.camera import Lens, Mount
+from pymafx_live.pipeline.sources.looping import looped
 from pymafx_live.pipeline.sources.reader import Reader
 from pymafx_live.pipeline.stop import Stop
 
@@ -106,7 +107,7 @@ def _source(kind: type[Reader], settings: SourceSettings, lens: Lens, stop: Stop
 
     settings = settings.model_copy(update={"name": name})
     return ThreadedSource(
-        lambda: kind.of(settings), lens, stop, mount=Mount(settings.rotate, settings.mirror),
+        lambda: looped(kind.of(settings), settings.loop), lens, stop, mount=Mount(settings.rotate, settings.mirror),
         wait=settings.wait, give_up=settings.give_up,
     )  # fmt: skip
 

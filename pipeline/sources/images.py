@@ -47,7 +47,9 @@ class ImagesReader:
     def of(cls, settings: SourceSettings) -> Self:
         """Raises `UsageError` for `realtime` of single photos, which have no pace."""
         if settings.realtime and not settings.image_fps:
-            raise UsageError("--realtime needs a pace and photos have none: give --image-fps too")
+            raise UsageError(
+                "--realtime needs a pace and photos have none: give --image-fps 25 too, and --loop to go on"
+            )
         return cls(settings.uri, settings.name, fps=settings.image_fps, realtime=settings.realtime)
 
     def open(self) -> None:

@@ -42,9 +42,9 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("detector: {sise: 320}", r"live\.yaml: unknown key `detector\.sise`; did you mean `size`\?"),
-        ("detektor: {size: 320}", r"unknown key `detektor`; did you mean `detector`\?"),
-        ("output: {qqq: 1}", r"unknown key `output\.qqq`; the keys here are bind, jsonl, save, show, "),
+        ("detector: {sise: 320}", r"live\.yaml: unknown key `detector\.sise`, did you mean `size`\?"),
+        ("detektor: {size: 320}", r"unknown key `detektor`, did you mean `detector`\?"),
+        ("output: {qqq: 1}", r"unknown key `output\.qqq`, the keys here are bind, jsonl, save, show, "),
         ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
         ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),
         ("detector: {confidence: .nan}", r"`detector\.confidence` cannot be nan: it should be a finite number"),
@@ -53,15 +53,23 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("detector: {stride: often}", r"detector\.stride: must be `auto` or a whole number of 1 or more, not 'often'"),
         ("detector: {stride: auto}\nrun: {overlap: true}", r"run\.overlap detects before `detector\.stride: auto` can"),
         ("run: {overlap: 1}", r"`run\.overlap` cannot be 1: it should be a valid boolean"),
-        ("detector: 640", r"`detector` must be a section with keys of its own, not 640"),
+        (
+            "detector: 640",
+            r"`detector` must be a section with keys of its own, such as `detector: {weights: ...}`, not",
+        ),
+        ("source: {source: 0}", r"unknown key `source\.source`, did you mean `source\.uri` \(the flag is --source\)\?"),
+        ("output: {json: a}", r"unknown key `output\.json`, did you mean `output\.jsonl` \(the flag is --json\)\?"),
+        ("output: {verbose: true}", r"unknown key `output\.verbose`, did you mean `run\.verbose` \(the flag is -"),
+        ("max-frames: 3", r"unknown key `max-frames`, did you mean `run\.max_frames` \(the flag is --max-frames\)\?"),
+        ("timeout: 3", r"unknown key `timeout`, did you mean `source\.timeout`\?"),
         ("tracker: {options: 3}", r"`tracker\.options` must be a section with keys of its own, not 3"),
         ("camera: {fov: 60, focal: 500}", r"camera: fov and focal contradict each other: give one of them"),
         ('source: {name: "a\\0b"}', r"source\.name: must not contain a NUL character"),
         (
             "sources: [{uri: 0, colour: red}]",
-            r"unknown key `sources\.0\.colour`; the keys here are uri, name",
+            r"unknown key `sources\.0\.colour`, the keys here are uri, name",
         ),
-        ("sources: [{uri: 0, camera: {fow: 9}}]", r"unknown key `sources\.0\.camera\.fow`; did you mean `fov`\?"),
+        ("sources: [{uri: 0, camera: {fow: 9}}]", r"unknown key `sources\.0\.camera\.fow`, did you mean `fov`\?"),
         ("sources: [{uri: 0, name: a}, {uri: 1, name: a}]", r"two sources are called 'a': .* rename one"),
         ("sources: [{uri: 0}]\nsource: {name: a}", r"`source\.name` cannot be the name of several sources"),
         ("- detector", r"live\.yaml must hold sections such as `detector:`, not a list"),
@@ -80,6 +88,21 @@ def test_a_configuration_that_cannot_be_used(tmp_path, text, sentence):
     with pytest.raises(ConfigError, match=sentence) as caught:
         load(written(tmp_path, text), {})
     assert "\n" not in str(caught.value)
+
+
+def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path):
+    text = (
+        "source: {timeout: -1, uri: ''}\ndetector: {sise: 3, stride: 0}\noutput: {json: x}\ncamera: {fov: 1, focal: 2}"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, text), {})
+    said = str(caught.value)
+    assert said.count("; ") == 5
+    for word in ("source.timeout", "source.uri", "detector.sise", "detector.stride", "output.json", "camera: fov and"):
+        assert word in said
+    many = "detector: {" + ", ".join(f"q{n}: 1" for n in range(30)) + "}"
+    with pytest.raises(ConfigError, match=r"; and 22 more$"):
+        load(written(tmp_path, many), {})
 
 
 def test_the_command_line_wins_over_what_would_contradict_it(tmp_path):

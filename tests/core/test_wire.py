@@ -68,6 +68,7 @@ RESULT = st.builds(
     published_at=NUMBER, camera=CAMERA, people=st.lists(PERSON, max_size=2).map(tuple),
     stages=st.dictionaries(TEXT, NUMBER, max_size=4), dropped=st.integers(0, 2**53),
     capture_origin=st.sampled_from(CaptureOrigin),
+    final=st.booleans(),
 )  # fmt: skip
 
 
@@ -154,7 +155,9 @@ JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.list
 def test_a_field_that_is_missing_or_of_another_kind_is_malformed(result, data):
     content = to_map(result)
     holder = data.draw(st.sampled_from([content, content["camera"], content["people"][0]]))
-    name = data.draw(st.sampled_from([name for name in holder if name not in ("version", "clock", "capture_origin")]))
+    name = data.draw(
+        st.sampled_from([name for name in holder if name not in ("version", "clock", "capture_origin", "final")])
+    )
     del holder[name]
     with pytest.raises(MalformedMessageError, match=name):
         from_map(content)
@@ -233,7 +236,7 @@ def test_the_documented_bytes_are_this_message():
 def test_every_field_is_documented():
     page = PAGE.read_text(encoding="utf-8")
     person = Person(1, TrackState.NEW, np.zeros(4, np.float32), 1.0, "e", {})
-    content = to_map(FrameResult("cam", 1, "run", 0, 1, 2, Camera(4, 3, 1, 1, 1, 1), (person,)))
+    content = to_map(FrameResult("cam", 1, "run", 0, 1, 2, Camera(4, 3, 1, 1, 1, 1), (person,), final=True))
     names = {*content, *content["camera"], *content["people"][0], *PARTS}
     names |= {state.value for kind in (TrackState, Origin, SourceState, CaptureOrigin) for state in kind}
     names |= {field.name for field in fields(SourceEvent)}

@@ -2,10 +2,11 @@
 
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import get_args
@@ -13,9 +14,13 @@ from typing import get_args
 import click
 import pytest
 from pymafx_live.configs.schema import Settings, keys
+from pymafx_live.core import errors
 from pymafx_live.core.addresses import SECRETS
-from pymafx_live.core.errors import EXIT_ASSET, EXIT_OK, EXIT_SOURCE, EXIT_USAGE, SourceError
+from pymafx_live.core.errors import EXIT_ASSET, EXIT_FRAMES, EXIT_OK, EXIT_SOURCE, EXIT_USAGE, LiveError, SourceError
 from pymafx_live.core.interfaces import log_progress
+from pymafx_live.core.types import Estimate, Scene
+from pymafx_live.engines import ENGINES
+from pymafx_live.engines.landmarks.engine import LandmarkEngine
 from pymafx_live.pipeline import cli, terminal
 from pymafx_live.pipeline.settings import run_settings
 
@@ -302,3 +307,53 @@ def test_a_flag_that_a_command_would_ignore_is_refused(command):
     code, _, err = command("--bind", "tcp://127.0.0.1:5556", "listen")
     assert code == EXIT_USAGE
     assert "--bind means nothing to listen" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (("--uri", "0"), "Did you mean '--source'?"),
+        (("--jsonl", "x"), "Did you mean '--json'?"),
+        (("--timeout", "3"), "It is a key of the --config file only: source: {timeout: ...}."),
+        (("demo",), "a source is given as --source demo"),
+    ],
+)
+def test_the_name_of_a_key_or_a_source_as_a_flag_gets_a_hint(command, given, hint):
+    code, _, err = command(*given)
+    assert code == EXIT_USAGE
+    assert err.splitlines()[-1].endswith(hint)
+
+
+class Failing(LandmarkEngine):
+    """The embedded engine, which fails on its second frame."""
+
+    calls = 0
+
+    def estimate(self, scenes: Sequence[Scene]) -> Estimate:
+        self.calls += 1
+        if self.calls == 2:
+            raise MemoryError("of the card")
+        return super().estimate(scenes)
+
+
+def test_a_frame_on_which_the_engine_failed_is_told_at_the_end(command, clips, monkeypatch):
+    monkeypatch.setitem(ENGINES, "landmarks", f"{__name__}:Failing")
+    code, _, err = command("--source", clips.write(count=4), "--bind", "", "--stats", clips.folder / "stats.json")
+    assert code == EXIT_FRAMES
+    assert "4 frames in" in err and "Traceback" not in err
+    assert err.count("the engine landmarks failed on a frame of clip.mp4 (MemoryError: of the card)") == 1
+    assert err.splitlines()[-1] == (
+        "pymafx-live: the engine landmarks failed on 1 frame, at first with MemoryError: of the card: who was there "
+        "was held, and the run went on"
+    )
+    assert json.loads((clips.folder / "stats.json").read_text())["faults"] == {"engine landmarks": 1}
+    code, _, err = command("--source", clips.folder / "clip.mp4", "--bind", "", "-v")
+    assert code == EXIT_FRAMES
+    assert 'raise MemoryError("of the card")' in err
+
+
+def test_the_page_lists_every_exit_code():
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    listed = [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
+    ours = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    assert listed == sorted({*ours, LiveError.exit_code, 130})

@@ -13,6 +13,7 @@ from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Camera, Frame, FrameResult, SourceEvent, SourceState
 from pymafx_live.pipeline import delivery as delivering
 from pymafx_live.pipeline.delivery import Delivery
+from pymafx_live.pipeline.faults import MOST
 from pymafx_live.pipeline.mailbox import ROOM
 from pymafx_live.pipeline.outputs import OUTPUTS
 from pymafx_live.pipeline.run import Makers, run
@@ -71,13 +72,15 @@ class Sleepy(Keep):
 
 
 class Broken(Keep):
-    """Raises at the third result."""
+    """Raises from the third result on, so many times."""
 
     name = "broken"
     error: BaseException = ValueError("no such bone")
+    times = MANY
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
-        if len(self.heard) == 2:
+        if len(self.heard) == 2 and self.times:
+            self.times -= 1
             raise self.error
         super().write(result, frame)
 
@@ -206,7 +209,6 @@ def test_a_run_that_is_to_end_does_not_wait_for_an_output_that_never_returns(gat
 @pytest.mark.parametrize(
     ("error", "sentence", "kind"),
     [
-        (ValueError("no such bone"), "broken failed (ValueError: no such bone): -v shows where", OutputError),
         (UsageError("it holds one picture"), "it holds one picture", UsageError),
         (SystemExit(3), "broken failed (SystemExit: 3): -v shows where", OutputError),
     ],
@@ -230,7 +232,26 @@ def test_an_output_that_raises_ends_alone(caplog, policy, error, sentence, kind)
     assert str(raised.value) == sentence
 
 
-def test_what_never_blocks_is_called_at_once_and_what_it_raises_ends_it_alone(caplog):
+GOES_ON = "broken failed on a result (ValueError: no such bone): it goes on, and counts further errors; -v shows where"
+FAILED = "broken failed (ValueError: no such bone): -v shows where"
+
+
+@pytest.mark.parametrize("policy", [Policy.DIRECT, Policy.BLOCK])
+def test_an_error_of_one_result_costs_that_result_and_is_told_once(caplog, policy):
+    broken = Broken(policy)
+    broken.times = MOST - 1
+    delivery = deliver([broken])
+    delivery.close()
+    assert delivery.alive
+    assert broken.heard == [0, 1, *range(MOST + 1, MANY)]
+    (figures,) = delivery.figures()
+    assert (figures.written, figures.failed, figures.dropped, figures.error) == (MANY - MOST + 1, MOST - 1, 0, "")
+    assert caplog.messages == [GOES_ON]
+    with pytest.raises(OutputError, match=r"broken failed \(ValueError: .* it went on after 29 such errors"):
+        delivery.raise_error()
+
+
+def test_what_never_blocks_is_called_at_once_and_what_it_raises_every_time_ends_it_alone(caplog):
     good, broken = Keep(Policy.DIRECT), Broken(Policy.DIRECT)
     delivery = Delivery([good, broken], Stop(), live=True)
     for number in range(MANY):
@@ -241,7 +262,10 @@ def test_what_never_blocks_is_called_at_once_and_what_it_raises_ends_it_alone(ca
     delivery.close()
     assert (broken.closed, good.closed) == (1, 1)
     assert good.threads == {current_thread().name}
-    assert caplog.messages == ["broken failed (ValueError: no such bone): -v shows where"]
+    assert caplog.messages == [GOES_ON, FAILED]
+    assert broken.times == MANY - MOST
+    with pytest.raises(OutputError, match="no such bone"):
+        delivery.raise_error()
     assert [(f.policy, f.written, f.dropped) for f in delivery.figures()] == [("direct", MANY, 0), ("direct", 2, 0)]
 
 
@@ -286,6 +310,7 @@ class StuckOutput(Gated):
 
 class BrokenOutput(Broken):
     Settings = OutputSettings
+    error = OutputError("broken failed (for good): mend it")
 
     @classmethod
     def open(cls, settings: OutputSettings, run: object) -> "BrokenOutput":
@@ -301,9 +326,10 @@ def test_a_whole_run_does_not_notice_outputs_that_hang_or_break(clips, green_det
     statistics = Statistics()
     with pytest.raises(OutputError, match="has not come to an end"):
         run(settings, statistics, makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine))
-    assert Kept.last.heard == [SourceState.CONNECTING, SourceState.LIVE, *range(count), SourceState.ENDED]
+    last = [count - 1, SourceState.ENDED]  # the last result comes again, to end who is there
+    assert Kept.last.heard == [SourceState.CONNECTING, SourceState.LIVE, *range(count), *last]
     assert statistics.frames == count
     good, stuck, broken = statistics.summary()["outputs"]
     assert (good["written"], good["dropped"], good["error"]) == (count, 0, "")
     assert stuck["dropped"] >= count - ROOM - 1
-    assert broken["error"].startswith("broken failed (ValueError")
+    assert broken["error"].startswith("broken failed (for good)")

@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from pymafx_live.core.types import Estimate, Frame, FrameResult, Origin, Part, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.lookout import DELAY
+from pymafx_live.pipeline.lookout import DELAY, SharedDetector
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.selection import Selection
 from support.parts import create_tracker
@@ -256,3 +257,18 @@ def test_an_error_of_a_late_detection_reaches_the_caller() -> None:
     world.detect = breaking  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="no network"):
         world.play(5.0)
+
+
+def test_a_box_that_is_no_number_never_reaches_the_tracker(caplog: pytest.LogCaptureFixture) -> None:
+    class Odd:
+        def detect(self, images: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+            boxes = np.float32([[1, 2, 3, 4], [np.nan, 2, 3, 4], [1, 2, np.inf, 4], [5, 6, 7, 8]])
+            return [(boxes, np.float32([0.9, 0.9, 0.9, np.nan]))] * len(images)
+
+    image = np.zeros((4, 4, 3), np.uint8)
+    with closing(SharedDetector(Odd())) as detector:
+        found = [*detector.detect([image, image]), detector.later(image).result()]
+    for boxes, scores in found:
+        np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
+        np.testing.assert_array_equal(scores, np.float32([0.9]))
+    assert [record.message.count("no numbers") for record in caplog.records] == [1]

@@ -58,12 +58,11 @@ def test_between_detections_the_tracker_predicts(clips, opened, green_detector, 
 
 def test_a_cut_ends_the_tracks_before_it_and_is_detected_at_once(clips, opened, green_detector, box_engine):
     frames = [replace(frame, cut=n == 4) for n, frame in enumerate(opened(clips.write(count=8)))]
-    run(frames, green_detector, box_engine, stride=3)
+    made = [result.people for result, _ in run(frames, green_detector, box_engine, stride=3)]
     assert green_detector.calls == 4  # frames 0, 3, 4 (the cut) and 7
-    before = {id_ for tracks in box_engine.tracks[:4] for id_, _ in tracks}
-    at_cut = dict(box_engine.tracks[4])
-    assert {id_ for id_, state in at_cut.items() if state == "ended"} == before
-    after = {id_ for tracks in box_engine.tracks[5:] for id_, _ in tracks}
+    before = {person.id for people in made[:4] for person in people}
+    assert {person.id for person in made[4] if person.state == "ended"} == before
+    after = {person.id for people in made[5:] for person in people}
     assert after
     assert not after & before
 
@@ -100,7 +99,8 @@ def test_the_cameras_share_one_call_of_the_engine_and_each_has_ids_of_its_own(
     made = list(watch(sources, lanes, green_detector, box_engine))
     results = [item[0] for item in made if not isinstance(item, SourceEvent)]
     assert {(r.source, p.id) for r in results for p in r.people} == {("a.mp4", 1), ("b.mp4", 1)}
-    assert [r.sequence for r in results if r.source == "a.mp4"] == list(range(6))
+    assert [r.sequence for r in results if r.source == "a.mp4"] == [*range(6), 5]
+    assert [r.final for r in results if r.source == "a.mp4"] == [*[False] * 6, True]
     assert len({r.run_id for r in results}) == 1
     assert box_engine.batches[:3] == [["a.mp4", "b.mp4"]] * 3 and box_engine.batches[3:] == [["a.mp4"]] * 3
     assert box_engine.forgotten == [("b.mp4", None), ("a.mp4", None)]

@@ -34,7 +34,7 @@ def stuck() -> list[str]:
 
 @pytest.fixture
 def metrics(stuck) -> Iterator[MetricsOutput]:
-    figures = [OutputFigures("--json", "block", 7, 2, {}, "cannot write")]
+    figures = [OutputFigures("--json", "block", 7, 2, 1, {}, "cannot write")]
     output = MetricsOutput("127.0.0.1:0", Run(Stop(), figures=lambda: figures, stuck=lambda: "".join(stuck)))
     yield output
     output.close()

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, SourceState, TrackState
-from pymafx_live.core.wire import UnknownVersionError
+from pymafx_live.core.wire import UnknownVersionError, from_map
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.jsonl import to_json
+from pymafx_live.pipeline.outputs.jsonl import JsonOutput, to_json
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.replay import read_results, replay
@@ -56,7 +56,17 @@ def test_a_recording_reaches_every_file(recording, clips):
         delivery.close()
         delivery.raise_error()
         assert [(f.written, f.dropped) for f in delivery.figures()] == [(COUNT, 0)] * len(outputs)
-    assert (clips.folder / "again.jsonl").read_text() == recording.read_text()
+    *again, last = (clips.folder / "again.jsonl").read_text().splitlines(keepends=True)
+    assert "".join(again) == recording.read_text()
+    ended = from_map(json.loads(last))  # as the recording does not say what became of who was there
+    assert ended.final and ended.sequence == COUNT - 1
+    assert [(p.id, p.state, p.parts["torso"].origin) for p in ended.people] == [(1, TrackState.ENDED, Origin.HELD)]
+    recording.write_text("".join([*again, last]))
+    kept = JsonOutput(str(clips.folder / "third.jsonl"), Stop())
+    delivery = Delivery([kept], Stop(), live=False)
+    replay(read_results(recording), delivery)
+    delivery.close()
+    assert (clips.folder / "third.jsonl").read_text() == recording.read_text()  # and is said once
     images, times = clips.read(clips.folder / "out.mp4")
     assert times == pytest.approx([number / 25 for number in range(COUNT)], abs=1e-4)
     for image in (images[-1], cv2.imread(str(clips.folder / "pictures" / f"{COUNT - 1:06d}.jpg"))):
@@ -75,10 +85,11 @@ def test_a_recording_reaches_a_subscriber_with_its_own_times(recording):
         first = list(read_results(recording))[:2]
         replay(first, delivery)
         delivery.close()
-        while len(received) < 2 or len(events) < 2:
+        while len(received) < 3 or len(events) < 2:
             with suppress(NoMessageError):
                 received.append(next(subscriber))
-    assert [(result.sequence, result.age) for result in received] == [(r.sequence, r.age) for r in first]
+    assert [result.final for result in received] == [False, False, True]
+    assert [(result.sequence, result.age) for result in received[:2]] == [(r.sequence, r.age) for r in first]
     assert [event.state for event in events] == [SourceState.LIVE, SourceState.ENDED]
 
 

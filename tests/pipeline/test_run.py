@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from threading import Timer
 
@@ -136,7 +137,7 @@ def test_a_full_disk_ends_the_recordings_and_nothing_else(clips, start):
         after = [next(results).sequence for _ in range(100)]  # more than can have been on their way
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-    assert [event.state for event in events][:2] == [SourceState.CONNECTING, SourceState.LIVE]
+    assert list(dict.fromkeys(event.state for event in events))[:2] == [SourceState.CONNECTING, SourceState.LIVE]
     assert said == [f"cannot write {name} (File too large): free some space" for name in ("out.jsonl", "out.mp4")]
     assert process.returncode == 5, err
     assert err.count("ended early: cannot write") == 2
@@ -236,7 +237,8 @@ def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     lines = results_in((tmp_path / "out.jsonl").read_text())
-    assert [line.sequence for line in lines] == list(range(12))
+    assert [(line.sequence, line.final) for line in lines] == [*((n, False) for n in range(12)), (11, True)]
+    assert {person.state for person in lines[-1].people} == {"ended"}
     person = received.people[0]
     same = lines[received.sequence].people[0]
     np.testing.assert_allclose(person.full_pose, same.full_pose, atol=1e-5)
@@ -247,6 +249,27 @@ def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
         assert sum(1 for _ in video.decode(video=0)) == 12
     assert json.loads((tmp_path / "stats.json").read_text())["frames"] == 12
     assert "12 frames" in err and "estimate" in err
+
+
+@pytest.mark.slow
+def test_the_demo_shows_the_two_people_that_are_in_it(start, tmp_path):
+    """One stands, the other walks by behind and leaves at the side: two ids, and nobody jumps or rises."""
+    process = start("--source", "demo", "--bind", "", "--json", "out.jsonl")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    results = results_in((tmp_path / "out.jsonl").read_text())
+    where: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for result in results:
+        for person in result.people:
+            if person.parts["transl"].origin is not Origin.DEFAULT:
+                where.setdefault(person.id, []).append((result.sequence, person.pelvis))
+    assert set(where) == {1, 2}
+    for places in where.values():
+        for (one, before), (other, now) in pairwise(places):
+            assert other - one <= 1
+            assert np.abs(now - before)[1] < 0.1 and np.abs(now - before)[2] < 0.4
+        heights = np.array([place[1] / place[2] for _, place in places])
+        assert np.ptp(heights) < 0.08
 
 
 def test_people_arrive_over_a_real_socket(start, tmp_path):
@@ -274,6 +297,17 @@ def test_people_arrive_over_a_real_socket(start, tmp_path):
     assert all(0.3 < person.pelvis[2] < 5 for person in result.people)
     assert out.startswith("both #")
     assert "parts measured" in out
+
+
+def test_ctrl_c_before_the_first_frame(start):
+    """While a camera that answers to nothing is being opened."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = start("--source", f"http://127.0.0.1:{server.getsockname()[1]}/live", "--bind", "")
+        server.accept()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == "" and "Traceback" not in err
 
 
 @pytest.mark.slow
@@ -369,7 +403,7 @@ def test_a_tracker_of_ones_own_is_a_class_and_a_line(clips, green_detector, box_
     })  # fmt: skip
     run(settings, Statistics(), makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine))
     results = results_in((tmp_path / "out.jsonl").read_text())
-    assert [[person.id for person in result.people] for result in results] == [[300]] * 5
+    assert [[person.id for person in result.people] for result in results] == [[300]] * 6  # the last says goodbye
 
 
 def play_several(uris, engine, detector, **output):
@@ -391,7 +425,8 @@ def test_of_several_sources_one_that_cannot_be_opened_does_not_end_the_others(
         "a source has failed: there is no file absent.mp4: check the path given as --source"
     ]
     named = [json.loads(line)["source"] for line in lines.read_text().splitlines()]
-    assert named == ["clip.mp4", "clip.mp4-2"] * 5
+    assert named[:8] == ["clip.mp4", "clip.mp4-2"] * 4
+    assert sorted(named) == ["clip.mp4"] * 6 + ["clip.mp4-2"] * 6  # the last of each when it ends
     with pytest.raises(SourceError, match=r"there is no file absent\.mp4"):
         play_several(["absent.mp4", "gone.mp4"], box_engine, green_detector)
 

@@ -35,5 +35,5 @@ def test_the_locked_one_stays_until_it_ends() -> None:
     assert ids(select([track(1, 50)])) == [1]
     assert ids(select([track(1, 50), track(2, 500)])) == [1]
     assert ids(select([track(1, 50, TrackState.LOST), track(2, 500)])) == [1]
-    assert ids(select([track(1, 50, TrackState.ENDED), track(2, 500), track(3, 30)])) == [1, 2]
+    assert ids(select([track(2, 500), track(3, 30)])) == [2]
     assert ids(select([track(2, 20), track(3, 300)])) == [2]

@@ -95,7 +95,8 @@ def test_each_of_two_files_gives_what_it_gives_alone(
     together = play(clips, stride, overlap)
     for clip, count in zip(clips, (12, 7), strict=True):
         alone = play([clip], stride, overlap)[clip.name]
-        assert len(alone) == len(together[clip.name]) == count
+        assert len(alone) == len(together[clip.name]) == count + 1
+        assert alone[-1].final and {person.state for person in alone[-1].people} == {"ended"}
         assert any(result.people for result in alone)
         for one, other in zip(alone, together[clip.name], strict=True):
             assert (one.sequence, one.time, one.camera) == (other.sequence, other.time, other.camera)

@@ -77,10 +77,12 @@ def test_zero_strength_does_nothing() -> None:
     assert [smoother([p], frame(i))[0] for i, p in enumerate(given_people)] == given_people
 
 
-@pytest.mark.parametrize("breaks", ["cut", "gap", "end", "other"])
+@pytest.mark.parametrize("breaks", ["cut", "gap", "end", "other", "guess"])
 def test_nothing_is_carried_over(breaks: str) -> None:
     smoother = Smoother()
     first = person(np.zeros(3), [0, 0, 3])
+    if breaks == "guess":
+        first = replace(first, parts={**first.parts, "transl": Part(0.0, Origin.DEFAULT)})
     smoother([first], frame(0))
     second = person(np.array([0, 2.0, 0]), [1, 0, 3], identity=2 if breaks == "other" else 1)
     if breaks == "end":

@@ -273,7 +273,7 @@ def test_no_image(opened, tmp_path, uri, sentence):
 
 
 def test_photos_have_no_real_time(opened, tmp_path):
-    with pytest.raises(UsageError, match="give --image-fps too"):
+    with pytest.raises(UsageError, match="give --image-fps 25 too"):
         opened(tmp_path, realtime=True)
 
 
@@ -351,3 +351,38 @@ def test_another_shot_in_the_same_file_is_a_cut(tmp_path, opened):
         container.mux(stream.encode())
     cuts = [frame.sequence for frame in opened(file) if frame.cut]
     assert cuts == list(itertools.accumulate(len(shot) for shot in shots[:-1]))
+
+
+def test_a_file_that_is_played_again_and_again(clips, opened):
+    source = opened(clips.write(count=7, fps=25), loop=True)
+    assert len(source) == 0
+    frames = list(itertools.islice(source, 20))
+    assert [clips.number(frame.image) for frame in frames] == [*range(7)] * 2 + [*range(6)]
+    assert [frame.sequence for frame in frames] == list(range(20))
+    assert [n for n, frame in enumerate(frames) if frame.cut] == [7, 14]
+    assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(20)], abs=1e-3)
+    assert {frame.dropped for frame in frames} == {0}
+
+
+def test_a_picture_that_stands_in_for_a_camera(clips, opened):
+    """With --realtime --image-fps it goes on at that pace, and is one scene; photos are each a cut."""
+    cv2.imwrite(str(clips.folder / "photo.png"), clips.picture(3))
+    cv2.imwrite(str(clips.folder / "other.png"), clips.picture(4))
+    photo = clips.folder / "photo.png"
+    still = list(itertools.islice(frames_of(opened(photo, loop=True, realtime=True, image_fps=100)), 5))
+    assert [clips.number(frame.image) for frame in still] == [3] * 5
+    assert not any(frame.cut for frame in still)
+    assert all(a.time < b.time for a, b in itertools.pairwise(still))
+    assert all(frame.cut for frame in itertools.islice(opened(photo, loop=True), 3))
+    several = list(itertools.islice(opened(clips.folder, loop=True, image_fps=25), 5))
+    assert [(clips.number(f.image), f.cut) for f in several] == [(4, 0), (3, 0), (4, 1), (3, 0), (4, 1)]
+    with pytest.raises(UsageError, match=r"--realtime needs a pace .* --image-fps 25 too, and --loop to go on"):
+        opened(photo, realtime=True)
+
+
+def test_what_cannot_be_played_again(clips, opened):
+    with pytest.raises(UsageError, match=r"--loop plays files and pictures again, and camera9 has no end: leave it"):
+        opened(9, loop=True)
+    (clips.folder / "notes.mp4").write_text("no video")
+    with pytest.raises(SourceError, match=r"notes\.mp4 is not a video"):
+        opened(clips.folder / "notes.mp4", loop=True)

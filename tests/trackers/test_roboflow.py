@@ -40,10 +40,12 @@ def test_it_follows_two_people_through_a_gap(name: str) -> None:
     for time in (5.0, 5.03, 5.06, 5.09):
         again = tracker.update(STANDER[None], np.array([0.9], np.float32), time)
     assert [track.id for track in again] == [3]
+    tracker.renew([3])
+    assert [track.id for track in tracker.update(STANDER[None], np.array([0.9], np.float32), 5.12)] == [4]
     assert [track.state for track in tracker.reset()] == [TrackState.ENDED]
     for time in (6.0, 6.03, 6.06, 6.09):
         again = tracker.update(STANDER[None], np.array([0.9], np.float32), time)
-    assert [track.id for track in again] == [4], "ids go on after a reset"
+    assert [track.id for track in again] == [5], "ids go on after a reset"
 
 
 @needs_package

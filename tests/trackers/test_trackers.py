@@ -52,6 +52,14 @@ def test_the_life_of_a_track(tracker: Own) -> None:
     assert states(tracker.update(*here, 2.1)) == [(2, "new", True)]
 
 
+def test_a_track_goes_on_under_a_new_id(tracker: Own) -> None:
+    for time in (0.0, 0.1):
+        tracker.update(*people(box(300), box(600)), time)
+    tracker.renew([1, 7])
+    here = tracker.update(*people(box(300), box(600), box(900)), 0.2)
+    assert sorted(states(here)) == [(2, "tracked", True), (3, "tracked", True), (4, "new", True)]
+
+
 def test_a_track_goes_where_it_is_seen_without_a_detection(tracker: Own) -> None:
     """What is seen counts as seen, but confirms nothing: new and lost tracks need a detection."""
     tracker.update(*people(box(300)), 0.0)

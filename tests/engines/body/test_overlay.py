@@ -1,5 +1,6 @@
 """The overlay: people drawn where they are, fainter when lost, with the body that was asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.skeleton import PARENTS
-from pymafx_live.core.types import Camera, FrameResult, Person, TrackState
+from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, TrackState
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.overlay import Overlay, colour_of
 
@@ -78,6 +79,8 @@ def test_lost_people_are_fainter_and_ended_ones_gone(overlay: Overlay) -> None:
     )
     assert lost < 0.6 * tracked
     assert not drawn(overlay, person(state=TrackState.ENDED)).any()
+    guess = replace(person(), parts={"transl": Part(0.0, Origin.DEFAULT)})
+    assert not drawn(overlay, guess).any()
 
 
 def test_neighbours_have_colours_of_their_own(overlay: Overlay) -> None:

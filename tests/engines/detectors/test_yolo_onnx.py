@@ -54,6 +54,34 @@ def test_every_layout_finds_the_boxes(
     check(detector.detect([picture(width, height, RED=red, BLUE=blue, GREEN=green)])[0], red, blue, tolerance)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("end_to_end", [False, True], ids=["anchors", "end-to-end"])
+def test_a_box_that_is_no_number_is_none_and_hides_no_other(tmp_path: Path, end_to_end: bool, value: float) -> None:
+    """The best box of all is spoiled: as the first in non-maximum suppression it would take its neighbours along."""
+    detector = create_detector(str(colours.save(tmp_path / "y.onnx", end_to_end=end_to_end)))
+    assert isinstance(detector, YoloOnnx)
+    runner = detector._runner
+
+    class Spoiling:
+        def __getattr__(self, name: str) -> object:
+            return getattr(runner, name)
+
+        def run(self, inputs: dict[str, object]) -> dict[str, NDArray[np.float32]]:
+            made = {name: np.array(values) for name, values in runner.run(inputs).items()}
+            (output,) = made.values()
+            rows = output[0] if end_to_end else output[0].T  # a view of one detection or anchor each
+            best = np.where(rows[:, 5] == 1, rows[:, 4], 0).argmax() if end_to_end else rows[:, 5].argmax()
+            rows[best, 2] = value
+            return made
+
+    detector._runner = Spoiling()
+    red, blue = (64, 45, 213, 180), (320, 90, 640, 360)
+    boxes, scores = detector.detect([picture(640, 360, RED=red, BLUE=blue)])[0]
+    left = slice(1, None) if end_to_end else slice(None)  # where nothing is suppressed red has one box only
+    np.testing.assert_allclose(scores, (0.8, 0.6)[left], atol=1e-3)
+    np.testing.assert_allclose(boxes, (red, blue)[left], atol=10)
+
+
 @pytest.mark.parametrize("batch", [1, 2, "batch"])
 @pytest.mark.parametrize("end_to_end", [False, True], ids=["anchors", "end-to-end"])
 def test_a_batch_of_pictures_of_several_sizes_is_each_alone(tmp_path: Path, batch: int | str, end_to_end: bool) -> None:

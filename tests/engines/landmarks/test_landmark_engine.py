@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.bench.mannequin.truth import Truth
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Scene, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.landmarks.easing import rest_pose
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 
 FPS = 25.0
@@ -100,19 +102,40 @@ def test_a_hidden_person_is_held_then_default(engine: LandmarkEngine, clip: list
         states[i] = person.parts["torso"].origin
     assert states == {1: Origin.HELD, 10: Origin.HELD, 60: Origin.DEFAULT}
     np.testing.assert_allclose(person.global_orient, seen.global_orient, atol=1e-5)
+    np.testing.assert_allclose(person.pelvis, seen.pelvis, atol=1e-5)
 
 
-def test_an_ended_track_comes_once_and_is_forgotten(
-    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+@pytest.mark.parametrize("step", [1, 5])
+def test_a_hidden_person_eases_to_rest_and_is_at_rest_once_default(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]], step: int
 ) -> None:
     image, truth = clip[0]
     box = truth.people[0].box
-    estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])
-    ended = estimate(engine, frame_of(image, truth.camera, 1), [track_of(box, state=TrackState.ENDED)])
-    assert [p.state for p in ended] == [TrackState.ENDED]
-    engine.forget("test", [1])
-    assert estimate(engine, frame_of(image, truth.camera, 2), [track_of(box, state=TrackState.ENDED)]) == []
-    assert not engine._memory
+    seen = estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])[0]
+    grey, away = np.full_like(image, 90), {}
+    for i in range(step, 46, step):
+        person = estimate(engine, frame_of(grey, truth.camera, i), [track_of(box)])[0]
+        away[i] = float(np.abs(person.full_pose[1:] - rest_pose()[1:]).max())
+    held, easing = [away[i] for i in away if i < 13], [away[i] for i in away if 13 <= i < 38]
+    assert max(held) - min(held) < 0.3  # but for the face, which rests at once
+    assert sorted(easing, reverse=True) == pytest.approx(easing)
+    assert 0.1 < away[25] < held[0] - 0.1
+    assert {part.origin for part in person.parts.values()} == {Origin.DEFAULT}
+    np.testing.assert_allclose(person.full_pose[1:], rest_pose()[1:], atol=1e-6)
+    np.testing.assert_allclose(person.pelvis, seen.pelvis, atol=1e-5)
+
+
+def test_who_was_never_seen_stands_at_rest_where_the_box_says(engine: LandmarkEngine) -> None:
+    grey, camera = np.full((720, 1280, 3), 90, np.uint8), Camera(1280, 720, 1100.0, 1100.0, 639.5, 359.5)
+    person = estimate(engine, frame_of(grey, camera, 0), [track_of(np.array([600, 100, 800, 600]))])[0]
+    assert {part.origin for part in person.parts.values()} == {Origin.DEFAULT}
+    np.testing.assert_array_equal(person.full_pose, rest_pose())
+    joints, _ = BodyModel.embedded().joints(person.full_pose, person.transl)
+    np.testing.assert_allclose(joints[0, 0], person.pelvis, atol=1e-6)
+    head, foot = joints[0, JOINT["head"]], joints[0, JOINT["left_foot"]]
+    seen = [1100 * p[1] / p[2] + 359.5 for p in (head, foot)]
+    assert 100 < seen[0] < 250 and 520 < seen[1] < 650  # upright, as high as the box
+    assert not person.extra
 
 
 def test_a_track_that_a_call_does_not_mention_is_not_over(

@@ -240,7 +240,7 @@ def test_nobody_is_nobody(make: Any) -> None:
     assert not graphs["body"].rows
 
 
-def test_who_is_not_found_is_held_and_who_ends_is_said_goodbye_to(make: Any) -> None:
+def test_who_is_not_found_is_held(make: Any) -> None:
     engine, told, graphs = make()
     told.views = {1: view(100)}
     before = estimate(engine, frame(0), [track(1, 100)])[0]
@@ -251,12 +251,38 @@ def test_who_is_not_found_is_held_and_who_ends_is_said_goodbye_to(make: Any) -> 
     shift = (lost.pelvis - before.pelvis)[0]
     assert shift == pytest.approx(30 / CAMERA.fx * before.pelvis[2], rel=1e-4)
     assert lost.parts["torso"].origin is Origin.HELD and lost.parts["torso"].confidence == 0
-    ended = estimate(engine, frame(2), [track(1, 130, TrackState.ENDED)])
-    assert [p.state for p in ended] == [TrackState.ENDED]
-    engine.forget("test", [1])
-    assert estimate(engine, frame(3), [track(1, 130, TrackState.ENDED)]) == []
     stranger = estimate(engine, frame(4), [track(9, 130, TrackState.LOST)])[0]
     assert {part.origin for part in stranger.parts.values()} == {Origin.DEFAULT}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("graph", ["body", "hands", "face"])
+def test_what_is_no_number_is_nothing_found_and_does_not_stay(make: Any, graph: str, value: float) -> None:
+    """Of two people the first one's answers are spoiled in one frame; the mean of a shape would keep that for good."""
+
+    class Spoiling(Counted):
+        def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+            made = {name: np.array(values) for name, values in super().run(inputs).items()}
+            if len(self.rows) == 2:
+                for values in made.values():
+                    values[0] = value
+            return made
+
+    engine, told, runners = make()
+    expected = Spoiling(runners[graph].runner)
+    engine._estimator._runners = {**runners, graph: expected}
+    told.views = {1: view(100), 2: view(400)}
+    made = [estimate(engine, frame(k), [track(1, 100), track(2, 400)]) for k in range(3)]
+    for people in made:
+        for person in people:
+            check_sound(person)
+    spoiled, other = made[1]
+    parts = {"body": ("torso", "transl"), "hands": ("left_hand",), "face": ("jaw", "expression")}[graph]
+    for name in parts:
+        assert spoiled.parts[name].origin in (Origin.HELD, Origin.DEFAULT)
+        assert made[2][0].parts[name].origin is made[0][0].parts[name].origin
+        assert other.parts[name].origin is made[0][1].parts[name].origin
+    np.testing.assert_allclose(made[2][0].betas, made[0][0].betas, atol=1e-3)
 
 
 def test_two_cameras_are_one_batch_and_each_is_as_alone(make: Any) -> None:
