@@ -136,12 +136,25 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
 @click.option("--source", default="", help="only this source, by its name")
 @click.option("--json", "as_json", is_flag=True, help="every message as a line of JSON, on standard output")
 @click.option("--max-frames", type=click.IntRange(min=0), default=0, help="end after this many messages")
-def listen(connect: str, source: str, as_json: bool, max_frames: int) -> None:
+@click.option("--curve", default="", help="key file, where the publisher runs with --curve")
+def listen(connect: str, source: str, as_json: bool, max_frames: int, curve: str) -> None:
     """Print the people that arrive."""
     from pymafx_live.pipeline.listen import listen as listen_
 
     with suppress(KeyboardInterrupt):  # how listening is meant to end
-        listen_(connect, source, as_json=as_json, max_frames=max_frames)
+        listen_(connect, source, as_json=as_json, max_frames=max_frames, curve=curve)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default="keys")
+@click.option("--client", default="client", show_default=True, help="name of the subscriber's keys")
+def keygen(folder: Path, client: str) -> None:
+    """Make keys in FOLDER (keys): for the publisher, unless it has some, and for a subscriber; see docs/security.md."""
+    from pymafx_live.pipeline.curve import SERVER, generate
+
+    for file in generate(folder.expanduser(), client):
+        whose = "pymafx-live" if file.name == SERVER else "pymafx-live listen, on the other machine: send it in secret"
+        click.echo(f"{file}: for --curve of {whose}", err=True)
 
 
 @main.group()

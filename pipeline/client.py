@@ -7,6 +7,7 @@ with Subscriber("tcp://127.0.0.1:5555") as results:
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +23,7 @@ from pymafx_live.core.wire import (
     decode_event,
     topic,
 )
+from pymafx_live.pipeline.curve import introduce
 
 __all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVersionError"]
 
@@ -36,10 +38,11 @@ class Subscriber:
     `source` takes one source only, by its name. `newest` keeps only the newest message, for a consumer that
     is slower than the camera; use it with one source. After `timeout` seconds without a message the
     iteration raises `NoMessageError`; it may be gone on with. `None` waits for ever. `on_event` is called, from within
-    the iteration, with what happens to the sources: `connecting`, `live`, `stalled` and so on.
+    the iteration, with what happens to the sources: `connecting`, `live`, `stalled` and so on. `curve` is the key file
+    for a publisher that runs with `--curve`: docs/security.md.
 
     Raises:
-        UsageError: the address is not one of ZeroMQ's.
+        UsageError: the address is not one of ZeroMQ's, or the key file cannot be used.
         UnknownVersionError, MalformedMessageError: from the iteration, which may be gone on with.
     """
 
@@ -51,8 +54,10 @@ class Subscriber:
         newest: bool = False,
         timeout: float | None = None,
         on_event: Callable[[SourceEvent], None] | None = None,
+        curve: str | Path = "",
     ) -> None:
         self.address = address
+        self._curve = Path(curve).expanduser() if curve else None
         self._timeout = timeout
         self._on_event = on_event
         self._context = zmq.Context()
@@ -85,7 +90,12 @@ class Subscriber:
             socket.setsockopt(zmq.CONFLATE, 1)
         socket.setsockopt(zmq.SUBSCRIBE, prefix)
         try:
+            if self._curve is not None:
+                introduce(socket, self._curve)
             socket.connect(self.address)
+        except UsageError:
+            self.close()
+            raise
         except zmq.ZMQError as error:
             self.close()
             raise UsageError(

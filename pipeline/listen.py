@@ -13,23 +13,24 @@ _EVERY = 0.25
 """Seconds between two printed frames of one source: a reader's pace."""
 
 
-def listen(address: str, source: str, *, as_json: bool, max_frames: int) -> None:
+def listen(address: str, source: str, *, as_json: bool, max_frames: int, curve: str = "") -> None:
     """Prints until `max_frames` have arrived (0: for ever) or the reader of standard output goes away.
 
     Raises:
-        UsageError: the address is none of ZeroMQ's.
+        UsageError: the address is none of ZeroMQ's, or the key file `curve` cannot be used.
         UnknownVersionError: the sender is of another release.
     """
     printed: dict[str, float] = {}
     received = 0
     silent = False
-    with Subscriber(address, source, timeout=_SILENCE, on_event=_print_event) as subscriber:
+    with Subscriber(address, source, timeout=_SILENCE, on_event=_print_event, curve=curve) as subscriber:
         while not max_frames or received < max_frames:
             try:
                 result = next(subscriber)
             except NoMessageError as error:
                 if not silent:
-                    print(f"{error}: is pymafx-live running there?", file=sys.stderr, flush=True)
+                    key = "does it know this key" if curve else "without --curve"
+                    print(f"{error}: is pymafx-live running there, and {key}?", file=sys.stderr, flush=True)
                 silent = True
                 continue
             except MalformedMessageError as error:

@@ -4,6 +4,7 @@ import logging
 import socket
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -31,6 +32,12 @@ class ZmqSettings(Section):
     """ZeroMQ."""
 
     bind: str = setting("tcp://127.0.0.1:5555", "ZeroMQ address to publish on; empty: do not publish", "--bind")
+    curve: str = setting(
+        "", "the publisher's key file, made by `pymafx-live keygen`: only who has a key hears, encrypted", "--curve"
+    )
+    insecure: bool = setting(
+        False, "publish to other machines without keys: who reaches the address can see who is where", "--insecure"
+    )
 
 
 class ZmqOutput(Output):
@@ -38,23 +45,29 @@ class ZmqOutput(Output):
 
     To encode and send takes less time, and less of the run's, than to wake another thread beside busy networks.
 
+    With the key file `curve` only known subscribers hear (`pipeline.curve`).
+
     Raises:
-        UsageError: the address is taken, or none of ZeroMQ's.
+        UsageError: the address is taken, or none of ZeroMQ's, or the keys cannot be used.
     """
 
     Settings = ZmqSettings
     policy = Policy.DIRECT
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, curve: Path | None = None) -> None:
         import zmq
+        from pymafx_live.pipeline.curve import guard
 
         _check_port(address)
         _refuse_taken(address)
         self.name = f"--bind {address}"
         self._context = zmq.Context()
+        self._guard = guard(self._context, curve) if curve else None
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
         self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_TOPIC)
+        if self._guard is not None:
+            self._guard.put_before(self._socket)
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -66,8 +79,15 @@ class ZmqOutput(Output):
 
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:
-        """Binds the address, if one is given."""
-        return cls(settings.bind) if settings.bind else None
+        """Binds the address, if one is given; one that other machines reach needs keys, or the wish to do without."""
+        if not settings.bind:
+            return None
+        if not (settings.curve or settings.insecure or _of_this_machine(settings.bind)):
+            raise UsageError(
+                f"{settings.bind} can be reached by other machines, and whoever does sees who is where: give --curve "
+                "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
+            )
+        return cls(settings.bind, Path(settings.curve).expanduser() if settings.curve else None)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the result's message, or drops it where that would block; `published_at` is now."""
@@ -81,6 +101,8 @@ class ZmqOutput(Output):
 
     def close(self) -> None:
         """Closes the socket; what a subscriber is too slow for is lost."""
+        if self._guard is not None:
+            self._guard.close()
         self._context.destroy(linger=_LINGER)
 
     def _send(self, message: bytes) -> None:
@@ -88,6 +110,18 @@ class ZmqOutput(Output):
 
         with suppress(zmq.Again):  # never raised by a PUB socket, which drops by itself
             self._socket.send(message, zmq.NOBLOCK)
+
+
+def _of_this_machine(address: str) -> bool:
+    """Whether only processes of this machine can connect there."""
+    scheme, _, rest = address.partition("://")
+    if scheme in ("ipc", "inproc"):
+        return True
+    host = rest.rpartition(":")[0].strip("[]")
+    try:
+        return host.lower() in ("localhost", "lo") or ip_address(host).is_loopback
+    except ValueError:  # the name of a network card, or none
+        return False
 
 
 def _check_port(address: str) -> None:

@@ -158,4 +158,5 @@ def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
         *(f"pymafx_live.core.{name}" for name in ("errors", "types", "wire")),
         "pymafx_live.pipeline",
         "pymafx_live.pipeline.client",
+        "pymafx_live.pipeline.curve",
     }
