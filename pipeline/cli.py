@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that `--help` answers at once; the flags are made from the schema.
 """
 
+import io
 import sys
 import traceback
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
+from pymafx_live.core.text import quiet, quiet_lines
 from pymafx_live.pipeline.settings import run_settings
 
 _PER_SOURCE = ("--source", "--name")
@@ -72,7 +74,8 @@ class _Program(click.Group):
         try:
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
-            error.show()
+            error.show(shown := io.StringIO())
+            click.echo(quiet_lines(SECRETS.hide(shown.getvalue())), err=True, nl=False)
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
             code = 130
@@ -89,7 +92,7 @@ class _Program(click.Group):
 
 def _end(sentence: str, code: int) -> int:
     """Prints the one sentence that a run ends with, and returns its exit code."""
-    click.echo(f"pymafx-live: {SECRETS.hide(sentence)}", err=True)
+    click.echo(f"pymafx-live: {quiet(SECRETS.hide(sentence))}", err=True)
     return code
 
 
@@ -127,7 +130,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         run_in_terminal(settings)
     except Exception:
         if settings.run.verbose:
-            click.echo(SECRETS.hide(traceback.format_exc()), err=True)
+            click.echo(quiet_lines(SECRETS.hide(traceback.format_exc())), err=True)
         raise
 
 
@@ -171,7 +174,7 @@ def check_assets(folder: Path) -> None:
 
     findings = check(folder)
     for finding in findings:
-        click.echo(f"{finding.state:8} {finding.path}: {finding.message}")
+        click.echo(quiet(f"{finding.state:8} {finding.path}: {finding.message}"))
     if faults := sum(finding.is_fault for finding in findings):
         raise AssetError(
             f"{faults} of the {len(findings)} files in {folder} are missing or damaged: see the list above."

@@ -6,6 +6,8 @@ with Subscriber("tcp://127.0.0.1:5555") as results:
             print(person.id, person.transl)
 """
 
+import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,7 @@ from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.core.wire import (
     EVENT_TOPIC,
+    LARGEST,
     TOPIC,
     MalformedMessageError,
     UnknownVersionError,
@@ -26,6 +29,13 @@ from pymafx_live.core.wire import (
 from pymafx_live.pipeline.curve import introduce
 
 __all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVersionError"]
+
+_KEPT = 128
+"""Messages that wait for who reads them; more are not taken, so that none of them becomes old."""
+_PAUSE = 0.1
+"""Seconds before a connection that was lost is made anew."""
+
+logger = logging.getLogger(__name__)
 
 
 class NoMessageError(TimeoutError):
@@ -62,6 +72,7 @@ class Subscriber:
         self._on_event = on_event
         self._context = zmq.Context()
         self._poller = zmq.Poller()
+        self._lost: dict[zmq.Socket[bytes], zmq.Socket[bytes]] = {}
         self._socket = self._connected(topic(source) if source else TOPIC, newest)
         # Events have a socket of their own, as the newest message must not be one of them.
         if on_event is not None:
@@ -82,10 +93,14 @@ class Subscriber:
                 self._on_event(decode_event(self._events.recv()))
             elif self._socket in ready:
                 return self._socket.recv()
+            else:
+                self._connect_again([monitor for monitor in self._lost if monitor in ready])
 
     def _connected(self, prefix: bytes, newest: bool = False) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.SUB)
         socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+        socket.setsockopt(zmq.RCVHWM, _KEPT)
         if newest:
             socket.setsockopt(zmq.CONFLATE, 1)
         socket.setsockopt(zmq.SUBSCRIBE, prefix)
@@ -101,8 +116,21 @@ class Subscriber:
             raise UsageError(
                 f"cannot connect to {self.address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"
             ) from error
-        self._poller.register(socket, zmq.POLLIN)
+        monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._lost[monitor] = socket
+        for each in (socket, monitor):
+            self._poller.register(each, zmq.POLLIN)
         return socket
+
+    def _connect_again(self, monitors: "list[zmq.Socket[bytes]]") -> None:
+        """Of itself ZeroMQ does not where the other end has sent more than a message may have."""
+        logger.warning("%s has ended the connection, or sent too large a message: connecting again", self.address)
+        time.sleep(_PAUSE)
+        for monitor in monitors:
+            while monitor.poll(0):
+                monitor.recv_multipart()
+            self._lost[monitor].disconnect(self.address)
+            self._lost[monitor].connect(self.address)
 
     def close(self) -> None:
         """Disconnects."""

@@ -3,6 +3,7 @@
 import sys
 import time
 
+from pymafx_live.core.text import LONGEST, quiet
 from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber
 from pymafx_live.pipeline.outputs.jsonl import to_json
@@ -34,7 +35,7 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int, curve: 
                 silent = True
                 continue
             except MalformedMessageError as error:
-                print(error, file=sys.stderr, flush=True)
+                print(quiet(str(error)), file=sys.stderr, flush=True)
                 continue
             received, silent = received + 1, False
             now = time.monotonic()
@@ -50,20 +51,20 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int, curve: 
 
 def _print_event(event: SourceEvent) -> None:
     reason = f": {event.reason}" if event.reason else ""
-    print(f"{event.source} is {event.state}{reason}", file=sys.stderr, flush=True)
+    print(quiet(f"{event.source} is {event.state}{reason}", LONGEST), file=sys.stderr, flush=True)
 
 
 def line(result: FrameResult) -> str:
     """One frame on one line: who is there, where, and how much of each was measured."""
     people = "; ".join(_person(person) for person in result.people) or "nobody"
     age = f"{result.age * 1000:.0f} ms old"
-    return f"{result.source} #{result.sequence}  {age}  {people}"
+    return quiet(f"{result.source[:LONGEST]} #{result.sequence}  {age}  {people}")
 
 
 def _person(person: Person) -> str:
     x, y, z = person.pelvis
     measured = sum(part.origin is Origin.MEASURED for part in person.parts.values())
     return (
-        f"{person.id} {person.state} {person.score:.2f} at ({x:+.2f} {y:+.2f} {z:.2f}) m, "
+        f"{person.id} {person.state[:LONGEST]} {person.score:.2f} at ({x:+.2f} {y:+.2f} {z:.2f}) m, "
         f"{measured}/{len(person.parts)} parts measured"
     )

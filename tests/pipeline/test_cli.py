@@ -282,3 +282,11 @@ def test_a_flag_that_a_command_would_ignore_is_refused(command):
     code, _, err = command("--bind", "tcp://127.0.0.1:5556", "listen")
     assert code == EXIT_USAGE
     assert "--bind means nothing to listen" in err
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J.mp4", "a\nb", "\u202egpj", "[red]x[/y]"])
+def test_a_wrong_word_reaches_the_terminal_as_it_is_written_not_as_it_works(command, name, tmp_path):
+    for arguments in ([name], ["--source", f"{tmp_path}/{name}"], ["--engine", name], ["assets", "check", name]):
+        code, out, err = command(*arguments)
+        assert code != EXIT_OK and name.encode("unicode_escape").decode() in (out + err).replace("\\\\", "\\")
+        assert all(line.isprintable() for line in (out + err).splitlines())
