@@ -7,6 +7,7 @@ with Subscriber("tcp://127.0.0.1:5555") as results:
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,8 +33,8 @@ __all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVers
 
 _KEPT = 128
 """Messages that wait for who reads them; more are not taken, so that none of them becomes old."""
-_PAUSE = 0.1
-"""Seconds before a connection that was lost is made anew."""
+_PAUSES = (0.1, 2.0)
+"""Seconds before a connection that was lost is made anew: the first time, and at most."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,9 @@ class Subscriber:
         self._on_event = on_event
         self._context = zmq.Context()
         self._poller = zmq.Poller()
-        self._lost: dict[zmq.Socket[bytes], zmq.Socket[bytes]] = {}
+        self._monitors: dict[zmq.Socket[bytes], zmq.Socket[bytes]] = {}
+        self._lost: set[zmq.Socket[bytes]] = set()
+        self._pause, self._again = _PAUSES[0], 0.0
         self._socket = self._connected(topic(source) if source else TOPIC, newest)
         # Events have a socket of their own, as the newest message must not be one of them.
         if on_event is not None:
@@ -85,16 +88,21 @@ class Subscriber:
         return decode(self._receive())
 
     def _receive(self) -> bytes:
+        end = math.inf if self._timeout is None else time.monotonic() + self._timeout
         while True:
-            ready = dict(self._poller.poll(None if self._timeout is None else round(self._timeout * 1000)))
-            if not ready:
-                raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
+            until = min(end, self._again) if self._lost else end
+            ready = dict(self._poller.poll(None if until == math.inf else max(until - time.monotonic(), 0) * 1000))
             if self._on_event is not None and self._events in ready:
                 self._on_event(decode_event(self._events.recv()))
             elif self._socket in ready:
+                self._pause = _PAUSES[0]
                 return self._socket.recv()
-            else:
-                self._connect_again([monitor for monitor in self._lost if monitor in ready])
+            elif lost := [monitor for monitor in self._monitors if monitor in ready]:
+                self._note_lost(lost)
+            elif self._lost and time.monotonic() >= self._again:
+                self._connect_again()
+            elif time.monotonic() >= end:
+                raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
 
     def _connected(self, prefix: bytes, newest: bool = False) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.SUB)
@@ -117,20 +125,26 @@ class Subscriber:
                 f"cannot connect to {self.address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"
             ) from error
         monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._lost[monitor] = socket
+        self._monitors[monitor] = socket
         for each in (socket, monitor):
             self._poller.register(each, zmq.POLLIN)
         return socket
 
-    def _connect_again(self, monitors: "list[zmq.Socket[bytes]]") -> None:
-        """Of itself ZeroMQ does not where the other end has sent more than a message may have."""
-        logger.warning("%s has ended the connection, or sent too large a message: connecting again", self.address)
-        time.sleep(_PAUSE)
+    def _note_lost(self, monitors: "list[zmq.Socket[bytes]]") -> None:
         for monitor in monitors:
-            while monitor.poll(0):
-                monitor.recv_multipart()
-            self._lost[monitor].disconnect(self.address)
-            self._lost[monitor].connect(self.address)
+            monitor.recv_multipart()
+            self._lost.add(self._monitors[monitor])
+        self._again = time.monotonic() + self._pause
+
+    def _connect_again(self) -> None:
+        """Of itself ZeroMQ does not where the other end has sent more than a message may have, or has another key."""
+        if self._pause == _PAUSES[0]:
+            logger.warning("%s has ended the connection, or sent what is no message: connecting again", self.address)
+        self._pause = min(2 * self._pause, _PAUSES[1])
+        for socket in self._lost:
+            socket.disconnect(self.address)
+            socket.connect(self.address)
+        self._lost.clear()
 
     def close(self) -> None:
         """Disconnects."""

@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_HIGH_WATER_MARK = 4
-"""Messages kept for a subscriber that falls behind; more would only make them old."""
-_LONGEST_TOPIC = 4096
-"""Bytes of a message that a subscriber may send: it asks for topics, and could fill the memory with them."""
-_LINGER = 500
-"""Milliseconds that the last messages, one of which says that the source has ended, have to leave."""
-
 
 class ZmqSettings(Section):
     """ZeroMQ."""
@@ -56,24 +49,16 @@ class ZmqOutput(Output):
 
     def __init__(self, address: str, curve: Path | None = None) -> None:
         import zmq
-        from pymafx_live.pipeline.curve import guard
+        from pymafx_live.pipeline.publisher import Publisher
 
         _check_port(address)
         _refuse_taken(address)
         self.name = f"--bind {address}"
-        self._context = zmq.Context()
-        self._guard = guard(self._context, curve) if curve else None
-        self._socket = self._context.socket(zmq.PUB)
-        self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_TOPIC)
-        if self._guard is not None:
-            self._guard.put_before(self._socket)
         try:
-            self._socket.bind(address)
+            self._publisher = Publisher(address, curve)
         except zmq.ZMQError as error:
-            self.close()
             raise UsageError(_why_not(address, error)) from error
-        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.address = self._publisher.address
         if address.endswith(":*"):
             logger.warning("publishing on %s", self.address)
 
@@ -93,23 +78,15 @@ class ZmqOutput(Output):
         """Sends the result's message, or drops it where that would block; `published_at` is now."""
         if frame is not None:
             result = replace(result, published_at=result.captured_at + frame.age)
-        self._send(encode(result))
+        self._publisher.send(encode(result))
 
     def tell(self, event: SourceEvent) -> None:
         """Sends the event's message."""
-        self._send(encode_event(event))
+        self._publisher.send(encode_event(event))
 
     def close(self) -> None:
         """Closes the socket; what a subscriber is too slow for is lost."""
-        if self._guard is not None:
-            self._guard.close()
-        self._context.destroy(linger=_LINGER)
-
-    def _send(self, message: bytes) -> None:
-        import zmq
-
-        with suppress(zmq.Again):  # never raised by a PUB socket, which drops by itself
-            self._socket.send(message, zmq.NOBLOCK)
+        self._publisher.close()
 
 
 def _of_this_machine(address: str) -> bool:
