@@ -91,7 +91,8 @@ class Subscriber:
         end = math.inf if self._timeout is None else time.monotonic() + self._timeout
         while True:
             until = min(end, self._again) if self._lost else end
-            ready = dict(self._poller.poll(None if until == math.inf else max(until - time.monotonic(), 0) * 1000))
+            left = None if until == math.inf else math.ceil(max(until - time.monotonic(), 0) * 1000)
+            ready = dict(self._poller.poll(left))
             if self._on_event is not None and self._events in ready:
                 self._on_event(decode_event(self._events.recv()))
             elif self._socket in ready:
