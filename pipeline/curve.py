@@ -78,11 +78,12 @@ def read(file: Path) -> Keys:
             f"cannot read the keys {file} ({error.strerror}): `pymafx-live keygen` makes some, see docs/security.md"
         ) from error
     secret = found.get("secret")
-    if secret is None:
+    public = _public(secret) if secret else None
+    if secret is None or public is None:
         raise UsageError(f"{file} holds no secret key: give a .key_secret file that `pymafx-live keygen` made")
     if shared and os.name == "posix":
         logger.warning("%s can be read by other users of this machine: chmod 600 it, or make new keys", file)
-    return Keys(zmq.curve_public(secret), secret, found.get("server"))
+    return Keys(public, secret, found.get("server"))
 
 
 def guard(context: "zmq.Context[zmq.Socket[bytes]]", file: Path) -> "Guard":
@@ -160,6 +161,13 @@ def introduce(socket: "zmq.Socket[bytes]", file: Path) -> None:
 def _check_built() -> None:
     if not zmq.has("curve"):
         raise UsageError("this build of ZeroMQ has no CURVE: install pyzmq from its wheel")
+
+
+def _public(secret: bytes) -> bytes | None:
+    try:
+        return zmq.curve_public(secret)
+    except zmq.ZMQError:  # forty letters that are no number
+        return None
 
 
 def _pair() -> Keys:

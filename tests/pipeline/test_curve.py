@@ -123,9 +123,11 @@ def test_a_name_that_is_no_file(tmp_path, name):
 def test_what_is_no_key_is_told_without_repeating_it(keys, tmp_path, caplog):
     secret = read(keys / SERVER).secret.decode()
     (tmp_path / "empty").touch()
+    (tmp_path / "none").write_text('curve\n secret-key = "' + "#" * 40 + '"\n')  # of the right letters, and no number
     for file, sentence in [
         (tmp_path / "nowhere", "cannot read the keys .*nowhere"),
         (tmp_path / "empty", "empty holds no secret key"),
+        (tmp_path / "none", "none holds no secret key"),
         (keys / "clients" / "client.key", "holds no secret key"),
         (Path(secret), "--curve wants the file of a key"),
     ]:
