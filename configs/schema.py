@@ -44,7 +44,10 @@ class SourceSettings(Section):
         min_length=1,
     )
     name: str = setting(
-        "", "the source's name in messages; empty: made from the source. The flag is given once per source", "--name"
+        "",
+        "the source's name in messages; empty: made from the source. The flag is given once per source",
+        "--name",
+        max_length=200,
     )
     realtime: bool = setting(
         False,
@@ -101,7 +104,7 @@ class SourceEntry(Section):
     """One of several sources: what it does not say is as the section `source` and, of its camera, `camera` say."""
 
     uri: str = Field(min_length=1)
-    name: str = ""
+    name: str = Field("", max_length=200)
     realtime: bool | None = None
     loop: bool | None = None
     image_fps: float | None = Field(None, ge=0)
@@ -177,7 +180,7 @@ class EngineSettings(Section):
     smoothing: float = setting(
         1.0, "how strongly poses are smoothed over time; 0: not at all, 2: twice as slow", "--smoothing", ge=0, le=10
     )
-    max_people: int = setting(8, "most people that are estimated in one frame", "--max-people", ge=1)
+    max_people: int = setting(8, "most people that are estimated in one frame", "--max-people", ge=1, le=100)
     lock: bool = setting(
         False,
         "of more people than `max_people`, keep those once chosen until their track ends, instead of the largest",

@@ -50,7 +50,8 @@ def escaped(address: str) -> str:
         return address
     scheme, (login, at, host) = match[1].lower(), _parted(match[2])
     user, colon, password = login.partition(":")
-    return f"{scheme}://{quote(user, _UNRESERVED)}{colon}{quote(password, _UNRESERVED)}{at}{host}"
+    user, password = (quote(part, _UNRESERVED, errors="surrogateescape") for part in (user, password))
+    return f"{scheme}://{user}{colon}{password}{at}{host}"
 
 
 def _parted(rest: str) -> tuple[str, str, str]:

@@ -1,6 +1,9 @@
 """Files that several runs and processes share: the user's cache, hashes, locks, and files that appear whole or not."""
 
+import atexit
+import errno
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -8,8 +11,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
+_SEALS = "hashes.json"
 _ABANDONED = 86400.0
 """Seconds after which an unfinished temporary folder belongs to nobody any more."""
 
@@ -17,8 +22,11 @@ logger = logging.getLogger(__name__)
 
 
 def user_cache() -> Path:
-    """`$XDG_CACHE_HOME/pymafx-live`, by default in `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymafx-live"
+    """`$XDG_CACHE_HOME/pymafx-live`, by default in `~/.cache`: a folder that is the user's alone.
+
+    Where that cannot be it is one of this process, which goes with it, and the log says so.
+    """
+    return _own_cache() or _temporary_cache()
 
 
 def network_folder(root: Path | None, runtime: str, model: Path, *key: object) -> Path | None:
@@ -26,15 +34,81 @@ def network_folder(root: Path | None, runtime: str, model: Path, *key: object) -
 
     `root` None is the user's cache. None is returned, and the log says so, where the folder cannot be written.
     """
-    folder = (root or user_cache()) / runtime / f"{model.stem}-{short_hash(key, file_hash(model))}"
+    root = root or _own_cache()
+    if root is None:
+        return None
+    folder = root / runtime / f"{model.stem}-{short_hash(key, file_hash(model))}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        _try(folder)
     except OSError as error:
         logger.warning("%s cannot be written (%s): networks are compiled anew at every start.", folder, error.strerror)
         return None
     return folder
+
+
+def _own_cache() -> Path | None:
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  pathlib's may raise
+    return _private(Path(root) / "pymafx-live")
+
+
+@cache
+def _private(folder: Path) -> Path | None:
+    """The folder, made if it is not there, if nobody else can write into it or read it; else None, told once."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix":
+            if folder.stat().st_uid != os.geteuid():
+                raise PermissionError(errno.EPERM, "it belongs to another user")
+            folder.chmod(0o700)
+        _try(folder)
+    except OSError as error:
+        logger.warning(
+            "the cache %s cannot be used (%s): networks are compiled anew at every start.", folder, error.strerror
+        )
+        return None
+    return folder
+
+
+@cache
+def _temporary_cache() -> Path:
+    folder = tempfile.mkdtemp(prefix="pymafx-live-")  # its name cannot be foreseen, and nobody else may enter
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _try(folder: Path) -> None:
+    """Raises `OSError` where no file can be made there."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def seal(folder: Path, pattern: str) -> None:
+    """Notes the hashes of the files that another library has just written there. Raises `OSError`."""
+    known = _seals(folder)
+    new = {file.name: file_hash(file) for file in folder.glob(pattern) if file.name not in known}
+    if new:
+        write_whole(folder / _SEALS, json.dumps(known | new).encode())
+
+
+def drop_unsealed(folder: Path, pattern: str) -> list[str]:
+    """Deletes the files that are not as they were when `seal` noted them; returns their names. Raises `OSError`."""
+    known = _seals(folder)
+    damaged = [file for file in folder.glob(pattern) if known.get(file.name) != file_hash(file)]
+    for file in damaged:
+        file.unlink(missing_ok=True)
+        known.pop(file.name, None)
+    if damaged:
+        write_whole(folder / _SEALS, json.dumps(known).encode())
+    return [file.name for file in damaged]
+
+
+def _seals(folder: Path) -> dict[str, str]:
+    try:
+        content = json.loads((folder / _SEALS).read_bytes())
+        return content if isinstance(content, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def file_hash(path: Path) -> str:

@@ -4,6 +4,7 @@ A message is one ZeroMQ part: the topic `smplx/<source>` or `status/<source>`, a
 map of a result, as plain Python values, is a JSON line. Needs numpy and msgpack only.
 """
 
+import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import msgpack
 import numpy as np
 from pymafx_live.core.errors import LiveError
+from pymafx_live.core.text import LONGEST, quiet
 from pymafx_live.core.types import (
     SHAPES,
     Camera,
@@ -31,6 +33,14 @@ VERSION = 1
 CLOCK = "unix"
 TOPIC = b"smplx/"
 EVENT_TOPIC = b"status/"
+LARGEST = 2**20
+"""Bytes of a message: three times those of a hundred people."""
+MOST_PEOPLE = 256
+_LONGEST_REASON = 1000
+_LIMITS = {"max_array_len": 2**14, "max_map_len": 2**8, "max_str_len": 2**12, "max_bin_len": 2**16, "max_ext_len": 2**8}
+"""What MessagePack may hold: it is refused before anything of that size is made."""
+_MOST_LISTS = 2**15
+"""Lists and maps in a message: one byte of it can ask for an empty one, which takes a hundred."""
 
 
 class UnknownVersionError(LiveError):
@@ -75,7 +85,7 @@ def encode_event(event: SourceEvent) -> bytes:
         "clock": CLOCK,
         "at": event.at,
         "state": str(event.state),
-        "reason": event.reason,
+        "reason": event.reason[:_LONGEST_REASON],
     }
     body: bytes = msgpack.packb(content)
     return topic(event.source, EVENT_TOPIC) + body
@@ -132,7 +142,7 @@ def from_map(content: Any) -> FrameResult:
             captured_at=float(content["captured_at"]),
             published_at=float(content["published_at"]),
             camera=_camera(content["camera"]),
-            people=tuple(_person(person) for person in content["people"]),
+            people=tuple(_person(person) for person in _few(content["people"])),
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=int(content["dropped"]),
             capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
@@ -142,16 +152,19 @@ def from_map(content: Any) -> FrameResult:
 
 def _unpack(message: bytes, kind: bytes) -> Any:
     """The content of a message on a topic of that kind."""
+    if len(message) > LARGEST:
+        raise MalformedMessageError(f"a message has {len(message)} bytes, and none of ours has more than {LARGEST}")
     head, separator, body = message.partition(b"\0")
     if not separator or not head.startswith(kind):
         raise MalformedMessageError(
             f"a message does not begin with the topic {kind.decode()}<source>: is another program publishing there?"
         )
     try:
-        return msgpack.unpackb(body)
-    except ValueError as error:
+        return msgpack.unpackb(body, list_hook=(count := _Count()), object_hook=count, **_LIMITS)
+    except (ValueError, RecursionError) as error:
+        name = quiet(head.decode(errors="replace"), LONGEST)
         raise MalformedMessageError(
-            f"the message on {head.decode(errors='replace')} is not MessagePack: it is cut short or damaged"
+            f"the message on {name} is not MessagePack, or too large: it is cut short or damaged"
         ) from error
 
 
@@ -161,7 +174,7 @@ def _check_version(content: Any) -> None:
         raise MalformedMessageError("a message has no version: it is not one of pymafx-live")
     if version != VERSION:
         raise UnknownVersionError(
-            f"a message is of version {version} and this program reads version {VERSION}: "
+            f"a message is of version {_shown(version)} and this program reads version {VERSION}: "
             "use the same release of pymafx-live at both ends"
         )
 
@@ -172,7 +185,7 @@ def _fields_expected() -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MalformedMessageError(
-            f"a message of version {VERSION} lacks a field or has one of another kind ({error}): "
+            f"a message of version {VERSION} lacks a field or has one of another kind ({quiet(str(error), LONGEST)}): "
             "see docs/wire-protocol.md"
         ) from error
 
@@ -242,5 +255,29 @@ def _known(kind: type[Kind], value: Any) -> Kind | str:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"text expected, not {value!r}")
+        raise TypeError(f"text expected, not {_shown(value)}")
     return value
+
+
+class _Count:
+    """Is shown every list and map as it is made."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_LISTS
+
+    def __call__(self, made: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too many lists")
+        return made
+
+
+def _few(people: Any) -> Any:
+    if len(people) > MOST_PEOPLE:
+        raise ValueError(f"{len(people)} people")
+    return people
+
+
+def _shown(value: Any) -> str:
+    """A value of any size and kind as a sentence can repeat it."""
+    return reprlib.repr(value)

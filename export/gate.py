@@ -14,6 +14,7 @@ from pymafx_live.engines.pymafx.graphs.parity import Difference
 from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 from rich.table import Table
+from rich.text import Text
 
 COUNTS = (3, 1, 2, 8)
 """The batches of people that a runtime is tried with: the golden ones, then random ones."""
@@ -68,7 +69,7 @@ def said_by(path: Path) -> dict[str, str]:
 
 def table(title: str, differences: Iterable[Difference]) -> Table:
     """What the gate found, a line for each kind of number."""
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=Text(title), title_justify="left")
     shown.add_column("")
     for column in ("mean", "allowed", "worst", "allowed"):
         shown.add_column(column, justify="right")

@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that `--help` answers at once; the flags are made from the schema.
 """
 
+import io
 import signal
 import sys
 import traceback
@@ -15,6 +16,7 @@ from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import Key, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
+from pymafx_live.core.text import quiet, quiet_lines
 from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.stop import Interrupted, Stop
 
@@ -78,7 +80,8 @@ class _Program(click.Group):
         try:
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
-            (_hinted(error) if isinstance(error, click.NoSuchOption) else error).show()
+            (_hinted(error) if isinstance(error, click.NoSuchOption) else error).show(shown := io.StringIO())
+            click.echo(quiet_lines(SECRETS.hide(shown.getvalue())), err=True, nl=False)
             code = error.exit_code
         except click.Abort as error:  # which click makes of a KeyboardInterrupt
             code = 128 + (error.__cause__.number if isinstance(error.__cause__, Interrupted) else signal.SIGINT)
@@ -106,7 +109,7 @@ def _hinted(error: click.NoSuchOption) -> click.NoSuchOption:
 
 def _end(sentence: str, code: int) -> int:
     """Prints the one sentence that a run ends with, and returns its exit code."""
-    click.echo(f"pymafx-live: {SECRETS.hide(sentence)}", err=True)
+    click.echo(f"pymafx-live: {quiet(SECRETS.hide(sentence))}", err=True)
     return code
 
 
@@ -146,7 +149,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
             run_in_terminal(settings, stop)
     except Exception:
         if settings.run.verbose:
-            click.echo(SECRETS.hide(traceback.format_exc()), err=True)
+            click.echo(quiet_lines(SECRETS.hide(traceback.format_exc())), err=True)
         raise
 
 
@@ -157,12 +160,25 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
 @click.option(
     "--max-frames", type=click.IntRange(min=0), default=0, help="show this many messages, each of them, and end"
 )
-def listen(connect: str, source: str, as_json: bool, max_frames: int) -> None:
+@click.option("--curve", default="", help="key file, where the publisher runs with --curve")
+def listen(connect: str, source: str, as_json: bool, max_frames: int, curve: str) -> None:
     """Print the people that arrive."""
     from pymafx_live.pipeline.listen import listen as listen_
 
     with suppress(KeyboardInterrupt):  # how listening is meant to end
-        listen_(connect, source, as_json=as_json, max_frames=max_frames)
+        listen_(connect, source, as_json=as_json, max_frames=max_frames, curve=curve)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default="keys")
+@click.option("--client", default="client", show_default=True, help="name of the subscriber's keys")
+def keygen(folder: Path, client: str) -> None:
+    """Make keys in FOLDER (keys): for the publisher, unless it has some, and for a subscriber; see docs/security.md."""
+    from pymafx_live.pipeline.curve import SERVER, generate
+
+    for file in generate(folder.expanduser(), client):
+        whose = "pymafx-live" if file.name == SERVER else "pymafx-live listen, on the other machine: send it in secret"
+        click.echo(f"{file}: for --curve of {whose}", err=True)
 
 
 @main.group()
@@ -179,7 +195,7 @@ def check_assets(folder: Path) -> None:
 
     findings = check(folder)
     for finding in findings:
-        click.echo(f"{finding.state:8} {finding.path}: {finding.message}")
+        click.echo(quiet(f"{finding.state:8} {finding.path}: {finding.message}"))
     if faults := sum(finding.is_fault for finding in findings):
         raise AssetError(
             f"{faults} of the {len(findings)} files in {folder} are missing or damaged: see the list above."

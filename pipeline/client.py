@@ -6,8 +6,11 @@ with Subscriber("tcp://127.0.0.1:5555") as results:
             print(person.id, person.transl)
 """
 
+import logging
+import math
+import time
 from collections.abc import Callable
-from time import monotonic
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +19,7 @@ from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.core.wire import (
     EVENT_TOPIC,
+    LARGEST,
     TOPIC,
     MalformedMessageError,
     UnknownVersionError,
@@ -23,8 +27,16 @@ from pymafx_live.core.wire import (
     decode_event,
     topic,
 )
+from pymafx_live.pipeline.curve import introduce
 
 __all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVersionError"]
+
+_KEPT = 128
+"""Messages that wait for who reads them; more are not taken, so that none of them becomes old."""
+_PAUSES = (0.1, 2.0)
+"""Seconds before a connection that was lost is made anew: the first time, and at most."""
+
+logger = logging.getLogger(__name__)
 
 
 class NoMessageError(TimeoutError):
@@ -38,10 +50,10 @@ class Subscriber:
     is slower than the camera; use it with one source. After `timeout` seconds without a result the
     iteration raises `NoMessageError`; it may be gone on with. `None` waits for ever. `on_event` is called, from within
     the iteration, with what happens to the sources: `connecting`, `live`, `stalled` and so on, at once and again every
-    second while it lasts.
+    second while it lasts. `curve` is the key file for a publisher that runs with `--curve`: docs/security.md.
 
     Raises:
-        UsageError: the address is not one of ZeroMQ's.
+        UsageError: the address is not one of ZeroMQ's, or the key file cannot be used.
         UnknownVersionError, MalformedMessageError: from the iteration, which may be gone on with.
     """
 
@@ -53,12 +65,17 @@ class Subscriber:
         newest: bool = False,
         timeout: float | None = None,
         on_event: Callable[[SourceEvent], None] | None = None,
+        curve: str | Path = "",
     ) -> None:
         self.address = address
+        self._curve = Path(curve).expanduser() if curve else None
         self._timeout = timeout
         self._on_event = on_event
         self._context = zmq.Context()
         self._poller = zmq.Poller()
+        self._monitors: dict[zmq.Socket[bytes], zmq.Socket[bytes]] = {}
+        self._lost: set[zmq.Socket[bytes]] = set()
+        self._pause, self._again = _PAUSES[0], 0.0
         self._socket = self._connected(topic(source) if source else TOPIC, newest)
         # Events have a socket of their own, as the newest message must not be one of them.
         if on_event is not None:
@@ -71,32 +88,64 @@ class Subscriber:
         return decode(self._receive())
 
     def _receive(self) -> bytes:
-        deadline = None if self._timeout is None else monotonic() + self._timeout
-        while True:  # events do not put the deadline off
-            left = None if deadline is None else max(round((deadline - monotonic()) * 1000), 0)
+        end = math.inf if self._timeout is None else time.monotonic() + self._timeout
+        while True:
+            until = min(end, self._again) if self._lost else end
+            left = None if until == math.inf else math.ceil(max(until - time.monotonic(), 0) * 1000)
             ready = dict(self._poller.poll(left))
-            if not ready:
-                raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
             if self._on_event is not None and self._events in ready:
                 self._on_event(decode_event(self._events.recv()))
             elif self._socket in ready:
+                self._pause = _PAUSES[0]
                 return self._socket.recv()
+            elif lost := [monitor for monitor in self._monitors if monitor in ready]:
+                self._note_lost(lost)
+            elif self._lost and time.monotonic() >= self._again:
+                self._connect_again()
+            elif time.monotonic() >= end:
+                raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
 
     def _connected(self, prefix: bytes, newest: bool = False) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.SUB)
         socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+        socket.setsockopt(zmq.RCVHWM, _KEPT)
         if newest:
             socket.setsockopt(zmq.CONFLATE, 1)
         socket.setsockopt(zmq.SUBSCRIBE, prefix)
         try:
+            if self._curve is not None:
+                introduce(socket, self._curve)
             socket.connect(self.address)
+        except UsageError:
+            self.close()
+            raise
         except zmq.ZMQError as error:
             self.close()
             raise UsageError(
                 f"cannot connect to {self.address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"
             ) from error
-        self._poller.register(socket, zmq.POLLIN)
+        monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._monitors[monitor] = socket
+        for each in (socket, monitor):
+            self._poller.register(each, zmq.POLLIN)
         return socket
+
+    def _note_lost(self, monitors: "list[zmq.Socket[bytes]]") -> None:
+        for monitor in monitors:
+            monitor.recv_multipart()
+            self._lost.add(self._monitors[monitor])
+        self._again = time.monotonic() + self._pause
+
+    def _connect_again(self) -> None:
+        """Of itself ZeroMQ does not where the other end has sent more than a message may have, or has another key."""
+        if self._pause == _PAUSES[0]:
+            logger.warning("%s has ended the connection, or sent what is no message: connecting again", self.address)
+        self._pause = min(2 * self._pause, _PAUSES[1])
+        for socket in self._lost:
+            socket.disconnect(self.address)
+            socket.connect(self.address)
+        self._lost.clear()
 
     def close(self) -> None:
         """Disconnects."""

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 
+from pymafx_live.core.text import LONGEST, quiet
 from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber
 from pymafx_live.pipeline.outputs.jsonl import to_json
@@ -15,27 +16,27 @@ _EVERY = 0.25
 """Seconds between two printed frames of one source: a reader's pace."""
 
 
-def listen(address: str, source: str, *, as_json: bool, max_frames: int) -> None:
+def listen(address: str, source: str, *, as_json: bool, max_frames: int, curve: str = "") -> None:
     """Prints until `max_frames` have arrived (0: for ever) or the reader of standard output goes away.
 
     Raises:
-        UsageError: the address is none of ZeroMQ's.
+        UsageError: the address is none of ZeroMQ's, or the key file `curve` cannot be used.
         UnknownVersionError: the sender is of another release.
     """
     pace = _Pace(thin=not as_json and not max_frames)
     received = 0
     silent = False
-    with Subscriber(address, source, timeout=_SILENCE, on_event=_Events()) as subscriber:
+    with Subscriber(address, source, timeout=_SILENCE, on_event=_Events(), curve=curve) as subscriber:
         while not max_frames or received < max_frames:
             try:
                 result = next(subscriber)
             except NoMessageError as error:
                 if not silent:
-                    print(f"{error}: {_who_else(address, source)}", file=sys.stderr, flush=True)
+                    print(quiet(f"{error}: {_who_else(address, source, curve)}"), file=sys.stderr, flush=True)
                 silent = True
                 continue
             except MalformedMessageError as error:
-                print(error, file=sys.stderr, flush=True)
+                print(quiet(str(error)), file=sys.stderr, flush=True)
                 continue
             received, silent = received + 1, False
             if not pace.due(result):
@@ -86,21 +87,24 @@ class _Events:
     def __call__(self, event: SourceEvent) -> None:
         if self._known.get(event.source) != event:
             reason = f": {event.reason}" if event.reason else ""
-            print(f"{event.source} is {event.state}{reason}", file=sys.stderr, flush=True)
+            print(quiet(f"{event.source} is {event.state}{reason}", LONGEST), file=sys.stderr, flush=True)
         self._known[event.source] = event
 
 
-def _who_else(address: str, source: str) -> str:
+def _who_else(address: str, source: str, curve: str) -> str:
     """What may be done about silence: every source says once a second that it is there."""
     names: set[str] = set()
-    with Subscriber(address, timeout=_SILENCE, on_event=lambda event: names.add(event.source)) as everybody:
+    with Subscriber(address, timeout=_SILENCE, on_event=lambda e: names.add(e.source), curve=curve) as everybody:
         until = time.monotonic() + _SILENCE
         with suppress(NoMessageError, MalformedMessageError):
             while time.monotonic() < until:
                 names.add(next(everybody).source)
     if source and names and source not in names:
         return f"there is no source {source}, but {', '.join(sorted(names))}"
-    return "its sources send no frames" if names else "is pymafx-live running there?"
+    if names:
+        return "its sources send no frames"
+    key = "does it know this key" if curve else "without --curve"
+    return f"is pymafx-live running there, and {key}?"
 
 
 def line(result: FrameResult, rate: float | None = None) -> str:
@@ -108,13 +112,13 @@ def line(result: FrameResult, rate: float | None = None) -> str:
     people = "; ".join(_person(person) for person in result.people) or "nobody"
     age = f"{result.age * 1000:.0f} ms old"
     fps = "" if rate is None else f"  {rate:.1f} fps"
-    return f"{result.source} #{result.sequence}{fps}  {age}  {people}"
+    return quiet(f"{result.source[:LONGEST]} #{result.sequence}{fps}  {age}  {people}")
 
 
 def _person(person: Person) -> str:
     x, y, z = person.pelvis
     measured = sum(part.origin is Origin.MEASURED for part in person.parts.values())
     return (
-        f"{person.id} {person.state} {person.score:.2f} at ({x:+.2f} {y:+.2f} {z:.2f}) m, "
+        f"{person.id} {person.state[:LONGEST]} {person.score:.2f} at ({x:+.2f} {y:+.2f} {z:.2f}) m, "
         f"{measured}/{len(person.parts)} parts measured"
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pymafx_live.core.errors import SourceError
@@ -10,6 +11,9 @@ from pymafx_live.core.wire import MalformedMessageError, from_map
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.presence import Presence
+
+_LONGEST = 2**23
+"""Characters of a line: eight times those of a hundred people."""
 
 
 def read_results(file: Path) -> Iterator[FrameResult]:
@@ -21,11 +25,11 @@ def read_results(file: Path) -> Iterator[FrameResult]:
     """
     try:
         with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(iter(partial(lines.readline, _LONGEST), ""), 1):
                 try:
                     yield from_map(json.loads(line))
-                except (ValueError, MalformedMessageError) as error:
-                    if not line.endswith("\n"):
+                except (ValueError, RecursionError, MalformedMessageError) as error:
+                    if not line.endswith("\n") and len(line) < _LONGEST:
                         return
                     raise SourceError(f"line {number} of {file} is no result as --json writes them: {error}") from error
     except OSError as error:

@@ -9,6 +9,7 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.interfaces import PROGRESS, Output, Policy
+from pymafx_live.core.text import LONGEST, quiet, quiet_lines
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.engines.runtime import choose
 from pymafx_live.pipeline.run import run
@@ -40,10 +41,15 @@ def run_in_terminal(settings: Settings, stop: Stop) -> None:
         if settings.run.log == "json":
             logging.getLogger(PROGRESS).info("%s", headline(statistics), extra={"summary": statistics.summary()})
         elif statistics.frames:
-            console.print(headline(statistics), soft_wrap=True, highlight=False)
+            say(console, headline(statistics))
             console.print(closing_table(statistics))
             for line in lost(statistics):
-                console.print(line, soft_wrap=True, highlight=False, markup=False)
+                say(console, line)
+
+
+def say(console: Console, line: str) -> None:
+    """Prints a line as it is: rich takes `[brackets]` and `:words:` for orders, and a terminal control characters."""
+    console.print(quiet(SECRETS.hide(line)), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def _runtime(settings: Settings) -> str:
@@ -66,7 +72,7 @@ class ProgressOutput(Output):
         self._statistics = statistics
         self._next = 0.0
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
             TimeRemainingColumn(), console=console, transient=True, redirect_stdout=False,
             disable=not console.is_terminal,
         )  # fmt: skip
@@ -79,11 +85,11 @@ class ProgressOutput(Output):
         if now < self._next:
             return
         self._next = now + self._EVERY
-        done = self._statistics
+        done, name = self._statistics, quiet(result.source, LONGEST)
         self._progress.update(
             self._task,
             completed=done.frames,
-            description=f"{result.source}  {done.fps:.1f} fps  {done.now} people  age {result.age * 1000:.0f} ms",
+            description=f"{name}  {done.fps:.1f} fps  {done.now} people  age {result.age * 1000:.0f} ms",
         )
 
     def close(self) -> None:
@@ -127,7 +133,7 @@ def _row(name: str, durations: Durations) -> list[str]:
     return [name, *(f"{durations.percentile(percent) * 1000:.1f}" for percent in (50, 95, 99))]
 
 
-def _log_to(console: Console, level: int, form: str) -> None:
+def _log_to(console: Console, level: int, form: str = "text") -> None:
     """Sends our own log lines of that level above the progress bar, and what a long start is at, in any case."""
     logging.getLogger(PROGRESS).setLevel(logging.INFO)
     ours = logging.getLogger("pymafx_live")
@@ -159,5 +165,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def _without_secrets(record: logging.LogRecord) -> bool:
-    record.msg, record.args = SECRETS.hide(record.getMessage()), ()
+    record.msg, record.args = quiet(SECRETS.hide(record.getMessage())), ()
+    if record.exc_info:
+        record.exc_text = quiet_lines(SECRETS.hide(logging.Formatter().formatException(record.exc_info)))
+        record.exc_info = None
     return True

@@ -5,6 +5,7 @@ where that pays. A larger batch is run as such pieces: on a processor its time g
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from pymafx_live.core.errors import NetworkError
-from pymafx_live.core.files import network_folder
+from pymafx_live.core.files import drop_unsealed, network_folder, seal
 from pymafx_live.engines.runtime import telemetry
 from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
 from pymafx_live.engines.runtime.validation import check_inputs
@@ -23,6 +24,7 @@ LARGE = 32 * 2**20
 """Bytes of a file from which on only single rows are compiled: a second copy of its weights would gain nothing."""
 FIXED_SIZES = 8
 """Of a network that takes any picture size, so many shapes are compiled; the next ones share a dynamic one."""
+_BLOBS = "*.blob"
 Shapes = tuple[tuple[int, ...], ...]
 
 
@@ -44,6 +46,7 @@ class OpenVinoRunner:
 
         self._core, self._path, self._max_batch = openvino.Core(), model, options.max_batch
         self._compiled: dict[Shapes | None, Any] = {}
+        self._cache: Path | None = None
         try:
             self._network: Any = _read(model)
             self.inputs: Mapping[str, TensorSpec] = {port.any_name: _spec(port) for port in self._network.inputs}
@@ -112,6 +115,9 @@ class OpenVinoRunner:
         if shapes is not None:
             network.reshape(dict(zip(network.inputs, (list(shape) for shape in shapes), strict=True)))
         request = self._core.compile_model(network, "CPU", self._settings).create_infer_request()
+        if self._cache is not None:
+            with suppress(OSError):  # what is not noted is compiled anew at the next start
+                seal(self._cache, _BLOBS)
         self._compiled[shapes] = request
         return request
 
@@ -130,8 +136,11 @@ class OpenVinoRunner:
         machine = self._core.get_property("CPU", "FULL_DEVICE_NAME")
         folder = network_folder(options.cache, self.runtime, self._path, version("openvino"), machine, options.threads)
         if folder is not None:
+            # OpenVINO takes what it finds: of a damaged network other answers would come.
+            drop_unsealed(folder, _BLOBS)
             settings["CACHE_DIR"] = str(folder)
-        if folder is None or not any(folder.glob("*.blob")):
+        self._cache = folder
+        if folder is None or not any(folder.glob(_BLOBS)):
             options.progress(f"compiling {self._path.name} for OpenVINO")
         return settings
 

@@ -24,8 +24,13 @@ class JsonSettings(Section):
 
 
 def to_json(result: FrameResult) -> str:
-    """The result as one line: people's numbers with six decimals, finer than any camera measures."""
-    return json.dumps(to_map(result, decimals=6), separators=(",", ":"), ensure_ascii=False)
+    """The result as one line: people's numbers with six decimals, finer than any camera measures.
+
+    Characters that a terminal would obey or not show are escaped.
+    """
+    content = to_map(result, decimals=6)
+    line = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    return line if line.isprintable() else json.dumps(content, separators=(",", ":"))
 
 
 class JsonOutput(Output):

@@ -4,8 +4,8 @@ import logging
 import socket
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from pymafx_live.configs.schema import Section, setting
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_HIGH_WATER_MARK = 4
-"""Messages kept for a subscriber that falls behind; more would only make them old."""
-_LONGEST_TOPIC = 4096
-"""Bytes of a message that a subscriber may send: it asks for topics, and could fill the memory with them."""
-_LINGER = 500
-"""Milliseconds that the last messages, one of which says that the source has ended, have to leave."""
-
 
 class ZmqSettings(Section):
     """ZeroMQ."""
 
     bind: str = setting("tcp://127.0.0.1:5555", "ZeroMQ address to publish on; empty: do not publish", "--bind")
+    curve: str = setting(
+        "", "the publisher's key file, made by `pymafx-live keygen`: only who has a key hears, encrypted", "--curve"
+    )
+    insecure: bool = setting(
+        False, "publish to other machines without keys: who reaches the address can see who is where", "--insecure"
+    )
 
 
 class ZmqOutput(Output):
@@ -40,63 +39,70 @@ class ZmqOutput(Output):
 
     To encode and send takes less time, and less of the run's, than to wake another thread beside busy networks.
 
+    With the key file `curve` only known subscribers hear (`pipeline.curve`).
+
     Raises:
-        UsageError: the address is taken, or none of ZeroMQ's.
+        UsageError: the address is taken, or none of ZeroMQ's, or the keys cannot be used.
     """
 
     Settings = ZmqSettings
     policy = Policy.DIRECT
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, curve: Path | None = None) -> None:
         import zmq
+        from pymafx_live.pipeline.publisher import Publisher
 
         _check_port(address)
         _refuse_taken(address)
         self.name = f"--bind {address}"
-        self._heartbeat: Heartbeat | None = None
-        self._lock = Lock()  # a socket is one thread's at a time, and the heartbeat has another
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.PUB)
-        self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_TOPIC)
         try:
-            self._socket.bind(address)
+            self._publisher = Publisher(address, curve)
         except zmq.ZMQError as error:
-            self.close()
             raise UsageError(_why_not(address, error)) from error
-        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.address = self._publisher.address
         if address.endswith(":*"):
             logger.warning("publishing on %s", self.address)
-        self._heartbeat = Heartbeat(lambda event: self._send(encode_event(event)))
+        self._heartbeat = Heartbeat(lambda event: self._publisher.send(encode_event(event)))
 
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:
-        """Binds the address, if one is given."""
-        return cls(settings.bind) if settings.bind else None
+        """Binds the address, if one is given; one that other machines reach needs keys, or the wish to do without."""
+        if not settings.bind:
+            return None
+        if not (settings.curve or settings.insecure or _of_this_machine(settings.bind)):
+            raise UsageError(
+                f"{settings.bind} can be reached by other machines, and whoever does sees who is where: give --curve "
+                "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
+            )
+        return cls(settings.bind, Path(settings.curve).expanduser() if settings.curve else None)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the result's message, or drops it where that would block; `published_at` is now."""
         if frame is not None:
             result = replace(result, published_at=result.captured_at + frame.age)
-        self._send(encode(result))
+        self._publisher.send(encode(result))
 
     def tell(self, event: SourceEvent) -> None:
         """Sends the event's message, and again every second until there is another one of its source."""
-        if self._heartbeat is not None:
-            self._heartbeat.note(event)
-        self._send(encode_event(event))
+        self._heartbeat.note(event)
+        self._publisher.send(encode_event(event))
 
     def close(self) -> None:
         """Closes the socket; what a subscriber is too slow for is lost."""
-        if self._heartbeat is not None:
-            self._heartbeat.close()
-        self._context.destroy(linger=_LINGER)
+        self._heartbeat.close()
+        self._publisher.close()
 
-    def _send(self, message: bytes) -> None:
-        import zmq
 
-        with self._lock, suppress(zmq.Again):  # never raised by a PUB socket, which drops by itself
-            self._socket.send(message, zmq.NOBLOCK)
+def _of_this_machine(address: str) -> bool:
+    """Whether only processes of this machine can connect there."""
+    scheme, _, rest = address.partition("://")
+    if scheme in ("ipc", "inproc"):
+        return True
+    host = rest.rpartition(":")[0].strip("[]")
+    try:
+        return host.lower() in ("localhost", "lo") or ip_address(host).is_loopback
+    except ValueError:  # the name of a network card, or none
+        return False
 
 
 def _check_port(address: str) -> None:

@@ -56,3 +56,7 @@ def test_what_ffmpeg_is_given_has_the_same_password_and_host(password: str) -> N
     assume("%" not in password and not re.search(r"@[\w.]+(/[^?]*)?\?", password))  # that is a host with a query
     parts = urlsplit(escaped(f"rtsp://admin:{password}@cam.local:554/stream1"))
     assert (unquote(parts.password or ""), parts.hostname, parts.port) == (password, "cam.local", 554)
+
+
+def test_a_password_that_is_no_text_is_escaped_byte_by_byte():
+    assert escaped(b"rtsp://a:p\xffw@host/x".decode(errors="surrogateescape")) == "rtsp://a:p%FFw@host/x"

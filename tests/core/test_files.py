@@ -1,13 +1,25 @@
 """Whole files and locks, as two processes and a process that is killed meet them."""
 
 import os
+import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pymafx_live.core.files import file_hash, locked, short_hash, whole_files, write_whole
+from pymafx_live.core import files
+from pymafx_live.core.files import (
+    drop_unsealed,
+    file_hash,
+    locked,
+    seal,
+    short_hash,
+    user_cache,
+    whole_files,
+    write_whole,
+)
 
 
 def names(folder: Path) -> set[str]:
@@ -51,6 +63,7 @@ def test_the_leavings_of_a_killed_process_go_after_a_day(tmp_path: Path) -> None
 
 def test_a_lock_keeps_another_process_waiting(tmp_path: Path) -> None:
     code = f"""
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from pymafx_live.core.files import locked
 with locked(Path({str(tmp_path / "thing")!r}), lambda: print("waits", flush=True)):
@@ -75,3 +88,65 @@ def test_hashes(tmp_path: Path) -> None:
     write_whole(tmp_path / "abc", b"abc")  # the example of FIPS 180-2, B.1
     assert file_hash(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert len({short_hash("a", 1), short_hash("a1"), short_hash("a", "1"), short_hash(("a", 1))}) == 4
+
+
+@pytest.fixture
+def caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Path]]:
+    """The user's cache where `XDG_CACHE_HOME` is a folder."""
+
+    def cache_in(folder: Path) -> Path:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+        return user_cache()
+
+    files._temporary_cache.cache_clear()
+    yield cache_in
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_cache_is_its_owners_alone(tmp_path: Path, caches: Callable[[Path], Path]) -> None:
+    assert mode(caches(tmp_path / "new")) == 0o700
+    (tmp_path / "old" / "pymafx-live").mkdir(parents=True, mode=0o755)
+    assert mode(caches(tmp_path / "old")) == 0o700
+
+
+def test_a_cache_that_cannot_be_costs_one_sentence(
+    tmp_path: Path, caches: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    folder = caches(tmp_path / "file")
+    assert folder == user_cache() and mode(folder) == 0o700
+    write_whole(folder / "thing", b"kept for this run")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the cache {tmp_path / 'file' / 'pymafx-live'} cannot be used (Not a directory): "
+        "networks are compiled anew at every start."
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_that_another_user_made_is_not_used(
+    tmp_path: Path, caches: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = tmp_path / "pymafx-live"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    assert caches(tmp_path) != theirs
+    assert "it belongs to another user" in caplog.text
+
+
+def test_what_was_changed_since_it_was_sealed_is_dropped(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.blob").write_bytes(name.encode())
+    seal(tmp_path, "*.blob")
+    (tmp_path / "a.blob").write_bytes(b"A")
+    (tmp_path / "d.blob").write_bytes(b"never noted")
+    assert sorted(drop_unsealed(tmp_path, "*.blob")) == ["a.blob", "d.blob"]
+    assert drop_unsealed(tmp_path, "*.blob") == []
+    for damage in (b"", b"[1]", b"[" * 100_000, b"\xff"):
+        (tmp_path / "hashes.json").write_bytes(damage)
+        seal(tmp_path, "*.blob")
+        assert drop_unsealed(tmp_path, "*.blob") == []
+    (tmp_path / "hashes.json").write_bytes(b"{}")
+    assert sorted(drop_unsealed(tmp_path, "*.blob")) == ["b.blob", "c.blob"]

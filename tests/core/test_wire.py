@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 from dataclasses import fields
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pymafx_live.core.types import (
     TrackState,
 )
 from pymafx_live.core.wire import (
+    LARGEST,
     MalformedMessageError,
     UnknownVersionError,
     decode,
@@ -201,6 +203,81 @@ def test_a_message_of_an_earlier_release_says_when_its_frame_arrived():
     content = to_map(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1)))
     del content["capture_origin"]
     assert from_map(content).capture_origin is CaptureOrigin.ARRIVAL
+
+
+def full_person(number: int) -> Person:
+    """With everything that an engine adds today."""
+    rng = np.random.default_rng(number)
+
+    def noise(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    return Person(
+        number, TrackState.TRACKED, noise(4), 0.5, "landmarks", {name: Part(0.5, Origin.MEASURED) for name in PARTS},
+        pelvis=noise(3), **{name: noise(length) for name, length in SHAPES.items()},
+        extra={"keypoints": noise(33, 3), "blendshapes": noise(52), "bones": noise(55), "crop_box": noise(3)},
+    )  # fmt: skip
+
+
+def test_a_hundred_people_are_far_below_the_bounds():
+    people = tuple(map(full_person, range(100)))
+    message = encode(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1), people))
+    assert len(message) < LARGEST / 2
+    assert len(decode(message).people) == 100
+
+
+def with_people(people: bytes) -> bytes:
+    """A good message but for `people`, given as MessagePack."""
+    message = encode(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1)))
+    assert message.endswith(b"people\x90")
+    return message[:-1] + people
+
+
+def array(count: int, item: bytes) -> bytes:
+    return b"\xdd" + count.to_bytes(4, "big") + item * count
+
+
+BOMBS = {
+    "empty lists": array(1_000_000, b"\x90"),
+    "lists of lists": array(60, array(16_000, b"\x90")),
+    "empty maps": array(16_000, b"\x80"),
+    "maps of lists": array(60, b"\x81\xa1a" + array(16_000, b"\x80")),
+    "lists in lists": b"\x91" * 1_000_000 + b"\x90",
+    "a list that is said to be long": b"\xdd\xff\xff\xff\xff",
+    "a text that is said to be long": b"\x91\xdb\xff\xff\xff\xff",
+    "too many people": msgpack.packb([{}] * 300),
+}
+
+
+@pytest.mark.parametrize("people", BOMBS.values(), ids=BOMBS)
+def test_a_message_that_would_grow_is_refused_before_it_does(people):
+    message = with_people(people)
+    assert len(message) < LARGEST
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedMessageError):
+            decode(message)
+        assert tracemalloc.get_traced_memory()[1] < 8 * LARGEST
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_message_that_is_too_large_is_not_looked_into():
+    with pytest.raises(MalformedMessageError, match=r"a message has 1048577 bytes, and none of ours has more than"):
+        decode(b"smplx/cam\0" + b"\x90" * (LARGEST - 9))
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5000), st.data())
+def test_what_is_wrong_is_said_in_a_short_line_that_can_be_shown(junk, data):
+    content = to_map(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1), (full_person(1),)))
+    holder = data.draw(st.sampled_from([content, content["camera"], content["people"][0]]))
+    holder[data.draw(st.sampled_from(list(holder)))] = data.draw(st.sampled_from([junk, [junk], {junk: junk}]))
+    try:
+        decode(b"smplx/" + junk.encode() + b"\0" + msgpack.packb(content))
+    except (MalformedMessageError, UnknownVersionError) as error:
+        assert len(str(error)) < 600
+        assert str(error).isprintable()
 
 
 def documented() -> list[bytes]:

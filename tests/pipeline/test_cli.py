@@ -357,3 +357,11 @@ def test_the_page_lists_every_exit_code():
     listed = [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
     ours = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
     assert listed == sorted({*ours, LiveError.exit_code, 130})
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J.mp4", "a\nb", "\u202egpj", "[red]x[/y]"])
+def test_a_wrong_word_reaches_the_terminal_as_it_is_written_not_as_it_works(command, name, tmp_path):
+    for arguments in ([name], ["--source", f"{tmp_path}/{name}"], ["--engine", name], ["assets", "check", name]):
+        code, out, err = command(*arguments)
+        assert code != EXIT_OK and name.encode("unicode_escape").decode() in (out + err).replace("\\\\", "\\")
+        assert all(line.isprintable() for line in (out + err).splitlines())

@@ -1,6 +1,7 @@
 """The client against a real publisher in another process."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber, UnknownVersionError
+from pymafx_live.pipeline.listen import listen
 
 PUBLISHER = """
 import sys, time, msgpack, zmq
@@ -142,6 +144,43 @@ def test_bad_messages_are_told_and_good_ones_still_arrive(publisher):
         assert next(results).sequence == 1
 
 
+def test_who_sends_too_much_is_cut_off_told_and_heard_again(publisher, caplog):
+    sending = (
+        "socket.send(result('cam', 1)); socket.send(b'smplx/' + bytes(2**23)); socket.recv(); socket.recv();"
+        "socket.send(result('cam', 2))"
+    )  # XPUB tells that who subscribed is gone, and is there again
+    with Subscriber(publisher(sending), timeout=20) as results:
+        assert [next(results).sequence, next(results).sequence] == [1, 2]
+    assert "sent what is no message: connecting again" in caplog.text
+
+
+def test_a_publisher_that_comes_back_is_heard_again(publisher):
+    once = publisher(
+        "socket.send(result('cam', 1)); socket.close(0); time.sleep(0.5);"
+        "socket = zmq.Context.instance().socket(zmq.XPUB); socket.bind(sys.argv[1]); socket.recv();"
+        "socket.send(result('cam', 2))"
+    )
+    with Subscriber(once, timeout=20) as results:
+        assert [next(results).sequence, next(results).sequence] == [1, 2]
+
+
+def test_what_a_publisher_calls_itself_does_not_reach_the_terminal(publisher, capsys):
+    name = "\x1b[2J\x9b31m\r\n[red]\u202e[/x]"
+    sending = (
+        f"name = {name!r}; socket.recv(); socket.send(encode_event(SourceEvent(name, 'li\\x1bve', 3.0, 'why')));"
+        "socket.send(result(name, 1)); socket.send(result(name, 2))"
+    )
+    shown = r"\x1b[2J\x9b31m\r\n[red]\u202e[/x]"
+    listen(publisher(sending), "", as_json=False, max_frames=2)
+    out, err = capsys.readouterr()
+    assert re.sub(r"  [\d.]+ fps", "", out) == "".join(f"{shown} #{k}  1000 ms old  nobody\n" for k in (1, 2))
+    assert err == rf"{shown} is li\x1bve: why" + "\n"
+    listen(publisher(sending), "", as_json=True, max_frames=2)
+    out, _ = capsys.readouterr()
+    assert [json.loads(line)["source"] for line in out.splitlines()] == [name, name]
+    assert all(line.isprintable() for line in out.splitlines())
+
+
 def test_an_address_that_is_none():
     with pytest.raises(UsageError, match=r"cannot connect to nowhere .*give an address such as tcp://"):
         Subscriber("nowhere")
@@ -155,7 +194,8 @@ def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
     ours = {name for name in loaded if name.startswith("pymafx_live.")}
     assert ours == {
         "pymafx_live.core",
-        *(f"pymafx_live.core.{name}" for name in ("errors", "types", "wire")),
+        *(f"pymafx_live.core.{name}" for name in ("errors", "text", "types", "wire")),
         "pymafx_live.pipeline",
         "pymafx_live.pipeline.client",
+        "pymafx_live.pipeline.curve",
     }

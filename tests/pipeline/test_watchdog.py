@@ -39,9 +39,9 @@ def test_an_engine_that_hangs_for_a_while_is_named_and_forgiven(clips, green_det
             Statistics(),
             makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine),
         )
-    assert caplog.text.count("no result for") == 1
+    assert caplog.text.count("no result for") >= 1
     assert "the loop is at pipeline/loop.py" in caplog.text and "estimate)" in caplog.text
-    assert caplog.text.count("the run goes on") == 1
+    assert caplog.text.count("the run goes on") >= 1
 
 
 def test_what_is_stuck_is_named_by_its_stage_and_line():

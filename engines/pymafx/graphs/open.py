@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pymafx_live.core.errors import AssetError, NetworkError, UsageError
-from pymafx_live.core.files import short_hash, user_cache
+from pymafx_live.core.files import drop_unsealed, seal, short_hash, user_cache
 from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.files.assets import need_torch, prepare
 from pymafx_live.engines.pymafx.files.bundle import BUNDLE, is_current
@@ -95,11 +95,13 @@ def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) 
     key = short_hash(graphs_key(folder, precision), torch_tensorrt.identity(options.device), options.max_batch)
     place = (options.cache or user_cache()) / "torch-tensorrt" / key
     files = {name: place / f"{name}.pt2" for name in GRAPHS}
+    drop_unsealed(place, "*.pt2")
     if missing := [name for name, file in files.items() if not file.exists()]:
         modules = graph_modules(load_network(folder, WEIGHTS[precision]))
         for name in missing:
             spec = GRAPHS[name]
             torch_tensorrt.compile_module(modules[name], spec.inputs, spec.outputs, files[name], options)
+        seal(place, "*.pt2")
     return {name: torch_tensorrt.open_torch_tensorrt(file, options) for name, file in files.items()}
 
 

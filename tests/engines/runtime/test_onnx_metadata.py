@@ -26,3 +26,10 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
         read_metadata(path)
     with pytest.raises(NetworkError, match=r"absent\.onnx cannot be read"):
         read_metadata(tmp_path / "absent.onnx")
+
+
+def test_a_number_that_does_not_end_is_refused_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "long.onnx"
+    file.write_bytes(b"\xff" * 2_000_000)  # as one number it would take hours
+    with pytest.raises(NetworkError, match="is no ONNX file"):
+        read_metadata(file)
