@@ -1,4 +1,4 @@
-"""The command line: `pymafx-live` runs, `pymafx-live listen` prints what arrives.
+"""The command line: `pymafx-live` runs, `listen` prints what arrives, `skeleton` the joints.
 
 Nothing heavy is imported here, so that `--help` answers at once; the flags are made from the schema.
 """
@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that `--help` answers at once; the flags are 
 import sys
 import traceback
 from contextlib import suppress
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -142,6 +143,12 @@ def listen(connect: str, source: str, as_json: bool, max_frames: int) -> None:
 
     with suppress(KeyboardInterrupt):  # how listening is meant to end
         listen_(connect, source, as_json=as_json, max_frames=max_frames)
+
+
+@main.command()
+def skeleton() -> None:
+    """Print the joints as JSON: order, parents, rest, and which part says how far each can be trusted."""
+    click.echo((resources.files("pymafx_live.engines.data") / "skeleton.json").read_text(encoding="utf-8"), nl=False)
 
 
 @main.group()

@@ -12,7 +12,7 @@ from pymafx_live.core.types import Camera
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.chain import Placed, Pose, forward, joined, set_hinges
 from pymafx_live.engines.landmarks.evidence import MIRROR, Evidence, body_evidence, hand_evidence
-from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place
+from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place, resting
 from pymafx_live.engines.landmarks.refine import Refiner, trained
 from pymafx_live.engines.landmarks.sight import Sight
 from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
@@ -134,10 +134,14 @@ class Fitter:
         out = np.zeros((55, 3), np.float32)
         out[: rig.BODY_JOINTS] = to_vectors(fit.body.local[0])
         for side, joints in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
-            fingers = to_vectors((fit.hands.get(side) or self._resting_hand()).local[0, 1:])
+            fingers = to_vectors((fit.hands.get(side) or resting(self.hand)).local[0, 1:])
             # A mirror turns the other way about the axes that lie in it.
             out[joints] = fingers * (-MIRROR if side == "right" else 1)
         return out
+
+    def resting(self) -> Reals:
+        """The rotations (55, 3) of who is at rest: upright, arms hanging, legs straight, fingers half open."""
+        return self.rotations(Fit(resting(self.body), {}, self._loose, np.zeros((22, 3)), np.zeros((22, 3, 3))))
 
     def _begin(self, subject: Subject) -> Fit:
         pose = self._fresh(subject, np.zeros(len(rig.SHAPES)))
@@ -287,7 +291,7 @@ class Fitter:
     def _fit_seen_hands(self, subjects: Sequence[Subject], fits: Sequence[Fit], jobs: list[tuple[int, str]]) -> None:
         o, chain, P = self.options, self.hand, len(jobs)
         new = np.array([side not in fits[k].hands for k, side in jobs])
-        poses = joined([fits[k].hands.get(side) or self._resting_hand() for k, side in jobs])
+        poses = joined([fits[k].hands.get(side) or resting(self.hand) for k, side in jobs])
         for i, (k, side) in enumerate(jobs):
             wrist = JOINT[f"{side}_wrist"]
             G, T = fits[k].turns[wrist], fits[k].joints[wrist]
@@ -326,20 +330,12 @@ class Fitter:
             del fit.hands[side]
             return
         share = min(1.0, dt / (left + dt))
-        rest = self._resting_hand()
+        rest = resting(self.hand)
         pose.angle += share * (rest.angle - pose.angle)
         balls = self.hand.joint[self.hand.ball[:, 0]]
         turn = to_vectors(pose.local[:, balls].swapaxes(2, 3) @ rest.local[:, balls])
         pose.local[:, balls] = pose.local[:, balls] @ to_matrices(share * turn)
         set_hinges(self.hand, pose)
-
-    def _resting_hand(self) -> Pose:
-        pose = Pose(
-            np.zeros((1, 3)), np.tile(np.eye(3), (1, len(self.hand.parents), 1, 1)), self.hand.mean[None].copy(),
-            np.zeros((1, 0)),
-        )  # fmt: skip
-        set_hinges(self.hand, pose)
-        return pose
 
 
 class Gravity:
