@@ -230,6 +230,9 @@ class Person:
     expression: Floats = field(default_factory=lambda: _zeros("expression"))
     transl: Floats = field(default_factory=lambda: _zeros("transl"))
     pelvis: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
+    joints: Floats = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    """Where the joints are in the camera's frame, (J, 3): all 55, or the first of them that a sender gives; none of
+    somebody of whom no skeleton was estimated yet."""
     extra: Mapping[str, Floats] = field(default_factory=dict)
     """What one engine adds: `blendshapes` (52,), `keypoints` (33, 3: x, y in pixels, visibility), `bones`
     (55,: the embedded body's bone lengths as a ratio to its rest skeleton), `crop_camera` (3: s, tx, ty) and

@@ -30,6 +30,7 @@ VERSION = 1
 CLOCK = "unix"
 TOPIC = b"smplx/"
 EVENT_TOPIC = b"status/"
+ALL_JOINTS = 55
 
 
 class UnknownVersionError(LiveError):
@@ -45,9 +46,12 @@ def topic(source: str, kind: bytes = TOPIC) -> bytes:
     return kind + source.encode() + b"\0"
 
 
-def encode(result: FrameResult) -> bytes:
-    """The message of a result. Parameters go as float 32, as they are held; times as float 64."""
-    content = to_map(result)
+def encode(result: FrameResult, joints: int = ALL_JOINTS) -> bytes:
+    """The message of a result, with so many of each person's joints at most.
+
+    Parameters go as float 32, as they are held; times as float 64.
+    """
+    content = to_map(result, joints=joints)
     people = content.pop("people")
     pack = msgpack.Packer().pack
     fields = [pack(name) + pack(value) for name, value in content.items()]
@@ -93,8 +97,11 @@ def decode_event(message: bytes) -> SourceEvent:
         )
 
 
-def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
-    """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`."""
+def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_JOINTS) -> dict[str, Any]:
+    """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`.
+
+    `joints` is how many of each person's joints go with it, at most.
+    """
     camera = result.camera
     return {
         "version": VERSION,
@@ -112,7 +119,7 @@ def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
             "assumed": camera.assumed, "distortion": list(camera.distortion),
         },
         "stages": dict(result.stages),
-        "people": [_person_to_map(person, decimals) for person in result.people],
+        "people": [_person_to_map(person, decimals, joints) for person in result.people],
     }  # fmt: skip
 
 
@@ -171,11 +178,11 @@ def _fields_expected() -> Iterator[None]:
         ) from error
 
 
-def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
+def _person_to_map(person: Person, decimals: int | None, joints: int) -> dict[str, Any]:
     def plain(values: Floats | np.float32) -> Any:
         return (values if decimals is None else values.astype(np.float64).round(decimals)).tolist()
 
-    return {
+    content = {
         "id": person.id,
         "state": str(person.state),
         "box": plain(person.box),
@@ -189,6 +196,9 @@ def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
         },
         "extra": {name: plain(values) for name, values in person.extra.items()},
     }
+    if len(person.joints[:joints]):
+        content["joints"] = plain(person.joints[:joints])
+    return content
 
 
 def _person(content: Mapping[str, Any]) -> Person:
@@ -204,6 +214,7 @@ def _person(content: Mapping[str, Any]) -> Person:
         },
         **{name: _floats(content[name], length) for name, length in SHAPES.items()},
         pelvis=_floats(content["pelvis"], 3),
+        joints=_points(content.get("joints", ())),
         extra={_text(name): np.array(values, np.float32) for name, values in content["extra"].items()},
     )
 
@@ -225,6 +236,13 @@ def _floats(values: Any, length: int) -> Floats:
     array = np.array(values, np.float32)
     if array.shape != (length,):
         raise ValueError(f"{length} numbers expected, not shape {array.shape}")
+    return array
+
+
+def _points(values: Any) -> Floats:
+    array = np.array(values, np.float32).reshape(-1, 3)
+    if len(array) != len(values):
+        raise ValueError(f"points of three numbers expected, not {len(values)} of {array.size} numbers")
     return array
 
 

@@ -22,7 +22,7 @@ from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import Result
 from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
@@ -86,7 +86,7 @@ def run(
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
-        wanted = open_outputs(settings.output, Run(stop, drawn_body(settings), targets))
+        wanted = open_outputs(settings.output, Run(stop, drawn_body(settings), targets, JOINTS[settings.output.joints]))
         delivery = opened(Delivery(wanted, stop, live=live))
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))

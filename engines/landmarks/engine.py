@@ -10,7 +10,7 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
-from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.engines.body.model import BodyModel, Skeleton
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.face import gaze, jaw
@@ -74,7 +74,9 @@ class LandmarkEngine:
     def __init__(self, options: LandmarkOptions | None = None, pictures: Pictures | None = None) -> None:
         """`pictures` is shared with whoever else looks at the same frames."""
         self.options = options or LandmarkOptions()
-        rest = BodyModel.embedded().rest_joints
+        body = BodyModel.embedded()
+        rest = body.rest_joints
+        self._skeleton = Skeleton(rest_joints=rest, joint_shape_dirs=body.joint_shape_dirs)
         self._perception = Perception(self.options.threads, self.options.runtime, pictures)
         self._fitter = Fitter(rest, self.options.fit)
         self._gravity: dict[str, Gravity] = {}
@@ -189,11 +191,14 @@ class LandmarkEngine:
         pose = self._fitter.rotations(memory.fit)
         pose[22:25] = memory.jaw, *memory.eyes
         pelvis = memory.fit.pelvis.astype(np.float32)
+        transl = pelvis - self._rest_pelvis
+        bones = rig.bones(memory.fit.body.shape)[0].astype(np.float32)
+        joints, _ = self._skeleton.joints(pose, transl, None, bones)
         return Person(
             track.id, track.state, track.box, track.score, self.name, described,
             **pose_parameters(pose),
-            transl=pelvis - self._rest_pelvis, pelvis=pelvis,
-            extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
+            transl=transl, pelvis=pelvis, joints=joints[0],
+            extra={**memory.extra, "bones": bones},
         )  # fmt: skip
 
 

@@ -1,18 +1,24 @@
 """What an output may need of the run that it is opened for."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.stop import Stop
 
+JOINTS: Mapping[str, int] = {"off": 0, "body": 22, "all": 55}
+"""How many of SMPL-X's joints each choice of `output.joints` sends: the body's come first."""
+
 
 class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
-    the embedded body."""
+    the embedded body. `joints` is how many of each person's joints are sent."""
 
-    def __init__(self, stop: Stop, body: str = "", targets: Targets | None = None) -> None:
-        self.stop, self.targets = stop, targets or Targets()
+    def __init__(
+        self, stop: Stop, body: str = "", targets: Targets | None = None, joints: int = JOINTS["body"]
+    ) -> None:
+        self.stop, self.targets, self.joints = stop, targets or Targets(), joints
         self._body = body
 
     @cached_property

@@ -12,7 +12,7 @@ from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.core.wire import encode, encode_event
-from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.outputs.run import JOINTS, Run
 
 if TYPE_CHECKING:
     import zmq
@@ -45,12 +45,14 @@ class ZmqOutput(Output):
     Settings = ZmqSettings
     policy = Policy.DIRECT
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, joints: int = JOINTS["body"]) -> None:
+        """`joints` is how many of each person's joints are sent."""
         import zmq
 
         _check_port(address)
         _refuse_taken(address)
         self.name = f"--bind {address}"
+        self._joints = joints
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
@@ -67,13 +69,13 @@ class ZmqOutput(Output):
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:
         """Binds the address, if one is given."""
-        return cls(settings.bind) if settings.bind else None
+        return cls(settings.bind, run.joints) if settings.bind else None
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the result's message, or drops it where that would block; `published_at` is now."""
         if frame is not None:
             result = replace(result, published_at=result.captured_at + frame.age)
-        self._send(encode(result))
+        self._send(encode(result, self._joints))
 
     def tell(self, event: SourceEvent) -> None:
         """Sends the event's message."""
