@@ -43,9 +43,9 @@ POSE: Mapping[str, slice] = {
 
 PARTS: Sequence[str] = (
     "torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand",
-    "jaw", "eyes", "betas", "expression", "transl",
+    "jaw", "eyes", "betas", "expression", "transl", "keypoints", "blendshapes",
 )  # fmt: skip
-"""What a confidence and an origin are given for."""
+"""What a confidence and an origin are given for: parts of the body, parameters, and what `Person.extra` holds."""
 
 
 class Origin(StrEnum):
@@ -56,7 +56,7 @@ class Origin(StrEnum):
     HELD = "held"
     """Not seen now: the last measured value, or one easing from it to the rest pose."""
     DEFAULT = "default"
-    """Never measured, or no longer trusted: the rest pose or a zero that means nothing."""
+    """Never measured, or no longer trusted: whatever stands there means nothing."""
 
 
 class TrackState(StrEnum):
@@ -84,6 +84,8 @@ class Camera:
     cy: float
     assumed: bool = True
     distortion: tuple[float, ...] = ()
+    frame_id: str = ""
+    """What the camera's frame of reference is called; empty: as the source is."""
 
     @property
     def matrix(self) -> NDArray[np.float64]:
@@ -191,13 +193,15 @@ class SourceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """How far a part's numbers can be trusted: confidence in 0..1, and their origin.
+    """How far a part's numbers can be trusted: confidence in 0..1, their origin, and when they were last measured.
 
-    An origin that a later release sends stays the text that it is.
+    An origin that a later release sends stays the text that it is. `measured_at` is the `captured_at` of the frame that
+    the part was last measured in, None where it never was, or where nobody kept it.
     """
 
     confidence: float
     origin: Origin | str
+    measured_at: float | None = None
 
 
 def _zeros(name: str) -> Floats:
@@ -233,6 +237,12 @@ class Person:
     joints: Floats = field(default_factory=lambda: np.zeros((0, 3), np.float32))
     """Where the joints are in the camera's frame, (J, 3): all 55, or the first of them that a sender gives; none of
     somebody of whom no skeleton was estimated yet."""
+    velocity: Floats | None = None
+    """The pelvis's, (3,) in metres per second of the camera's frame; None where its place is not measured."""
+    pelvis_covariance: Floats | None = None
+    """Of `pelvis`, (3, 3) in m²; None where nothing is known of it."""
+    size_assumed: bool = True
+    """Nobody measured how tall the person is: size and distance are in proportion only."""
     extra: Mapping[str, Floats] = field(default_factory=dict)
     """What one engine adds: `blendshapes` (52,), `keypoints` (33, 3: x, y in pixels, visibility), `bones`
     (55,: the embedded body's bone lengths as a ratio to its rest skeleton), `crop_camera` (3: s, tx, ty) and
@@ -266,6 +276,8 @@ class FrameResult:
     people: Sequence[Person] = ()
     stages: Mapping[str, float] = field(default_factory=dict)
     dropped: int = 0
+    ttl: float = 0.0
+    """Seconds from capture after which the sender holds a result to be worthless; 0: it does not say."""
 
     @property
     def age(self) -> float:

@@ -55,9 +55,17 @@ def encode(result: FrameResult, joints: int = ALL_JOINTS) -> bytes:
     people = content.pop("people")
     pack = msgpack.Packer().pack
     fields = [pack(name) + pack(value) for name, value in content.items()]
-    fields.append(pack("people") + msgpack.packb(people, use_single_float=True))
-    header: bytes = msgpack.Packer().pack_map_header(len(fields))
+    fields += [pack("people"), msgpack.Packer().pack_array_header(len(people)), *map(_packed_person, people)]
+    header: bytes = msgpack.Packer().pack_map_header(len(content) + 1)
     return b"".join([topic(result.source), header, *fields])
+
+
+def _packed_person(content: dict[str, Any]) -> bytes:
+    """A person as MessagePack, numbers as float 32, but for those of the parts, of which some are times."""
+    single, double = msgpack.Packer(use_single_float=True).pack, msgpack.Packer().pack
+    fields = [single(name) + (double if name == "parts" else single)(value) for name, value in content.items()]
+    header: bytes = msgpack.Packer().pack_map_header(len(fields))
+    return b"".join([header, *fields])
 
 
 def decode(message: bytes) -> FrameResult:
@@ -103,9 +111,10 @@ def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_J
     `joints` is how many of each person's joints go with it, at most.
     """
     camera = result.camera
-    return {
+    content = {
         "version": VERSION,
         "source": result.source,
+        "frame_id": camera.frame_id or result.source,
         "sequence": result.sequence,
         "run_id": result.run_id,
         "clock": CLOCK,
@@ -121,6 +130,9 @@ def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_J
         "stages": dict(result.stages),
         "people": [_person_to_map(person, decimals, joints) for person in result.people],
     }  # fmt: skip
+    if result.ttl:
+        content["ttl"] = result.ttl
+    return content
 
 
 def from_map(content: Any) -> FrameResult:
@@ -134,10 +146,11 @@ def from_map(content: Any) -> FrameResult:
             time=float(content["time"]),
             captured_at=float(content["captured_at"]),
             published_at=float(content["published_at"]),
-            camera=_camera(content["camera"]),
+            camera=_camera(content["camera"], content.get("frame_id"), content["source"]),
             people=tuple(_person(person) for person in content["people"]),
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=int(content["dropped"]),
+            ttl=float(content.get("ttl", 0)),
         )
 
 
@@ -192,13 +205,18 @@ def _person_to_map(person: Person, decimals: int | None, joints: int) -> dict[st
         "pelvis": plain(person.pelvis),
         "parts": {
             name: {"confidence": plain(np.float32(part.confidence)), "origin": str(part.origin)}
+            | ({} if part.measured_at is None else {"measured_at": part.measured_at})
             for name, part in person.parts.items()
         },
+        "size_assumed": person.size_assumed,
         "extra": {name: plain(values) for name, values in person.extra.items()},
     }
-    if len(person.joints[:joints]):
-        content["joints"] = plain(person.joints[:joints])
-    return content
+    absent_or = {
+        "joints": person.joints[:joints],
+        "velocity": person.velocity,
+        "pelvis_covariance": None if person.pelvis_covariance is None else person.pelvis_covariance.ravel(),
+    }
+    return content | {name: plain(values) for name, values in absent_or.items() if values is not None and len(values)}
 
 
 def _person(content: Mapping[str, Any]) -> Person:
@@ -209,17 +227,28 @@ def _person(content: Mapping[str, Any]) -> Person:
         score=float(content["score"]),
         engine=_text(content["engine"]),
         parts={
-            _text(name): Part(float(part["confidence"]), _known(Origin, part["origin"]))
+            _text(name): Part(float(part["confidence"]), _known(Origin, part["origin"]), _time(part.get("measured_at")))
             for name, part in content["parts"].items()
         },
         **{name: _floats(content[name], length) for name, length in SHAPES.items()},
         pelvis=_floats(content["pelvis"], 3),
         joints=_points(content.get("joints", ())),
+        velocity=_floats(content["velocity"], 3) if "velocity" in content else None,
+        pelvis_covariance=_covariance(content),
+        size_assumed=bool(content.get("size_assumed", True)),
         extra={_text(name): np.array(values, np.float32) for name, values in content["extra"].items()},
     )
 
 
-def _camera(content: Mapping[str, Any]) -> Camera:
+def _covariance(content: Mapping[str, Any]) -> Floats | None:
+    return _floats(content["pelvis_covariance"], 9).reshape(3, 3) if "pelvis_covariance" in content else None
+
+
+def _time(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _camera(content: Mapping[str, Any], frame_id: Any, source: str) -> Camera:
     return Camera(
         width=int(content["width"]),
         height=int(content["height"]),
@@ -229,6 +258,7 @@ def _camera(content: Mapping[str, Any]) -> Camera:
         cy=float(content["cy"]),
         assumed=bool(content["assumed"]),
         distortion=tuple(float(value) for value in content["distortion"]),
+        frame_id="" if frame_id in (None, source) else _text(frame_id),
     )
 
 

@@ -18,6 +18,7 @@ from pymafx_live.engines.imaging import Pictures
 from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
+from pymafx_live.pipeline.history import History
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import Result
 from pymafx_live.pipeline.loop import watch as watch_sources
@@ -95,7 +96,7 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=Smoother(settings.engine.smoothing),
+                smooth=History(Smoother(settings.engine.smoothing)),
             )
             for source in sources
         ]  # fmt: skip

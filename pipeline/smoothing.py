@@ -64,6 +64,8 @@ class Smoother:
 
     def _one(self, person: Person, pose: Reals, time: float) -> tuple[Reals, Reals] | None:
         """The pose (55, 3, 3) and the pelvis (3,) that are published, None where they are the estimated ones."""
+        if not _placed(person):
+            return None
         place = person.pelvis.astype(np.float64)
         memory = self._memory.get(person.id)
         if memory is None or not 0 < time - memory.time < GAP:
@@ -71,21 +73,26 @@ class Smoother:
             return None
         dt, memory.time = time - memory.time, time
         memory.smooth = self._turned(memory, pose, dt)
-        memory.drift += _share(SPEED_CUTOFF, dt) * ((place - memory.place) / dt - memory.drift)
+        memory.drift += share(SPEED_CUTOFF, dt) * ((place - memory.place) / dt - memory.drift)
         rate = PLACE_CUTOFF + PLACE_SLOPE * np.linalg.norm(memory.drift)
-        memory.smooth_place = memory.smooth_place + _share(rate / self.strength, dt) * (place - memory.smooth_place)
+        memory.smooth_place = memory.smooth_place + share(rate / self.strength, dt) * (place - memory.smooth_place)
         memory.raw, memory.place = pose, place
         return memory.smooth, memory.smooth_place
 
     def _turned(self, memory: _Memory, pose: Reals, dt: float) -> Reals:
         """The smoothed rotations (55, 3, 3), one step on towards `pose`."""
         steps = to_vectors(np.stack([memory.raw, memory.smooth]).swapaxes(-1, -2) @ pose)
-        memory.spin += _share(SPEED_CUTOFF, dt) * (steps[0] / dt - memory.spin)
+        memory.spin += share(SPEED_CUTOFF, dt) * (steps[0] / dt - memory.spin)
         rates = POSE_CUTOFF + POSE_SLOPE * np.linalg.norm(memory.spin, axis=1)
-        return memory.smooth @ to_matrices(steps[1] * _share(rates / self.strength, dt)[:, None])
+        return memory.smooth @ to_matrices(steps[1] * share(rates / self.strength, dt)[:, None])
 
 
-def _share(cutoff: ArrayLike, dt: float) -> Reals:
+def _placed(person: Person) -> bool:
+    """Whether anything was ever estimated of a person: from what stands at the camera meanwhile nothing moves."""
+    return len(person.joints) > 0 or bool(person.pelvis.any())
+
+
+def share(cutoff: ArrayLike, dt: float) -> Reals:
     """The part of a step that a first-order low-pass filter of `cutoff` Hz takes in `dt` seconds."""
     return np.asarray(1 / (1 + 1 / (2 * np.pi * dt * np.asarray(cutoff))))
 

@@ -31,6 +31,10 @@ class ZmqSettings(Section):
     """ZeroMQ."""
 
     bind: str = setting("tcp://127.0.0.1:5555", "ZeroMQ address to publish on; empty: do not publish", "--bind")
+    ttl: float = setting(
+        0.0, "seconds after its capture from which a result is not sent any more, and said to be stale; 0: for ever",
+        "--ttl", ge=0,
+    )  # fmt: skip
 
 
 class ZmqOutput(Output):
@@ -45,14 +49,14 @@ class ZmqOutput(Output):
     Settings = ZmqSettings
     policy = Policy.DIRECT
 
-    def __init__(self, address: str, joints: int = JOINTS["body"]) -> None:
-        """`joints` is how many of each person's joints are sent."""
+    def __init__(self, address: str, joints: int = JOINTS["body"], ttl: float = 0.0) -> None:
+        """`joints` is how many of each person's joints are sent; what is older than `ttl` seconds is not (0: all)."""
         import zmq
 
         _check_port(address)
         _refuse_taken(address)
         self.name = f"--bind {address}"
-        self._joints = joints
+        self._joints, self._ttl, self._late = joints, ttl, False
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
@@ -69,12 +73,17 @@ class ZmqOutput(Output):
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:
         """Binds the address, if one is given."""
-        return cls(settings.bind, run.joints) if settings.bind else None
+        return cls(settings.bind, run.joints, settings.ttl) if settings.bind else None
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the result's message, or drops it where that would block; `published_at` is now."""
         if frame is not None:
-            result = replace(result, published_at=result.captured_at + frame.age)
+            result = replace(result, published_at=result.captured_at + frame.age, ttl=self._ttl)
+        if self._ttl and result.age > self._ttl:
+            if not self._late:
+                logger.warning("results are older than --ttl %g: these are not sent", self._ttl)
+            self._late = True
+            return
         self._send(encode(result, self._joints))
 
     def tell(self, event: SourceEvent) -> None:
