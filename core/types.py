@@ -1,8 +1,8 @@
 """The data that flows: a `Frame` goes in, `Track`s tie boxes to people, a `FrameResult` of `Person`s comes out.
 
 Every 3D quantity is in the camera's frame (x right, y down, z forward), in metres and radians; rotations are
-axis-angle vectors in SMPL-X's joint order. This module imports nothing but numpy, so that a subscriber needs
-nothing else.
+axis-angle vectors in SMPL-X's joint order. Nothing but numpy is imported, also by what this module builds on, so that a
+subscriber needs nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core import posture
+from pymafx_live.core.arrays import Reals
 
 Floats = NDArray[np.float32]
 
@@ -252,6 +254,25 @@ class Person:
     def full_pose(self) -> Floats:
         """All 55 rotations in SMPL-X's joint order, shape (55, 3)."""
         return np.concatenate([getattr(self, name) for name in POSE]).reshape(55, 3)
+
+    def rotation(self, joint: str) -> Reals:
+        """The rotation (3, 3) of a joint, such as `head`, relative to its parent; `names.JOINTS` are the names."""
+        return posture.rotation(self.full_pose, joint)
+
+    def global_rotation(self, joint: str) -> Reals:
+        """The rotation (3, 3) that takes a joint's own axes (x left, y up, z forward) into the camera's frame."""
+        return posture.global_rotation(self.full_pose, joint)
+
+    def facing(self, joint: str = "head") -> tuple[float, float, float]:
+        """Yaw, pitch and roll of a joint in radians, 0 for who is upright and faces the camera.
+
+        To the person's left, down, and tilted to the right are positive; see `posture.facing`.
+        """
+        return posture.facing(self.full_pose, joint)
+
+    def curls(self, side: str) -> dict[str, float]:
+        """How far each finger of the `left` or `right` hand is curled: 0 straight, 1 as in a fist."""
+        return posture.curls(self.full_pose, side)
 
 
 def pose_parameters(pose: Floats) -> dict[str, Any]:
