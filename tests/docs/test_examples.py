@@ -21,6 +21,7 @@ from pymafx_live.core.names import JOINTS
 from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
+from support.npm import javascript_folder
 
 pytestmark = pytest.mark.slow
 
@@ -60,18 +61,7 @@ def cpp(folder: Path) -> list[str]:
 
 
 def javascript(folder: Path) -> list[str]:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("no node or npm: apt-get install nodejs npm")
-    shutil.copytree(EXAMPLES / "javascript", folder / "js")
-    try:
-        done = subprocess.run([npm, "install", "--no-audit", "--no-fund"], cwd=folder / "js", timeout=240,
-                              capture_output=True, text=True)  # fmt: skip
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm install does not end: no way to its registry?")
-    if done.returncode:
-        pytest.skip(f"npm install fails: {done.stderr.strip().splitlines()[-1:]}")
-    return [node, str(folder / "js" / "subscriber.mjs")]
+    return [str(shutil.which("node")), str(javascript_folder(folder) / "subscriber.mjs")]
 
 
 @pytest.fixture(scope="module")
