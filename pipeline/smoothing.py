@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from pymafx_live.core import kinematics
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.types import Frame, Person, pose_parameters
+from pymafx_live.core.types import Frame, Origin, Person, pose_parameters
 
 POSE_CUTOFF, POSE_SLOPE = 2.0, 8.0
 """Hz for a still joint, and Hz more for each radian per second."""
@@ -49,10 +49,10 @@ class Smoother:
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people of one frame, smoothed."""
-        if self.strength <= 0 or not people:
-            return list(people)
         if frame.cut:
             self._memory.clear()
+        if self.strength <= 0 or not people:
+            return list(people)
         poses = to_matrices(np.stack([person.full_pose for person in people]).astype(np.float64))
         smooth = [self._one(person, pose, frame.time) for person, pose in zip(people, poses, strict=True)]
         return _rebuilt(people, poses, smooth)
@@ -64,7 +64,9 @@ class Smoother:
 
     def _one(self, person: Person, pose: Reals, time: float) -> tuple[Reals, Reals] | None:
         """The pose (55, 3, 3) and the pelvis (3,) that are published, None where they are the estimated ones."""
-        if not _placed(person):
+        part = person.parts.get("transl")
+        if part is not None and part.origin is Origin.DEFAULT:  # a guess: whoever is found starts anew
+            self._memory.pop(person.id, None)
             return None
         place = person.pelvis.astype(np.float64)
         memory = self._memory.get(person.id)
@@ -85,11 +87,6 @@ class Smoother:
         memory.spin += share(SPEED_CUTOFF, dt) * (steps[0] / dt - memory.spin)
         rates = POSE_CUTOFF + POSE_SLOPE * np.linalg.norm(memory.spin, axis=1)
         return memory.smooth @ to_matrices(steps[1] * share(rates / self.strength, dt)[:, None])
-
-
-def _placed(person: Person) -> bool:
-    """Whether anything was ever estimated of a person: from what stands at the camera meanwhile nothing moves."""
-    return len(person.joints) > 0 or bool(person.pelvis.any())
 
 
 def share(cutoff: ArrayLike, dt: float) -> Reals:

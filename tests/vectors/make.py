@@ -1,10 +1,13 @@
-"""Writes the vectors: messages as bytes, and the JSON they decode to. `python tests/vectors/make.py` makes them again.
+"""Writes the vectors: messages as bytes, and the JSON they decode to; and the example of docs/wire-protocol.md.
+
+    PYTHONPATH=tests python tests/vectors/make.py
 
 The people of all but `pymafx` are what the embedded engine, the tracker and the smoothing make of frames of the demo
 clip, of grey pictures, and of what the detector is said to have found in them: the states come as they come in a run.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -38,8 +41,10 @@ from pymafx_live.pipeline.history import History
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.trackers import open_tracker
+from support.vectors import content, excerpt, hexdump, message
 
 FOLDER = Path(__file__).parent
+PAGE = FOLDER.parents[1] / "docs" / "wire-protocol.md"
 START, RATE = 1700000000.25, 25
 FIRST = 130
 """The frame of the demo clip that the clip of the vectors begins with."""
@@ -152,15 +157,28 @@ def pymafx() -> Person:
     )  # fmt: skip
 
 
-def as_json(message: bytes) -> str:
+def as_json(data: bytes) -> str:
     """What the bytes decode to."""
-    topic, _, body = message.partition(b"\0")
-    content = msgpack.unpackb(body)
-    return json.dumps({"topic": topic.decode(), "content": content}, ensure_ascii=False) + "\n"
+    topic, _, body = data.partition(b"\0")
+    return json.dumps({"topic": topic.decode(), "content": msgpack.unpackb(body)}, ensure_ascii=False) + "\n"
+
+
+def renewed(page: str) -> str:
+    """The page with the vectors as they are now."""
+    head, tail = page.split("## An example\n", 1)
+    shown = iter([
+        f"```json\n{excerpt(content('tracked'))}\n```",
+        f"```hexdump\n{hexdump(message('tracked')[:96])}```",
+        f"```hexdump\n{hexdump(message('status-stalled'))}```",
+    ])  # fmt: skip
+    return f"{head}## An example\n" + re.sub(
+        r"```(?:json|hexdump)\n.*?```", lambda _: next(shown), tail, flags=re.DOTALL
+    )
 
 
 if __name__ == "__main__":
-    for name, message in vectors().items():
-        (FOLDER / f"{name}.bin").write_bytes(message)
-        (FOLDER / f"{name}.json").write_text(as_json(message), encoding="utf-8")
-        print(f"{name}: {len(message)} bytes", file=sys.stderr)
+    for name, data in vectors().items():
+        (FOLDER / f"{name}.bin").write_bytes(data)
+        (FOLDER / f"{name}.json").write_text(as_json(data), encoding="utf-8")
+        print(f"{name}: {len(data)} bytes", file=sys.stderr)
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
