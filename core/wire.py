@@ -62,10 +62,17 @@ def encode(result: FrameResult, joints: int = ALL_JOINTS) -> bytes:
 
 def _packed_person(content: dict[str, Any]) -> bytes:
     """A person as MessagePack, numbers as float 32, but for those of the parts, of which some are times."""
-    single, double = msgpack.Packer(use_single_float=True).pack, msgpack.Packer().pack
-    fields = [single(name) + (double if name == "parts" else single)(value) for name, value in content.items()]
-    header: bytes = msgpack.Packer().pack_map_header(len(fields))
-    return b"".join([header, *fields])
+    packer = msgpack.Packer(use_single_float=True, autoreset=False)
+    packer.pack_map_header(len(content))
+    before = b""
+    for name, value in content.items():
+        packer.pack(name)
+        if name == "parts":
+            before = packer.bytes() + msgpack.packb(value)
+            packer.reset()
+        else:
+            packer.pack(value)
+    return before + bytes(packer.bytes())
 
 
 def decode(message: bytes) -> FrameResult:
