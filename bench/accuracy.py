@@ -18,7 +18,7 @@ from pymafx_live.engines import open_engine
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline.lane import Stride
+from pymafx_live.pipeline.lane import Smooth, Stride
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.trackers import open_tracker
@@ -34,7 +34,7 @@ class Parts:
     detector: Detector
     tracker: Tracker
     engine: Engine
-    smooth: Smoother
+    smooth: Smooth
     stride: Stride = 1
     clock: float = 0.0
     """Seconds of the clips that were played: trackers and engines want a time that never runs backwards."""

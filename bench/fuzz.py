@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -126,10 +127,11 @@ def _result(people: int, name: str = "cam") -> FrameResult:
     def noise(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype(np.float32)
 
+    pose: dict[str, Any] = {field_: noise(length) for field_, length in SHAPES.items()}
     persons = tuple(
         Person(
             id_, TrackState.TRACKED, noise(4), 0.5, "landmarks", {part: Part(0.5, Origin.MEASURED) for part in PARTS},
-            **{field_: noise(length) for field_, length in SHAPES.items()}, pelvis=noise(3),
+            **pose, pelvis=noise(3),
             extra={"keypoints": noise(33, 3), "blendshapes": noise(52)},
         )
         for id_ in range(people)

@@ -198,6 +198,9 @@ class OutputSettings(Section):
     """Where the people go."""
 
     # What each output wants to know is in its own file: `pipeline.settings` puts it together.
+    joints: Literal["body", "all", "off"] = setting(
+        "body", "which joints' places are sent: the 22 of the body, `all` 55, or none", "--joints"
+    )
     smplx_file: str = setting("", "licensed SMPL-X model (.npz) to draw; empty: the embedded body", "--smplx-file")
     overwrite: bool = setting(
         False, "replace files that are there; else an output takes the next number: out-2.mp4", "--overwrite"

@@ -1,8 +1,13 @@
-"""The names of what `Person.extra` holds, in its order.
+"""The names of the joints, and of what `Person.extra` holds, in their order.
 
-Sources: MediaPipe's face_blendshapes_graph.cc (ARKit's names after a neutral one) and its pose landmark model.
+Sources: SMPL-X's joints (`core/skeleton.py`); MediaPipe's face_blendshapes_graph.cc (ARKit's names after a neutral
+one) and its pose landmark model.
 Left and right are the person's own.
 """
+
+from pymafx_live.core.skeleton import JOINT_NAMES as JOINTS
+
+__all__ = ["BLENDSHAPES", "JOINTS", "KEYPOINTS"]
 
 BLENDSHAPES: tuple[str, ...] = (
     "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",

@@ -1,8 +1,8 @@
 """The data that flows: a `Frame` goes in, `Track`s tie boxes to people, a `FrameResult` of `Person`s comes out.
 
 Every 3D quantity is in the camera's frame (x right, y down, z forward), in metres and radians; rotations are
-axis-angle vectors in SMPL-X's joint order. This module imports nothing but numpy, so that a subscriber needs
-nothing else.
+axis-angle vectors in SMPL-X's joint order. Nothing but numpy is imported, also by what this module builds on, so that a
+subscriber needs nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core import posture
+from pymafx_live.core.arrays import Reals
 
 Floats = NDArray[np.float32]
 
@@ -43,9 +45,9 @@ POSE: Mapping[str, slice] = {
 
 PARTS: Sequence[str] = (
     "torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand",
-    "jaw", "eyes", "betas", "expression", "transl",
+    "jaw", "eyes", "betas", "expression", "transl", "keypoints", "blendshapes",
 )  # fmt: skip
-"""What a confidence and an origin are given for."""
+"""What a confidence and an origin are given for: parts of the body, parameters, and what `Person.extra` holds."""
 
 
 class Origin(StrEnum):
@@ -56,7 +58,7 @@ class Origin(StrEnum):
     HELD = "held"
     """Not seen now: the last measured value, or one easing from it to the rest pose."""
     DEFAULT = "default"
-    """Never measured, or no longer trusted: the rest pose or a zero that means nothing."""
+    """Never measured, or no longer trusted: whatever stands there means nothing."""
 
 
 class TrackState(StrEnum):
@@ -84,6 +86,8 @@ class Camera:
     cy: float
     assumed: bool = True
     distortion: tuple[float, ...] = ()
+    frame_id: str = ""
+    """What the camera's frame of reference is called; empty: as the source is."""
 
     @property
     def matrix(self) -> NDArray[np.float64]:
@@ -206,13 +210,15 @@ class SourceEvent:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """How far a part's numbers can be trusted: confidence in 0..1, and their origin.
+    """How far a part's numbers can be trusted: confidence in 0..1, their origin, and when they were last measured.
 
-    An origin that a later release sends stays the text that it is.
+    An origin that a later release sends stays the text that it is. `measured_at` is the `captured_at` of the frame that
+    the part was last measured in, None where it never was, or where nobody kept it.
     """
 
     confidence: float
     origin: Origin | str
+    measured_at: float | None = None
 
 
 def _zeros(name: str) -> Floats:
@@ -245,6 +251,15 @@ class Person:
     expression: Floats = field(default_factory=lambda: _zeros("expression"))
     transl: Floats = field(default_factory=lambda: _zeros("transl"))
     pelvis: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
+    joints: Floats = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    """Where the joints are in the camera's frame, (J, 3): all 55, or the first of them that a sender gives; none of
+    somebody of whom no skeleton was estimated yet."""
+    velocity: Floats | None = None
+    """The pelvis's, (3,) in metres per second of the camera's frame; None where its place is not measured."""
+    pelvis_covariance: Floats | None = None
+    """Of `pelvis`, (3, 3) in m²; None where nothing is known of it."""
+    size_assumed: bool = True
+    """Nobody measured how tall the person is: size and distance are in proportion only."""
     extra: Mapping[str, Floats] = field(default_factory=dict)
     """What one engine adds: `blendshapes` (52,), `keypoints` (33, 3: x, y in pixels, visibility), `bones`
     (55,: the embedded body's bone lengths as a ratio to its rest skeleton), `crop_camera` (3: s, tx, ty) and
@@ -254,6 +269,25 @@ class Person:
     def full_pose(self) -> Floats:
         """All 55 rotations in SMPL-X's joint order, shape (55, 3)."""
         return np.concatenate([getattr(self, name) for name in POSE]).reshape(55, 3)
+
+    def rotation(self, joint: str) -> Reals:
+        """The rotation (3, 3) of a joint, such as `head`, relative to its parent; `names.JOINTS` are the names."""
+        return posture.rotation(self.full_pose, joint)
+
+    def global_rotation(self, joint: str) -> Reals:
+        """The rotation (3, 3) that takes a joint's own axes (x left, y up, z forward) into the camera's frame."""
+        return posture.global_rotation(self.full_pose, joint)
+
+    def facing(self, joint: str = "head") -> tuple[float, float, float]:
+        """Yaw, pitch and roll of a joint in radians, 0 for who is upright and faces the camera.
+
+        To the person's left, down, and tilted to the right are positive; see `posture.facing`.
+        """
+        return posture.facing(self.full_pose, joint)
+
+    def curls(self, side: str) -> dict[str, float]:
+        """How far each finger of the `left` or `right` hand is curled: 0 straight, 1 as in a fist."""
+        return posture.curls(self.full_pose, side)
 
 
 def pose_parameters(pose: Floats) -> dict[str, Any]:
@@ -282,6 +316,8 @@ class FrameResult:
     capture_origin: CaptureOrigin | str = CaptureOrigin.ARRIVAL
     """What a later release sends stays the text that it is."""
     final: bool = False
+    ttl: float = 0.0
+    """Seconds from capture after which the sender holds a result to be worthless; 0: it does not say."""
 
     @property
     def age(self) -> float:

@@ -41,6 +41,7 @@ _LIMITS = {"max_array_len": 2**14, "max_map_len": 2**8, "max_str_len": 2**12, "m
 """What MessagePack may hold: it is refused before anything of that size is made."""
 _MOST_LISTS = 2**15
 """Lists and maps in a message: one byte of it can ask for an empty one, which takes a hundred."""
+ALL_JOINTS = 55
 
 
 class UnknownVersionError(LiveError):
@@ -56,15 +57,33 @@ def topic(source: str, kind: bytes = TOPIC) -> bytes:
     return kind + source.encode() + b"\0"
 
 
-def encode(result: FrameResult) -> bytes:
-    """The message of a result. Parameters go as float 32, as they are held; times as float 64."""
-    content = to_map(result)
+def encode(result: FrameResult, joints: int = ALL_JOINTS) -> bytes:
+    """The message of a result, with so many of each person's joints at most.
+
+    Parameters go as float 32, as they are held; times as float 64.
+    """
+    content = to_map(result, joints=joints)
     people = content.pop("people")
     pack = msgpack.Packer().pack
     fields = [pack(name) + pack(value) for name, value in content.items()]
-    fields.append(pack("people") + msgpack.packb(people, use_single_float=True))
-    header: bytes = msgpack.Packer().pack_map_header(len(fields))
+    fields += [pack("people"), msgpack.Packer().pack_array_header(len(people)), *map(_packed_person, people)]
+    header: bytes = msgpack.Packer().pack_map_header(len(content) + 1)
     return b"".join([topic(result.source), header, *fields])
+
+
+def _packed_person(content: dict[str, Any]) -> bytes:
+    """A person as MessagePack, numbers as float 32, but for those of the parts, of which some are times."""
+    packer = msgpack.Packer(use_single_float=True, autoreset=False)
+    packer.pack_map_header(len(content))
+    before = b""
+    for name, value in content.items():
+        packer.pack(name)
+        if name == "parts":
+            before = packer.bytes() + msgpack.packb(value)
+            packer.reset()
+        else:
+            packer.pack(value)
+    return before + bytes(packer.bytes())
 
 
 def decode(message: bytes) -> FrameResult:
@@ -104,13 +123,16 @@ def decode_event(message: bytes) -> SourceEvent:
         )
 
 
-def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
-    """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`."""
+def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_JOINTS) -> dict[str, Any]:
+    """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`.
+
+    `joints` is how many of each person's joints go with it, at most.
+    """
     camera = result.camera
-    final = {"final": True} if result.final else {}
-    return {
+    content = {
         "version": VERSION,
         "source": result.source,
+        "frame_id": camera.frame_id or result.source,
         "sequence": result.sequence,
         "run_id": result.run_id,
         "clock": CLOCK,
@@ -125,9 +147,13 @@ def to_map(result: FrameResult, decimals: int | None = None) -> dict[str, Any]:
             "assumed": camera.assumed, "distortion": list(camera.distortion),
         },
         "stages": dict(result.stages),
-        **final,
-        "people": [_person_to_map(person, decimals) for person in result.people],
+        "people": [_person_to_map(person, decimals, joints) for person in result.people],
     }  # fmt: skip
+    if result.ttl:
+        content["ttl"] = result.ttl
+    if result.final:
+        content["final"] = True
+    return content
 
 
 def from_map(content: Any) -> FrameResult:
@@ -141,11 +167,12 @@ def from_map(content: Any) -> FrameResult:
             time=float(content["time"]),
             captured_at=float(content["captured_at"]),
             published_at=float(content["published_at"]),
-            camera=_camera(content["camera"]),
+            camera=_camera(content["camera"], content.get("frame_id"), content["source"]),
             people=tuple(_person(person) for person in _few(content["people"])),
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=int(content["dropped"]),
             capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
+            ttl=float(content.get("ttl", 0)),
             final=bool(content.get("final", False)),
         )
 
@@ -190,11 +217,11 @@ def _fields_expected() -> Iterator[None]:
         ) from error
 
 
-def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
+def _person_to_map(person: Person, decimals: int | None, joints: int) -> dict[str, Any]:
     def plain(values: Floats | np.float32) -> Any:
         return (values if decimals is None else values.astype(np.float64).round(decimals)).tolist()
 
-    return {
+    content = {
         "id": person.id,
         "state": str(person.state),
         "box": plain(person.box),
@@ -204,10 +231,18 @@ def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
         "pelvis": plain(person.pelvis),
         "parts": {
             name: {"confidence": plain(np.float32(part.confidence)), "origin": str(part.origin)}
+            | ({} if part.measured_at is None else {"measured_at": part.measured_at})
             for name, part in person.parts.items()
         },
+        "size_assumed": person.size_assumed,
         "extra": {name: plain(values) for name, values in person.extra.items()},
     }
+    absent_or = {
+        "joints": person.joints[:joints],
+        "velocity": person.velocity,
+        "pelvis_covariance": None if person.pelvis_covariance is None else person.pelvis_covariance.ravel(),
+    }
+    return content | {name: plain(values) for name, values in absent_or.items() if values is not None and len(values)}
 
 
 def _person(content: Mapping[str, Any]) -> Person:
@@ -218,16 +253,28 @@ def _person(content: Mapping[str, Any]) -> Person:
         score=float(content["score"]),
         engine=_text(content["engine"]),
         parts={
-            _text(name): Part(float(part["confidence"]), _known(Origin, part["origin"]))
+            _text(name): Part(float(part["confidence"]), _known(Origin, part["origin"]), _time(part.get("measured_at")))
             for name, part in content["parts"].items()
         },
         **{name: _floats(content[name], length) for name, length in SHAPES.items()},
         pelvis=_floats(content["pelvis"], 3),
+        joints=_points(content.get("joints", ())),
+        velocity=_floats(content["velocity"], 3) if "velocity" in content else None,
+        pelvis_covariance=_covariance(content),
+        size_assumed=bool(content.get("size_assumed", True)),
         extra={_text(name): np.array(values, np.float32) for name, values in content["extra"].items()},
     )
 
 
-def _camera(content: Mapping[str, Any]) -> Camera:
+def _covariance(content: Mapping[str, Any]) -> Floats | None:
+    return _floats(content["pelvis_covariance"], 9).reshape(3, 3) if "pelvis_covariance" in content else None
+
+
+def _time(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _camera(content: Mapping[str, Any], frame_id: Any, source: str) -> Camera:
     return Camera(
         width=int(content["width"]),
         height=int(content["height"]),
@@ -237,6 +284,7 @@ def _camera(content: Mapping[str, Any]) -> Camera:
         cy=float(content["cy"]),
         assumed=bool(content["assumed"]),
         distortion=tuple(float(value) for value in content["distortion"]),
+        frame_id="" if frame_id in (None, source) else _text(frame_id),
     )
 
 
@@ -244,6 +292,13 @@ def _floats(values: Any, length: int) -> Floats:
     array = np.array(values, np.float32)
     if array.shape != (length,):
         raise ValueError(f"{length} numbers expected, not shape {array.shape}")
+    return array
+
+
+def _points(values: Any) -> Floats:
+    array = np.array(values, np.float32).reshape(-1, 3)
+    if len(array) != len(values):
+        raise ValueError(f"points of three numbers expected, not {len(values)} of {array.size} numbers")
     return array
 
 

@@ -106,7 +106,7 @@ def read_calibration(file: Path) -> Camera:
     Both common layouts have the same names: OpenCV's FileStorage
     (https://docs.opencv.org/4.x/d4/da4/group__core__xml.html) and ROS's camera_info
     (https://wiki.ros.org/camera_calibration_parsers): image_width, image_height, camera_matrix (3 x 3) and
-    distortion_coefficients (k1, k2, p1, p2[, k3[, k4, k5, k6]]).
+    distortion_coefficients (k1, k2, p1, p2[, k3[, k4, k5, k6]]). ROS's camera_name, where there is one, is the frame's.
 
     Raises:
         AssetError: the file cannot be read, lacks one of these, or is of a lens that is no pinhole.
@@ -130,7 +130,9 @@ def read_calibration(file: Path) -> Camera:
             f"the calibration {file} is not usable: it needs image_width, image_height and a 3 x 3 "
             "camera_matrix, as OpenCV's or ROS's calibration writes them"
         ) from error
-    return Camera(width, height, fx, fy, cx, cy, assumed=False, distortion=distortion)
+    name = content.get("camera_name", "")
+    frame_id = name if isinstance(name, str) and "\0" not in name else ""
+    return Camera(width, height, fx, fy, cx, cy, assumed=False, distortion=distortion, frame_id=frame_id)
 
 
 class _FileStorageLoader(StrictLoader):

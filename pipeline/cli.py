@@ -1,4 +1,4 @@
-"""The command line: `pymafx-live` runs, `pymafx-live listen` prints what arrives.
+"""The command line: `pymafx-live` runs, `listen` prints what arrives, `skeleton` the joints.
 
 Nothing heavy is imported here, so that `--help` answers at once; the flags are made from the schema.
 """
@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -179,6 +180,12 @@ def keygen(folder: Path, client: str) -> None:
     for file in generate(folder.expanduser(), client):
         whose = "pymafx-live" if file.name == SERVER else "pymafx-live listen, on the other machine: send it in secret"
         click.echo(f"{file}: for --curve of {whose}", err=True)
+
+
+@main.command()
+def skeleton() -> None:
+    """Print the joints as JSON: order, parents, rest, and which part says how far each can be trusted."""
+    click.echo((resources.files("pymafx_live.engines.data") / "skeleton.json").read_text(encoding="utf-8"), nl=False)
 
 
 @main.group()

@@ -3,7 +3,8 @@
 with Subscriber("tcp://127.0.0.1:5555") as results:
     for result in results:
         for person in result.people:
-            print(person.id, person.transl)
+            if person.parts["transl"].origin == "measured":
+                print(person.id, person.pelvis)
 """
 
 import logging

@@ -50,16 +50,20 @@ def _moved(person: Person, track: Track, camera: Camera) -> Person:
     return replace(
         _unseen(person), state=track.state, box=track.box, score=track.score,
         transl=person.transl + step, pelvis=person.pelvis + step,
+        joints=None if person.joints is None else person.joints + step,
     )  # fmt: skip
 
 
 def _unseen(person: Person) -> Person:
     """The person in whom nothing is measured now."""
     parts = {
-        name: Part(0.0, Origin.DEFAULT if part.origin is Origin.DEFAULT else Origin.HELD)
+        name: Part(
+            0.0, Origin.DEFAULT if part.origin is Origin.DEFAULT or name in MOMENTARY else Origin.HELD, part.measured_at
+        )
         for name, part in person.parts.items()
     }
-    return replace(person, parts=parts, extra={k: v for k, v in person.extra.items() if k not in MOMENTARY})
+    extra = {name: values for name, values in person.extra.items() if name not in MOMENTARY}
+    return replace(person, parts=parts, extra=extra, velocity=None)
 
 
 def finite(person: Person) -> bool:

@@ -19,11 +19,12 @@ from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
+from pymafx_live.pipeline.history import History
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import Result
 from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
@@ -91,7 +92,10 @@ def run(
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
-        told = Run(stop, drawn_body(settings), targets, lambda: statistics.outputs(), lambda: watchdog.stuck)
+        told = Run(
+            stop, drawn_body(settings), targets, JOINTS[settings.output.joints], lambda: statistics.outputs(),
+            lambda: watchdog.stuck,
+        )  # fmt: skip
         wanted = open_outputs(settings.output, told)
         delivery = opened(Delivery(wanted, stop, live=live))
         statistics.outputs = delivery.figures
@@ -101,7 +105,7 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=Smoother(settings.engine.smoothing),
+                smooth=History(Smoother(settings.engine.smoothing)),
             )
             for source in sources
         ]  # fmt: skip

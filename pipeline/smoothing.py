@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from pymafx_live.core import kinematics
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.rotations import to_matrices, to_vectors
 from pymafx_live.core.types import Frame, Origin, Person, pose_parameters
@@ -53,45 +54,58 @@ class Smoother:
         if self.strength <= 0 or not people:
             return list(people)
         poses = to_matrices(np.stack([person.full_pose for person in people]).astype(np.float64))
-        return [self._one(person, pose, frame.time) for person, pose in zip(people, poses, strict=True)]
+        smooth = [self._one(person, pose, frame.time) for person, pose in zip(people, poses, strict=True)]
+        return _rebuilt(people, poses, smooth)
 
     def forget(self, ids: Collection[int]) -> None:
         """Drops what it remembers of tracks that are over."""
         for key in ids:
             self._memory.pop(key, None)
 
-    def _one(self, person: Person, pose: Reals, time: float) -> Person:
+    def _one(self, person: Person, pose: Reals, time: float) -> tuple[Reals, Reals] | None:
+        """The pose (55, 3, 3) and the pelvis (3,) that are published, None where they are the estimated ones."""
         part = person.parts.get("transl")
         if part is not None and part.origin is Origin.DEFAULT:  # a guess: whoever is found starts anew
             self._memory.pop(person.id, None)
-            return person
+            return None
         place = person.pelvis.astype(np.float64)
         memory = self._memory.get(person.id)
         if memory is None or not 0 < time - memory.time < GAP:
             self._memory[person.id] = _Memory(time, pose, pose, np.zeros((len(pose), 3)), place, place, np.zeros(3))
-            return person
+            return None
         dt, memory.time = time - memory.time, time
         memory.smooth = self._turned(memory, pose, dt)
-        memory.drift += _share(SPEED_CUTOFF, dt) * ((place - memory.place) / dt - memory.drift)
+        memory.drift += share(SPEED_CUTOFF, dt) * ((place - memory.place) / dt - memory.drift)
         rate = PLACE_CUTOFF + PLACE_SLOPE * np.linalg.norm(memory.drift)
-        memory.smooth_place = memory.smooth_place + _share(rate / self.strength, dt) * (place - memory.smooth_place)
+        memory.smooth_place = memory.smooth_place + share(rate / self.strength, dt) * (place - memory.smooth_place)
         memory.raw, memory.place = pose, place
-        return _rebuilt(person, to_vectors(memory.smooth).astype(np.float32), memory.smooth_place.astype(np.float32))
+        return memory.smooth, memory.smooth_place
 
     def _turned(self, memory: _Memory, pose: Reals, dt: float) -> Reals:
         """The smoothed rotations (55, 3, 3), one step on towards `pose`."""
         steps = to_vectors(np.stack([memory.raw, memory.smooth]).swapaxes(-1, -2) @ pose)
-        memory.spin += _share(SPEED_CUTOFF, dt) * (steps[0] / dt - memory.spin)
+        memory.spin += share(SPEED_CUTOFF, dt) * (steps[0] / dt - memory.spin)
         rates = POSE_CUTOFF + POSE_SLOPE * np.linalg.norm(memory.spin, axis=1)
-        return memory.smooth @ to_matrices(steps[1] * _share(rates / self.strength, dt)[:, None])
+        return memory.smooth @ to_matrices(steps[1] * share(rates / self.strength, dt)[:, None])
 
 
-def _share(cutoff: ArrayLike, dt: float) -> Reals:
+def share(cutoff: ArrayLike, dt: float) -> Reals:
     """The part of a step that a first-order low-pass filter of `cutoff` Hz takes in `dt` seconds."""
     return np.asarray(1 / (1 + 1 / (2 * np.pi * dt * np.asarray(cutoff))))
 
 
-def _rebuilt(person: Person, pose: NDArray[np.float32], pelvis: NDArray[np.float32]) -> Person:
-    """The person with another pose (55, 3) and pelvis (3,); `transl` moves as the pelvis does."""
-    transl = person.transl + (pelvis - person.pelvis)
-    return replace(person, **pose_parameters(pose), transl=transl, pelvis=pelvis)
+def _rebuilt(people: Sequence[Person], poses: Reals, smooth: Sequence[tuple[Reals, Reals] | None]) -> list[Person]:
+    """The people whose `poses` were estimated (P, 55, 3, 3), with smoothed ones; `transl` and joints follow."""
+    out, known = list(people), {k: pair for k, pair in enumerate(smooth) if pair is not None}
+    for k, (pose, place) in known.items():
+        person, pelvis = people[k], place.astype(np.float32)
+        parameters = pose_parameters(to_vectors(pose).astype(np.float32))
+        out[k] = replace(person, **parameters, transl=person.transl + (pelvis - person.pelvis), pelvis=pelvis)
+    jointed = [k for k in known if len(people[k].joints)]
+    if jointed:
+        turned, places = (np.stack([known[k][i] for k in jointed]) for i in (0, 1))
+        was, now = kinematics.global_rotations(np.stack([poses[jointed], turned]))
+        bones = kinematics.bones(was, np.stack([people[k].joints for k in jointed]).astype(np.float64))
+        for k, joints in zip(jointed, kinematics.positions(now, places, bones), strict=True):
+            out[k] = replace(out[k], joints=joints.astype(np.float32))
+    return out

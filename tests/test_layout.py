@@ -35,8 +35,16 @@ def test_only_the_runtimes_import_what_executes_networks() -> None:
 
 
 def test_the_data_types_import_nothing_but_numpy() -> None:
-    names = {name.split(".")[0] for name in imports(ROOT / "core" / "types.py")}
-    assert names <= {"numpy", "collections", "dataclasses", "enum", "time", "typing"}
+    """Nor do the modules of ours that they build on."""
+    names, seen = {"pymafx_live.core.types"}, set()
+    while ours := [name for name in names - seen if name.startswith("pymafx_live.")]:
+        for name in ours:
+            file = ROOT.joinpath(*name.split(".")[1:]).with_suffix(".py")
+            seen.add(name)
+            names |= imports(file) if file.exists() else set()
+    others = {name.split(".")[0] for name in names}
+    assert others - {"pymafx_live"} <= {"numpy", "collections", "dataclasses", "enum", "time", "typing"}
+    assert "pymafx_live.core.skeleton" in seen
 
 
 @pytest.mark.parametrize("module", ["pymafx_live.pipeline.run", "pymafx_live.engines.landmarks.engine"])

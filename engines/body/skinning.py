@@ -5,6 +5,7 @@ P is people, V vertices, K skinning weights per vertex. Nothing is kept between 
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.core import kinematics
 from pymafx_live.core.skeleton import JOINT, JOINT_NAMES, PARENTS
 from pymafx_live.core.types import Floats
 from scipy.sparse import csr_array
@@ -20,17 +21,6 @@ MAIN_CHILD: dict[str, str] = {
 """The bone along which a joint's flesh stretches: from the joint to this child."""
 
 _PARENTS = np.array(PARENTS)
-
-
-def _generations() -> list[NDArray[np.intp]]:
-    """The joints without the pelvis, by their number of ancestors: those of one generation can be posed at once."""
-    depth = [0]
-    for parent in PARENTS[1:]:
-        depth.append(depth[parent] + 1)
-    return [np.flatnonzero(np.array(depth) == d) for d in range(1, max(depth) + 1)]
-
-
-_GENERATIONS = _generations()
 
 
 def _stretch_ends() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -57,17 +47,9 @@ def forward_kinematics(local: Floats, transl: Floats, rest: Floats, bones: Float
     T_j = T_parent + G_parent (bones_j (J_j - J_parent)), T_pelvis = transl + J_pelvis, with rest joints J
     `rest` (P, 55, 3) and bone length ratios `bones` (P, 55).
     """
-    reach = bones[:, 1:, None] * (rest[:, 1:] - rest[:, _PARENTS[1:]])
-    steps = np.concatenate([local[:, 1:], reach[..., None]], -1)
-    rotations = np.empty_like(local)
-    positions = np.empty_like(rest)
-    rotations[:, 0], positions[:, 0] = local[:, 0], transl + rest[:, 0]
-    for joints in _GENERATIONS:
-        parents = _PARENTS[joints]
-        moved = rotations[:, parents] @ steps[:, joints - 1]
-        rotations[:, joints] = moved[..., :3]
-        positions[:, joints] = positions[:, parents] + moved[..., 3]
-    return positions, rotations
+    rotations = kinematics.global_rotations(local)
+    steps = bones[..., None] * (rest - rest[:, _PARENTS])
+    return kinematics.positions(rotations, transl + rest[:, 0], steps), rotations
 
 
 def flesh_maps(rest: Floats, bones: Floats, positions: Floats, rotations: Floats) -> Floats:

@@ -64,7 +64,7 @@ def rest_pose() -> Floats:
     body = resting(fitter.body)
     body.local[0, 0] = UPSIDE
     nothing = np.zeros(0)
-    return np.asarray(fitter.rotations(Fit(body, {}, nothing, nothing, nothing)), np.float32)
+    return np.asarray(fitter.rotations(Fit(body, {}, nothing, nothing, nothing, np.zeros((3, 3)))), np.float32)
 
 
 def standing(box: Reals, camera: Camera) -> Floats:

@@ -9,8 +9,19 @@ import numpy as np
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import Camera, Estimate, Frame, Part, Person, Scene, Track, pose_parameters
-from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.core.types import (
+    Camera,
+    Estimate,
+    Floats,
+    Frame,
+    Origin,
+    Part,
+    Person,
+    Scene,
+    Track,
+    pose_parameters,
+)
+from pymafx_live.engines.body.model import BodyModel, Skeleton
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.easing import ease, rest_pose, standing
@@ -52,6 +63,15 @@ GAP = 1.5
 """Seconds after which somebody who is seen, and was not estimated meanwhile, starts anew: nothing is held so long."""
 
 
+SIZE = 0.056
+"""The deviation of adults' heights, as a share: 95 of 1690 mm, men and women together."""
+ALIKE = 3.0
+"""How much larger the variance of a place is than the landmarks' deviations say, as their errors are alike: on rendered
+people (the tuned seeds)."""
+WANDER = 1.0
+"""Metres per second by which somebody may have gone elsewhere who is not seen."""
+
+
 @dataclass(slots=True)
 class _Subject:
     """One person in one frame."""
@@ -75,7 +95,9 @@ class LandmarkEngine:
     def __init__(self, options: LandmarkOptions | None = None, pictures: Pictures | None = None) -> None:
         """`pictures` is shared with whoever else looks at the same frames."""
         self.options = options or LandmarkOptions()
-        rest = BodyModel.embedded().rest_joints
+        body = BodyModel.embedded()
+        rest = body.rest_joints
+        self._skeleton = Skeleton(rest_joints=rest, joint_shape_dirs=body.joint_shape_dirs)
         self._perception = Perception(self.options.threads, self.options.runtime, pictures)
         self._fitter = Fitter(rest, self.options.fit)
         self._gravity: dict[str, Gravity] = {}
@@ -180,16 +202,23 @@ class LandmarkEngine:
         """The published form of a track's memory."""
         fit, memory, track, frame = self.options.fit, subject.memory, subject.track, subject.frame
         described = parts.origins(subject.sight, memory.since, frame.time, fit.hold + 2 * fit.ease)
+        for name in ("keypoints", "blendshapes"):
+            if name not in memory.extra:
+                described[name] = Part(described[name].confidence, Origin.DEFAULT)
         if memory.fit is None:
             return never_seen(track, frame.camera, self.name, described, self._rest_pelvis)
         pose = self._fitter.rotations(memory.fit)
         pose[22:25] = memory.jaw, *memory.eyes
         pelvis = memory.fit.pelvis.astype(np.float32)
+        transl = pelvis - self._rest_pelvis
+        bones = rig.bones(memory.fit.body.shape)[0].astype(np.float32)
+        joints, _ = self._skeleton.joints(pose, transl, None, bones)
         return Person(
             track.id, track.state, track.box, track.score, self.name, described,
             **pose_parameters(pose),
-            transl=pelvis - self._rest_pelvis, pelvis=pelvis,
-            extra={**memory.extra, "bones": rig.bones(memory.fit.body.shape)[0].astype(np.float32)},
+            transl=transl, pelvis=pelvis, joints=joints[0],
+            pelvis_covariance=covariance(memory.fit, memory.unseen("transl", frame.time)),
+            extra={**memory.extra, "bones": bones},
         )  # fmt: skip
 
 
@@ -200,6 +229,16 @@ def never_seen(track: Track, camera: Camera, engine: str, described: Mapping[str
         track.id, track.state, track.box, track.score, engine, described,
         **pose_parameters(rest_pose()), transl=(pelvis - rest_pelvis).astype(np.float32), pelvis=pelvis,
     )  # fmt: skip
+
+
+def covariance(fit: Fit, unseen: float) -> Floats:
+    """The covariance (3, 3) of the pelvis in m², which was measured `unseen` seconds ago.
+
+    It is what the evidence leaves open, and that nobody knows the person's size: a taller one stands farther away.
+    """
+    place = fit.pelvis
+    strayed = (WANDER * min(unseen, GAP)) ** 2 * np.eye(3)
+    return np.asarray(ALIKE * fit.spread + SIZE**2 * np.outer(place, place) + strayed, np.float32)
 
 
 def _is_sound(fit: Fit) -> bool:

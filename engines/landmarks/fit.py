@@ -12,7 +12,7 @@ from pymafx_live.core.types import Camera
 from pymafx_live.engines.landmarks import parts, rig
 from pymafx_live.engines.landmarks.chain import Placed, Pose, forward, joined, set_hinges
 from pymafx_live.engines.landmarks.evidence import MIRROR, Evidence, body_evidence, hand_evidence
-from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place
+from pymafx_live.engines.landmarks.initial import LIMBS, bend, first_pose, place, resting
 from pymafx_live.engines.landmarks.refine import Refiner, trained
 from pymafx_live.engines.landmarks.sight import Sight
 from pymafx_live.engines.landmarks.solver import Lean, Problem, Solver
@@ -56,13 +56,15 @@ SHAPE_EVERY = 5
 @dataclass(slots=True)
 class Fit:
     """One person's skeleton: the body's `pose` and the `hands`' fingers (as left ones), batches of one; `information`
-    (S, S) on the shape, gathered over the track; `joints` (22, 3) and their global `turns` (22, 3, 3), which follow."""
+    (S, S) on the shape, gathered over the track; `joints` (22, 3) and their global `turns` (22, 3, 3), which follow;
+    `spread` (3, 3), the covariance of the pelvis in m² as the evidence of the last frame has it."""
 
     body: Pose
     hands: dict[str, Pose]
     information: Reals
     joints: Reals
     turns: Reals
+    spread: Reals
     frames: int = 0
 
     @property
@@ -117,14 +119,16 @@ class Fitter:
         fits = [s.fit or self._begin(s) for s in subjects]
         poses = joined([fit.body for fit in fits])
         new = np.array([s.fit is None for s in subjects])
+        spread = np.empty((len(subjects), 3, 3))
         if new.any():
-            self._fit_new(problem, poses, np.nonzero(new)[0])
+            spread[new] = self._fit_new(problem, poses, np.nonzero(new)[0])
         if not new.all():
-            self._follow(subjects, problem, poses, np.nonzero(~new)[0])
+            spread[~new] = self._follow(subjects, problem, poses, np.nonzero(~new)[0])
         self._learn_shapes(problem, poses, fits)
         placed = forward(self.body, poses)
         for k, fit in enumerate(fits):
             fit.body, fit.joints, fit.turns = poses[np.array([k])], placed.T[k], placed.G[k]
+            fit.spread = spread[k]
             fit.frames += 1
         self._fit_hands(subjects, fits)
         return fits
@@ -134,14 +138,21 @@ class Fitter:
         out = np.zeros((55, 3), np.float32)
         out[: rig.BODY_JOINTS] = to_vectors(fit.body.local[0])
         for side, joints in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
-            fingers = to_vectors((fit.hands.get(side) or self._resting_hand()).local[0, 1:])
+            fingers = to_vectors((fit.hands.get(side) or resting(self.hand)).local[0, 1:])
             # A mirror turns the other way about the axes that lie in it.
             out[joints] = fingers * (-MIRROR if side == "right" else 1)
         return out
 
+    def resting(self) -> Reals:
+        """The rotations (55, 3) of who is at rest: upright, arms hanging, legs straight, fingers half open."""
+        return self.rotations(self._unfitted(resting(self.body)))
+
     def _begin(self, subject: Subject) -> Fit:
         pose = self._fresh(subject, np.zeros(len(rig.SHAPES)))
-        return Fit(pose, {}, np.zeros_like(self._loose), np.zeros((22, 3)), np.zeros((22, 3, 3)))
+        return self._unfitted(pose)
+
+    def _unfitted(self, pose: Pose) -> Fit:
+        return Fit(pose, {}, np.zeros_like(self._loose), np.zeros((22, 3)), np.zeros((22, 3, 3)), np.zeros((3, 3)))
 
     def _fresh(self, subject: Subject, shape: Reals) -> Pose:
         """A pose from this frame's world landmarks alone, at the camera."""
@@ -149,13 +160,14 @@ class Fitter:
         visible[[23, 24]] &= visible[[25, 26]].any()  # hips are guessed where no knee is seen
         return first_pose(self.body, self.rest, subject.sight.world.astype(np.float64), visible, shape)
 
-    def _fit_new(self, problem: Problem, poses: Pose, rows: NDArray[np.intp]) -> None:
-        """Fits people from poses at the camera, in place."""
+    def _fit_new(self, problem: Problem, poses: Pose, rows: NDArray[np.intp]) -> Reals:
+        """Fits people from poses at the camera, in place; returns the spread of their places."""
         part, pose = problem[rows], poses[rows]
         part.stay[:] = 1e-3
         self._bring(part, pose)
-        self._solver.solve(part, pose, self.options.first_steps)
+        solution = self._solver.solve(part, pose, self.options.first_steps)
         poses.put(rows, pose)
+        return solution.spread()
 
     def _bring(self, problem: Problem, pose: Pose) -> None:
         """Moves poses at the camera to where their landmarks are seen, in place."""
@@ -164,15 +176,17 @@ class Fitter:
         for k in range(len(pose)):
             pose.place[k] += place(landmarks[k], problem.uv[k, rig.BODY], seen[k])
 
-    def _follow(self, subjects: Sequence[Subject], problem: Problem, poses: Pose, rows: NDArray[np.intp]) -> None:
+    def _follow(self, subjects: Sequence[Subject], problem: Problem, poses: Pose, rows: NDArray[np.intp]) -> Reals:
         """Fits known people from where they were, in place; those whom the depths contradict also from elsewhere.
+
+        Returns the spread of their places.
 
         A limb that points towards the camera and one that points away look alike, and so do a back and a front; no
         small step leads from one to the other (Sminchisescu and Triggs, "Kinematic jump processes", CVPR 2003). So the
         suspect limbs are tried from their other side, and the whole pose from this frame alone, and the best is kept.
         """
         pose = poses[rows]
-        self._solver.solve(problem[rows], pose, self.options.steps)
+        solution = self._solver.solve(problem[rows], pose, self.options.steps)
         poses.put(rows, pose)
         placed = forward(self.body, pose)
         owner, others = [], []
@@ -186,6 +200,7 @@ class Fitter:
                 others.append(fresh)
         if owner:
             self._take_better(problem, poses, np.array(owner), joined(others))
+        return solution.spread()
 
     def _contradicted(self, problem: Problem, placed: Placed, i: int, k: int) -> set[tuple[int, int]]:
         """The pairs of the body's landmarks whose depths the evidence of row `k` contradicts in the pose of row `i`."""
@@ -209,9 +224,9 @@ class Fitter:
         """Replaces poses, in place, by those of `others` that explain their `owner`'s evidence clearly better."""
         part = problem[owner]
         part.stay[:] = 1e-3
-        cost = self._solver.solve(part, others, JUMP_STEPS)
+        cost = self._solver.solve(part, others, JUMP_STEPS).cost
         followed = poses[owner]
-        before = self._solver.solve(part, followed, 1)
+        before = self._solver.solve(part, followed, 1).cost
         for k in np.unique(owner):
             mine = np.nonzero(owner == k)[0]
             best = mine[np.argmin(cost[mine])]
@@ -287,7 +302,7 @@ class Fitter:
     def _fit_seen_hands(self, subjects: Sequence[Subject], fits: Sequence[Fit], jobs: list[tuple[int, str]]) -> None:
         o, chain, P = self.options, self.hand, len(jobs)
         new = np.array([side not in fits[k].hands for k, side in jobs])
-        poses = joined([fits[k].hands.get(side) or self._resting_hand() for k, side in jobs])
+        poses = joined([fits[k].hands.get(side) or resting(self.hand) for k, side in jobs])
         for i, (k, side) in enumerate(jobs):
             wrist = JOINT[f"{side}_wrist"]
             G, T = fits[k].turns[wrist], fits[k].joints[wrist]
@@ -326,20 +341,12 @@ class Fitter:
             del fit.hands[side]
             return
         share = min(1.0, dt / (left + dt))
-        rest = self._resting_hand()
+        rest = resting(self.hand)
         pose.angle += share * (rest.angle - pose.angle)
         balls = self.hand.joint[self.hand.ball[:, 0]]
         turn = to_vectors(pose.local[:, balls].swapaxes(2, 3) @ rest.local[:, balls])
         pose.local[:, balls] = pose.local[:, balls] @ to_matrices(share * turn)
         set_hinges(self.hand, pose)
-
-    def _resting_hand(self) -> Pose:
-        pose = Pose(
-            np.zeros((1, 3)), np.tile(np.eye(3), (1, len(self.hand.parents), 1, 1)), self.hand.mean[None].copy(),
-            np.zeros((1, 0)),
-        )  # fmt: skip
-        set_hinges(self.hand, pose)
-        return pose
 
 
 class Gravity:

@@ -72,17 +72,24 @@ def _hinged(upper: Reals, lower: Reals, rest: Reals, hinge: Reals) -> tuple[Real
     return (np.eye(3) + np.sin(twist) * K + (1 - np.cos(twist)) * K @ K) @ rotation, bend
 
 
+def resting(chain: Chain) -> Pose:
+    """A batch of one pose at the prior's mean, upright in the chain's own axes, at its origin."""
+    J, S = len(chain.parents), chain.stretch.shape[1]
+    pose = Pose(np.zeros((1, 3)), np.tile(np.eye(3), (1, J, 1, 1)), chain.mean[None].copy(), np.zeros((1, S)))
+    if len(chain.ball):
+        pose.local[:, chain.joint[chain.ball[:, 0]]] = to_matrices(chain.mean[chain.ball])
+    set_hinges(chain, pose)
+    return pose
+
+
 def first_pose(chain: Chain, rest: Reals, world: Reals, visible: NDArray[np.bool_], shape: Reals | None = None) -> Pose:
     """A batch of one pose at the camera from world landmarks (33, 3) of which some are `visible` (33,).
 
     What is not visible keeps the prior's mean: arms hanging, legs straight, the pelvis upright.
     """
-    J, S = len(chain.parents), chain.stretch.shape[1]
-    pose = Pose(
-        np.zeros((1, 3)), np.tile(np.eye(3), (1, J, 1, 1)), chain.mean[None].copy(),
-        np.zeros((1, S)) if shape is None else shape[None].copy(),
-    )  # fmt: skip
-    pose.local[:, chain.joint[chain.ball[:, 0]]] = to_matrices(chain.mean[chain.ball])
+    pose = resting(chain)
+    if shape is not None:
+        pose.shape[:] = shape
     up = (world[11] + world[12] - world[23] - world[24]) / 2
     across = world[11] - world[12]
     if visible[[23, 24]].all():

@@ -15,6 +15,8 @@ ARM_SEEN = 0.2
 """The same of arms: what the network makes of one that is half hidden is better than nothing, other than of legs."""
 BODY_PARTS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand")
 
+FACE_PARTS = ("jaw", "eyes", "blendshapes")
+
 LIMBS = {"left_arm": (13, 15), "right_arm": (14, 16), "left_leg": (25, 27), "right_leg": (26, 28)}
 """The body's landmarks at the middle and the end of each limb."""
 ARMS = ("left_arm", "right_arm")
@@ -43,7 +45,7 @@ def freedoms_by_part(chain: Chain) -> dict[str, NDArray[np.intp]]:
 def confidences(sight: Sight | None) -> dict[str, float]:
     """How well each part is seen, 0..1."""
     if sight is None:
-        return dict.fromkeys((*BODY_PARTS, "jaw", "eyes", "transl"), 0.0)
+        return dict.fromkeys((*BODY_PARTS, "jaw", "eyes", "transl", "keypoints", "blendshapes"), 0.0)
     v = sight.visibility
     face = 0.0 if sight.face is None else sight.face.score
     ends = {part: (float(v[middle]), float(v[end])) for part, (middle, end) in LIMBS.items()}
@@ -53,14 +55,17 @@ def confidences(sight: Sight | None) -> dict[str, float]:
     for side in ("left", "right"):
         hand = sight.hands.get(side)
         seen[f"{side}_hand"] = 0.0 if hand is None else hand.score
-    return {**seen, "jaw": face, "eyes": face, "transl": sight.score * max(seen["torso"], seen["head"])}
+    place = sight.score * max(seen["torso"], seen["head"])
+    return {**seen, "jaw": face, "eyes": face, "transl": place, "keypoints": sight.score, "blendshapes": face}
 
 
 def measured(sight: Sight | None) -> dict[str, bool]:
     """Which parts are measured in this frame."""
     seen = {part: value >= (ARM_SEEN if part in ARMS else SEEN) for part, value in confidences(sight).items()}
-    if sight is not None and sight.face is not None and sight.face.held:
-        seen["jaw"] = seen["eyes"] = False
+    if sight is not None:
+        seen["keypoints"] = True
+        if sight.face is None or sight.face.held:
+            seen |= dict.fromkeys(FACE_PARTS, False)
     return seen
 
 

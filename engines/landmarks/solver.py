@@ -84,6 +84,25 @@ class _Equations:
 
 
 @dataclass(frozen=True, slots=True)
+class Solution:
+    """What the last step of a fit knew of P poses: their `cost` (P,) before it, and the normal equations (P, N, N)."""
+
+    cost: Reals
+    _H: Reals
+    _anchor: Reals
+    _place: slice
+
+    def spread(self) -> Reals:
+        """The covariance (P, 3, 3) of the root's place, in m², whatever the pose may be; without the anchor."""
+        H, place = self._H.copy(), np.arange(self._place.start, self._place.stop)
+        H[:, place, place] -= self._anchor[:, None] ** 2
+        H += 1e-6 * np.eye(H.shape[1])
+        unit = np.zeros((H.shape[1], 3))
+        unit[place, np.arange(3)] = 1
+        return np.asarray(np.linalg.solve(H, np.broadcast_to(unit, (len(H), *unit.shape)))[:, place])
+
+
+@dataclass(frozen=True, slots=True)
 class Solver:
     """Fits one chain; `pairs` (M, 2) are the landmarks whose depths are compared, `kernel` is in deviations."""
 
@@ -92,23 +111,22 @@ class Solver:
     lean: Lean
     kernel: float
 
-    def solve(self, problem: Problem, pose: Pose, steps: int) -> Reals:
-        """Improves `pose` in place by so many steps; returns the cost of the pose before the last one, (P,)."""
+    def solve(self, problem: Problem, pose: Pose, steps: int) -> "Solution":
+        """Improves `pose` in place by so many steps."""
         before, places = pose.local.copy(), pose.place.copy()
         angles = pose.angle.copy()
         P, D, S = len(pose), self.chain.freedoms, pose.shape.shape[1]
         damping, best = np.full(P, 1e-3), np.full(P, np.inf)
         diagonal = np.arange(D + 3 + S)
-        cost = best
         for _ in range(steps):
             equations = self._equations(problem, pose, before, angles, places)
             cost = equations.cost
             damping = np.where(cost <= best, np.maximum(damping / 3, 1e-4), np.minimum(damping * 10, 1.0))
             best = np.minimum(best, cost)
-            H = equations.H
+            H = equations.H.copy()
             H[:, diagonal, diagonal] += damping[:, None] * H[:, diagonal, diagonal] + 1e-6
             self._move(pose, np.linalg.solve(H, equations.g[..., None])[..., 0])
-        return np.asarray(cost)
+        return Solution(cost, equations.H, problem.anchor, slice(D, D + 3))
 
     def information(self, problem: Problem, pose: Pose) -> Reals:
         """What the evidence says of the shape, whatever the pose may be, as an information matrix (P, S, S)."""

@@ -249,6 +249,7 @@ class PymafxEngine:
         betas = memory.shape.add(row["pred_shape"])
         face = memory.face
         extra = {} if view is None else dict(view.extra)
+        joints, _ = self._skeleton.joints(pose, place, betas[None])
         extra["crop_camera"] = row["pred_cam"]
         extra["crop_box"] = np.array([*(box.centres[0] - 0.5), box.sides[0]], np.float32)
         person = Person(
@@ -257,7 +258,7 @@ class PymafxEngine:
             **pose_parameters(pose),
             betas=betas,
             expression=np.zeros(50, np.float32) if face is None else face.expression,
-            transl=place, pelvis=place + self._skeleton.rest(betas[None])[0, 0],
+            transl=place, pelvis=joints[0, 0], joints=joints[0],
             extra=extra,
         )  # fmt: skip
         memory.person, memory.measured = person, subject.frame.time
@@ -278,7 +279,7 @@ class PymafxEngine:
             last = replace(last, **pose_parameters(rest))
         memory.person = replace(
             last, state=track.state, box=track.box, score=track.score, parts=parts,
-            transl=last.transl + step, pelvis=last.pelvis + step,
+            transl=last.transl + step, pelvis=last.pelvis + step, joints=last.joints + step,
             extra={k: v for k, v in last.extra.items() if k not in ("keypoints", "blendshapes")},
         )  # fmt: skip
         return memory.person

@@ -161,7 +161,7 @@ def view_from_joints(
     face = None if before.face is None else seen(outline)
     hands = {side: seen(_hand_points(joints, side)) for side in before.hands}
     extra = {k: v for k, v in before.extra.items() if k != "keypoints"}
-    return View(body, hands, face, before.confidence, extra)
+    return View(body, hands, face, before.confidence, extra, held=tuple(extra))
 
 
 def _hand_points(joints: Floats, side: str) -> Floats:

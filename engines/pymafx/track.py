@@ -12,6 +12,8 @@ from pymafx_live.engines.pymafx.spec import HAND_VISIBLE
 from pymafx_live.engines.pymafx.views import View
 
 LIMBS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg")
+EXTRA = ("keypoints", "blendshapes")
+"""What goes out only with those who are seen."""
 HOLD = 1.0
 """Seconds for which a hand, a face or a whole person that is no longer seen keeps its last estimate."""
 
@@ -102,6 +104,7 @@ def origins(
     return {
         **limbs, **hands, "jaw": face, "eyes": face, "expression": face,
         "betas": Part(body, betas), "transl": Part(body, Origin.MEASURED),
+        **{name: _extra(view, name) for name in EXTRA},
     }  # fmt: skip
 
 
@@ -109,9 +112,16 @@ def held_origins(last: Mapping[str, Part], recent: bool) -> dict[str, Part]:
     """The parts of a person who was not found in this frame: held while `recent`, then no longer trusted."""
     out = {}
     for name in PARTS:
-        known = recent and name in last and last[name].origin is not Origin.DEFAULT
+        known = recent and name not in EXTRA and name in last and last[name].origin is not Origin.DEFAULT
         out[name] = Part(0.0, Origin.HELD if known else Origin.DEFAULT)
     return out
+
+
+def _extra(view: View | None, name: str) -> Part:
+    if view is None or name not in view.extra:
+        return Part(0.0, Origin.DEFAULT)
+    confidence = view.confidence.get(name, view.confidence["transl"])
+    return Part(confidence, Origin.HELD if name in view.held else Origin.MEASURED)
 
 
 def _limb(confidence: float) -> Part:

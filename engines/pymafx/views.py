@@ -48,7 +48,7 @@ class View:
 
     `body` (17, 3) holds x, y and visibility of COCO's keypoints, `hands` maps a side to (21, 2) of a hand that is
     seen, `face` is (K, 2), the 68 landmarks or others with the same tight box, or None. `confidence` is each part's,
-    0..1; `extra` goes out with the person.
+    0..1; `extra` goes out with the person, some of it `held` from an earlier frame.
     """
 
     body: Reals
@@ -56,6 +56,7 @@ class View:
     face: Reals | None
     confidence: Mapping[str, float]
     extra: Mapping[str, Floats] = field(default_factory=dict)
+    held: Collection[str] = ()
 
 
 Looks = tuple[list[list[View | None]], dict[str, float]]
@@ -131,6 +132,7 @@ def view_of(sight: Sight) -> View:
         face=None if sight.face is None else sight.face.xyz[FACE_68, :2],
         confidence=parts.confidences(sight),
         extra=extra,
+        held=("blendshapes",) if sight.face is not None and sight.face.held else (),
     )
 
 

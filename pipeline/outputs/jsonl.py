@@ -11,7 +11,7 @@ from typing import Self
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
-from pymafx_live.core.wire import to_map
+from pymafx_live.core.wire import ALL_JOINTS, to_map
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.stop import Stop
@@ -23,12 +23,13 @@ class JsonSettings(Section):
     jsonl: str = setting("", "file for JSON lines, one frame a line; `-`: standard output", "--json")
 
 
-def to_json(result: FrameResult) -> str:
+def to_json(result: FrameResult, joints: int = ALL_JOINTS) -> str:
     """The result as one line: people's numbers with six decimals, finer than any camera measures.
 
-    Characters that a terminal would obey or not show are escaped.
+    `joints` is how many of each person's joints go with it, at most. Characters that a terminal would obey or not show
+    are escaped.
     """
-    content = to_map(result, decimals=6)
+    content = to_map(result, decimals=6, joints=joints)
     line = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     return line if line.isprintable() else json.dumps(content, separators=(",", ":"))
 
@@ -42,22 +43,23 @@ class JsonOutput(Output):
     Settings = JsonSettings
     policy = Policy.BLOCK
 
-    def __init__(self, file: str, stop: Stop) -> None:
+    def __init__(self, file: str, stop: Stop, joints: int = ALL_JOINTS) -> None:
+        """`joints` is how many of each person's joints are written."""
         self.name = f"--json {file}"
         self._file = "standard output" if file == "-" else file
-        self._stop = stop
+        self._stop, self._joints = stop, joints
         self._stream: FileIO | None = None
 
     @classmethod
     def open(cls, settings: JsonSettings, run: Run) -> Self | None:
         """Opens the file, if one is given."""
         if settings.jsonl in ("", "-"):
-            return cls("-", run.stop) if settings.jsonl else None
-        return cls(str(run.targets.file(Path(settings.jsonl), "--json")), run.stop)
+            return cls("-", run.stop, run.joints) if settings.jsonl else None
+        return cls(str(run.targets.file(Path(settings.jsonl), "--json")), run.stop, run.joints)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Writes one line. One that a full disk cuts short is taken out of the file again."""
-        line = to_json(result) + "\n"
+        line = to_json(result, self._joints) + "\n"
         try:
             with writing(self._file):
                 if self._file == "standard output":

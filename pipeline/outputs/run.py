@@ -1,6 +1,6 @@
 """What an output may need of the run that it is opened for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from pymafx_live.pipeline.outputs.drawn import Drawing
@@ -8,20 +8,25 @@ from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.statistics import OutputFigures
 from pymafx_live.pipeline.stop import Stop
 
+JOINTS: Mapping[str, int] = {"off": 0, "body": 22, "all": 55}
+"""How many of SMPL-X's joints each choice of `output.joints` sends: the body's come first."""
+
 
 class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
-    the embedded body. `figures` says what each output has done so far, `stuck` at what the loop is stuck, or ""."""
+    the embedded body. `joints` is how many of each person's joints are sent. `figures` says what each output has done
+    so far, `stuck` at what the loop is stuck, or ""."""
 
     def __init__(
         self,
         stop: Stop,
         body: str = "",
         targets: Targets | None = None,
+        joints: int = JOINTS["body"],
         figures: Callable[[], Sequence[OutputFigures]] = tuple,
         stuck: Callable[[], str] = str,
     ) -> None:
-        self.stop, self.targets = stop, targets or Targets()
+        self.stop, self.targets, self.joints = stop, targets or Targets(), joints
         self.figures, self.stuck = figures, stuck
         self._body = body
 

@@ -14,7 +14,7 @@ from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.core.wire import encode, encode_event
 from pymafx_live.pipeline.outputs.heartbeat import Heartbeat
-from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.outputs.run import JOINTS, Run
 
 if TYPE_CHECKING:
     import zmq
@@ -32,6 +32,10 @@ class ZmqSettings(Section):
     insecure: bool = setting(
         False, "publish to other machines without keys: who reaches the address can see who is where", "--insecure"
     )
+    ttl: float = setting(
+        0.0, "seconds after its capture from which a result is not sent any more, and said to be stale; 0: for ever",
+        "--ttl", ge=0,
+    )  # fmt: skip
 
 
 class ZmqOutput(Output):
@@ -48,13 +52,15 @@ class ZmqOutput(Output):
     Settings = ZmqSettings
     policy = Policy.DIRECT
 
-    def __init__(self, address: str, curve: Path | None = None) -> None:
+    def __init__(self, address: str, curve: Path | None = None, joints: int = JOINTS["body"], ttl: float = 0.0) -> None:
+        """`joints` is how many of each person's joints are sent; what is older than `ttl` seconds is not (0: all)."""
         import zmq
         from pymafx_live.pipeline.publisher import Publisher
 
         _check_port(address)
         _refuse_taken(address)
         self.name = f"--bind {address}"
+        self._joints, self._ttl, self._late = joints, ttl, False
         try:
             self._publisher = Publisher(address, curve)
         except zmq.ZMQError as error:
@@ -74,13 +80,19 @@ class ZmqOutput(Output):
                 f"{settings.bind} can be reached by other machines, and whoever does sees who is where: give --curve "
                 "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
             )
-        return cls(settings.bind, Path(settings.curve).expanduser() if settings.curve else None)
+        curve = Path(settings.curve).expanduser() if settings.curve else None
+        return cls(settings.bind, curve, run.joints, settings.ttl)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the result's message, or drops it where that would block; `published_at` is now."""
         if frame is not None:
-            result = replace(result, published_at=result.captured_at + frame.age)
-        self._publisher.send(encode(result))
+            result = replace(result, published_at=result.captured_at + frame.age, ttl=self._ttl)
+        if self._ttl and result.age > self._ttl and not result.final:
+            if not self._late:
+                logger.warning("results are older than --ttl %g: these are not sent", self._ttl)
+            self._late = True
+            return
+        self._publisher.send(encode(result, self._joints))
 
     def tell(self, event: SourceEvent) -> None:
         """Sends the event's message, and again every second until there is another one of its source."""

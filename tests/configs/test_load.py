@@ -44,7 +44,7 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
     [
         ("detector: {sise: 320}", r"live\.yaml: unknown key `detector\.sise`, did you mean `size`\?"),
         ("detektor: {size: 320}", r"unknown key `detektor`, did you mean `detector`\?"),
-        ("output: {qqq: 1}", r"unknown key `output\.qqq`, the keys here are bind, curve, insecure, jsonl, save, "),
+        ("output: {qqq: 1}", r"unknown key `output\.qqq`, the keys here are bind, curve, insecure, ttl, jsonl, save, "),
         ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
         ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),
         ("detector: {confidence: .nan}", r"`detector\.confidence` cannot be nan: it should be a finite number"),

@@ -83,7 +83,8 @@ def test_what_opencv_wrote_is_read(tmp_path):
 def test_what_ros_wrote_is_read(tmp_path):
     (tmp_path / "head.yaml").write_text(ROS)
     camera = read_calibration(tmp_path / "head.yaml")
-    assert camera == Camera(640, 480, 600.5, 601.5, 321, 241, False, (0.1, -0.2, 0.001, 0.002, 0.05))
+    assert camera == Camera(640, 480, 600.5, 601.5, 321, 241, False, (0.1, -0.2, 0.001, 0.002, 0.05), "head")
+    assert camera.resized(320, 240).frame_id == "head"
 
 
 @pytest.mark.parametrize(

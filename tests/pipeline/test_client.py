@@ -194,7 +194,10 @@ def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
     ours = {name for name in loaded if name.startswith("pymafx_live.")}
     assert ours == {
         "pymafx_live.core",
-        *(f"pymafx_live.core.{name}" for name in ("errors", "text", "types", "wire")),
+        *(
+            f"pymafx_live.core.{name}"
+            for name in ("arrays", "errors", "posture", "rotations", "skeleton", "text", "types", "wire")
+        ),
         "pymafx_live.pipeline",
         "pymafx_live.pipeline.client",
         "pymafx_live.pipeline.curve",

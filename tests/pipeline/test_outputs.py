@@ -6,8 +6,10 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -18,7 +20,7 @@ import zmq
 from pymafx_live.core.errors import OutputError, UsageError
 from pymafx_live.core.interfaces import Policy
 from pymafx_live.core.types import SHAPES, Camera, Frame, FrameResult, Origin, Part, Person, TrackState
-from pymafx_live.core.wire import decode, from_map
+from pymafx_live.core.wire import decode, encode, from_map
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.drawn import Drawing, DrawnOutput
 from pymafx_live.pipeline.outputs.jsonl import JsonOutput
@@ -303,6 +305,37 @@ def test_a_busy_port():
         ZmqOutput(address)
     first.close()
     ZmqOutput(address).close()  # closing gives the port back
+
+
+def test_what_is_too_old_is_not_sent(caplog):
+    """Frames of another age each: an age that the sender's clock gives, and no clock of the day."""
+    output = ZmqOutput("tcp://127.0.0.1:*", ttl=0.5)
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.SUBSCRIBE, b"")
+        socket.connect(output.address)
+        while not socket.poll(10):
+            output.write(result_of(0), frame_of(FRAME.image))
+        for number, age in enumerate([0.1, 0.7, 5.0, 0.2], 1):
+            output.write(result_of(number), replace(frame_of(FRAME.image), captured=time.monotonic() - age))
+        received = []
+        while socket.poll(200):
+            received.append(decode(socket.recv()))
+    output.close()
+    assert [result.sequence for result in received if result.sequence] == [1, 4]
+    assert {result.ttl for result in received} == {0.5}
+    assert sum("older than --ttl 0.5" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("joints", [0, 22, 55])
+def test_as_many_joints_as_are_asked_for(joints, tmp_path):
+    person = Person(1, TrackState.TRACKED, np.zeros(4, np.float32), 0.5, "box", {}, joints=np.ones((55, 3), np.float32))
+    result = replace(result_of(0), people=(person,))
+    output = JsonOutput(str(tmp_path / "out.jsonl"), Stop(), joints)
+    output.write(result, None)
+    output.close()
+    (told,) = json.loads((tmp_path / "out.jsonl").read_text())["people"]
+    assert len(told.get("joints", [])) == joints
+    assert len(decode(encode(result, joints)).people[0].joints) == joints
 
 
 @pytest.mark.parametrize("address", ["nowhere", "tcp://127.0.0.1", "tcp://300.0.0.1:5555"])

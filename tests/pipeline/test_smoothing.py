@@ -51,6 +51,24 @@ def test_a_fast_turn_is_followed_closely() -> None:
     assert abs(out.pelvis[0] - speed * 39 / FPS) < 2 * speed / FPS
 
 
+@pytest.mark.parametrize(
+    ("speed", "late"), [((1e-3, 0), (80, None)), ((1, 0), (16, None)), ((4, 0), (5, None)), ((0, 1e-3), (None, 200)),
+                        ((0, 1), (None, 23))],
+)  # fmt: skip
+def test_the_smoothing_is_late_by_as_much_as_the_page_says(speed, late) -> None:
+    """Milliseconds, of somebody who turns (rad/s) or moves (m/s) steadily."""
+    smoother, (spin, walk), count = Smoother(), speed, 200
+    for i in range(count):
+        out = smoother([person([0, spin * i / FPS, 0], [walk * i / FPS, 0, 3])], frame(i))[0]
+    time = (count - 1) / FPS
+    if late[0]:
+        true = Rotation.from_rotvec([0, spin * time, 0])
+        lag = (Rotation.from_rotvec(out.global_orient).inv() * true).magnitude() / spin
+        assert 1000 * lag == pytest.approx(late[0], rel=0.02, abs=0.5)
+    else:
+        assert 1000 * (time - out.pelvis[0] / walk) == pytest.approx(late[1], rel=0.02, abs=0.5)
+
+
 @given(st.floats(-3, 3), st.integers(0, 2))
 @settings(deadline=None, max_examples=30)
 def test_the_way_round_does_not_matter(angle: float, axis: int) -> None:

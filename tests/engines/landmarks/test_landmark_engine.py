@@ -73,6 +73,8 @@ def test_what_is_published_is_whole(engine: LandmarkEngine, clip: list[tuple[np.
         value = getattr(person, name)
         assert value.shape == (length,) and value.dtype == np.float32 and np.isfinite(value).all()
     assert set(person.parts) == set(PARTS)
+    assert person.joints.shape == (55, 3) and person.size_assumed
+    assert person.parts["keypoints"].origin is person.parts["blendshapes"].origin is Origin.MEASURED
     assert person.extra["blendshapes"].shape == (52,)
     assert person.extra["keypoints"].shape == (33, 3)
     assert person.extra["bones"].shape == (55,)
@@ -103,6 +105,38 @@ def test_a_hidden_person_is_held_then_default(engine: LandmarkEngine, clip: list
     assert states == {1: Origin.HELD, 10: Origin.HELD, 60: Origin.DEFAULT}
     np.testing.assert_allclose(person.global_orient, seen.global_orient, atol=1e-5)
     np.testing.assert_allclose(person.pelvis, seen.pelvis, atol=1e-5)
+
+
+def test_what_is_not_seen_again_says_so_of_its_keypoints_and_blendshapes(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+) -> None:
+    image, truth = clip[0]
+    box, grey = truth.people[0].box, np.full_like(clip[0][0], 90)
+    seen = estimate(engine, frame_of(image, truth.camera, 0), [track_of(box)])[0]
+    held = estimate(engine, frame_of(grey, truth.camera, 1), [track_of(box)])[0]
+    for name in ("keypoints", "blendshapes"):
+        np.testing.assert_array_equal(held.extra[name], seen.extra[name])
+        assert held.parts[name].origin is Origin.HELD
+    later = estimate(engine, frame_of(grey, truth.camera, 20), [track_of(box)])[0]
+    assert "blendshapes" not in later.extra and later.parts["blendshapes"].origin is Origin.DEFAULT
+
+
+def test_the_covariance_of_the_pelvis_holds_the_truth_and_grows_unseen(
+    engine: LandmarkEngine, clip: list[tuple[np.ndarray, Truth]]
+) -> None:
+    """Three deviations in every direction, of a body of the size that is assumed."""
+    for person, (_, truth) in zip(play(engine, clip), clip, strict=True):
+        spread = person.pelvis_covariance
+        assert spread is not None and spread.shape == (3, 3) and np.allclose(spread, spread.T)
+        error = person.pelvis - truth.people[0].joints[0]
+        assert error @ np.linalg.solve(spread, error) < 9
+        deviations = np.sqrt(np.linalg.eigvalsh(spread))
+        assert 0.001 < deviations[0] < 0.05
+        assert 0.05 < deviations[-1] / np.linalg.norm(person.pelvis) < 0.1, "along the line of sight"
+    box, grey = truth.people[0].box, np.full_like(clip[0][0], 90)
+    held = estimate(engine, frame_of(grey, truth.camera, len(clip) + 24), [track_of(box)])[0]
+    assert held.pelvis_covariance is not None
+    np.testing.assert_allclose(np.linalg.eigvalsh(held.pelvis_covariance - spread), 1.0, atol=0.1)  # a second, 1 m/s
 
 
 @pytest.mark.parametrize("step", [1, 5])

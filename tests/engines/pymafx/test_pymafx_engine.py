@@ -122,6 +122,8 @@ def check_sound(person: Person) -> None:
         assert np.isfinite(getattr(person, name)).all()
     assert np.linalg.norm(person.full_pose, axis=1).max() <= np.pi + 1e-4
     assert person.transl[2] > 0 and person.extra["crop_camera"].shape == (3,)
+    assert person.joints.shape == (55, 3)
+    np.testing.assert_array_equal(person.joints[0], person.pelvis)
 
 
 def test_it_says_what_the_whole_network_says(make: Any, network: Any) -> None:
@@ -344,7 +346,7 @@ def test_the_skeleton_is_the_meshs(prepared_dir: Path, make: Any) -> None:
     R = torch.from_numpy(Rotation.from_rotvec(person.full_pose).as_matrix()).float()[None]
     _, expected = mesh.skin(R, torch.from_numpy(person.betas)[None])
     np.testing.assert_allclose(joints[0], expected[0].numpy() + person.transl, atol=2e-4)
-    np.testing.assert_allclose(person.pelvis, joints[0, 0], atol=1e-5)
+    np.testing.assert_array_equal(person.joints, joints[0])
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
