@@ -57,10 +57,12 @@ class StreamReader:
         self.timeout = timeout
         self._url, self._transport = escaped(url), transport
         self._container: av.container.InputContainer | None = None
+        self._decoder: Decoder | None = None
         self._clock: CaptureClock | None = None
         self._backlog = Backlog()
         self._waited, self._settled, self._began = 0.0, False, 0.0
         self._held_back, self._arrived = False, 0.0
+        self._stamp: float | None = None
 
     @classmethod
     def of(cls, settings: SourceSettings) -> Self:
@@ -93,10 +95,12 @@ class StreamReader:
 
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` where the connection breaks or falls silent."""
+        decoder = self._decoder
+        assert decoder is not None
         empty, skipped = True, 0
         began = time.monotonic()
         try:
-            for picture in self._decoder.pictures():
+            for picture in decoder.pictures():
                 captured, origin = self._captured(picture)
                 began = time.monotonic()
                 if self._too_late(picture, began - captured, began):
@@ -104,8 +108,8 @@ class StreamReader:
                     continue
                 empty = False
                 stamp = picture.time if self.paced else captured
-                lost = self._decoder.lost + skipped
-                yield Shot(self._decoder.image(picture), stamp, captured, lost, origin=origin, waited=self._waited)
+                lost = decoder.lost + skipped
+                yield Shot(decoder.image(picture), stamp, captured, lost, origin=origin, waited=self._waited)
                 self._waited = 0.0
         except (av.error.FFmpegError, OSError) as error:
             raise self._why_not(error, time.monotonic() - began) from error
@@ -116,6 +120,7 @@ class StreamReader:
         """Closes the connection."""
         if self._container is not None:
             self._container.close()
+        self._container = self._decoder = None  # the decoder knows this reader, and would live on with its pictures
 
     def _note(self, packet: "Packet[VideoStream]", waited: float) -> None:
         self._waited += waited
@@ -129,9 +134,11 @@ class StreamReader:
     def _captured(self, picture: Picture) -> tuple[float, CaptureOrigin]:
         if not self.endless:
             return time.monotonic(), CaptureOrigin.FILE
-        if self._clock is None or picture.stamp is None:
+        stamp = self._stamp if picture.stamp is None else picture.stamp  # one that has none is not younger than the last
+        if self._clock is None or stamp is None:
             return time.monotonic(), CaptureOrigin.ARRIVAL
-        return self._clock.captured(picture.stamp)
+        self._stamp = stamp
+        return self._clock.captured(stamp)
 
     def _too_late(self, picture: Picture, age: float, now: float) -> bool:
         """Whether newer frames wait: at the beginning FFmpeg has kept what it looked at, whose age nobody knows."""
