@@ -134,7 +134,9 @@ class StreamReader:
     def _captured(self, picture: Picture) -> tuple[float, CaptureOrigin]:
         if not self.endless:
             return time.monotonic(), CaptureOrigin.FILE
-        stamp = self._stamp if picture.stamp is None else picture.stamp  # one that has none is not younger than the last
+        stamp = (
+            self._stamp if picture.stamp is None else picture.stamp
+        )  # one that has none is not younger than the last
         if self._clock is None or stamp is None:
             return time.monotonic(), CaptureOrigin.ARRIVAL
         self._stamp = stamp
@@ -173,7 +175,7 @@ class StreamReader:
 
 
 def _sent(packet: "Packet[VideoStream]") -> float | None:
-    """The Unix seconds at which a packet was taken by its sender's clock, if it tells and PyAV (since 16) passes it on.
+    """The Unix seconds at which a packet was taken by its sender's clock, if it tells and this PyAV passes it on.
 
     FFmpeg's `AVProducerReferenceTime`, which begins with 64 bits of microseconds.
     """

@@ -401,3 +401,17 @@ def test_what_draws_one_camera_says_so_of_several(clips, green_detector, box_eng
     with pytest.raises(UsageError, match=r"--save draws the picture of one camera, and there are several sources"):
         play_several([file, file], box_engine, green_detector, save=str(tmp_path / "o.mp4"))
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_folder_with_a_bad_picture_is_run_to_its_end_and_the_error_tells(clips, green_detector, box_engine, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "photos" / f"{number}.png"), clips.picture(number))
+    (tmp_path / "photos" / "1.png").write_bytes(b"no picture")
+    settings = run_settings().model_validate({
+        "source": {"uri": str(tmp_path / "photos")}, "output": {"bind": "", "jsonl": str(tmp_path / "out.jsonl")},
+    })  # fmt: skip
+    with pytest.raises(SourceError, match=r"1 of the 3 images of .*photos were left out \(1\.png\): replace or remove"):
+        run(settings, Statistics(), makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine))
+    results = results_in((tmp_path / "out.jsonl").read_text())
+    assert [(result.sequence, result.dropped) for result in results] == [(0, 0), (2, 1)]

@@ -11,8 +11,8 @@ from pymafx_live.pipeline.sources.h264 import FrameNumbers
 
 CODINGS = {
     "b pictures, mp4": ("mp4", "yuv420p", {"bf": "3", "refs": "4"}),
-    "b pyramid, ts": ("mpegts", "yuv420p", {"profile": "main", "bf": "2"}),
-    "baseline": ("mpegts", "yuv420p", {"profile": "baseline"}),
+    "b pyramid, ts": ("mpegts", "yuv420p", {"bf": "2", "x264-params": "8x8dct=0"}),
+    "baseline": ("mpegts", "yuv420p", {"x264-params": "cabac=0:bframes=0:8x8dct=0:weightp=0"}),
     "slices, flv": ("flv", "yuv420p", {"x264-params": "keyint=20:slices=4:bframes=0"}),
     "intra refresh": ("mpegts", "yuv420p", {"x264-params": "intra-refresh=1:keyint=30"}),
     "4:4:4": ("matroska", "yuv444p", {"bf": "2"}),
@@ -40,16 +40,14 @@ def test_every_missing_reference_picture_is_noticed_and_nothing_else(clips, cont
     numbers = FrameNumbers(extradata)
     assert not any(numbers.gap_before(data) for data, _ in packets)
     missed = 0
-    for lost in range(1, len(packets) - 1):
+    for lost in range(1, len(packets) - 12):  # a gap is seen at the next reference picture
         if packets[lost][1] or packets[lost + 1][1]:
             continue
         units = FrameNumbers(extradata)._units(packets[lost][0])
         others_build_on_it = any(unit[0] >> 5 & 3 for unit in units if unit[0] & 31 in (1, 5))
         numbers = FrameNumbers(extradata)
         gaps = [numbers.gap_before(data) for k, (data, _) in enumerate(packets) if k != lost]
-        rest = [k for k in range(lost + 1, len(packets)) if FrameNumbers(extradata)._units(packets[k][0])]
-        if rest and any(gaps) != others_build_on_it:
-            missed += 1
+        missed += any(gaps) != others_build_on_it
     assert missed == 0
 
 
