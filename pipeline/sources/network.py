@@ -74,6 +74,7 @@ class StreamReader:
         options = {"analyzeduration": str(round(_PROBE * 1e6)), "fpsprobesize": "0"}
         if self._url.startswith("rtsp"):
             options |= _TRANSPORTS[self._transport]
+            options["probesize"] = "32"  # the description says what comes: FFmpeg needs no more than a packet
         began = time.monotonic()
         try:
             url = followed(self._url, self.timeout)
@@ -167,7 +168,8 @@ class StreamReader:
             case av.error.ProtocolNotFoundError():
                 kind, why = RefusedError, "has a scheme that FFmpeg does not know: use rtsp, http, rtmp, udp or tcp"
             case av.error.InvalidDataError():
-                kind, why = RefusedError, "does not send a video that FFmpeg can read: check the address"
+                kind = SourceError if self._url.startswith("rtsp") else RefusedError  # a camera that is just starting
+                why = "does not send a video that FFmpeg can read: check the address"
             case _:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 why = f"cannot be read ({reason}): check the address and the network"

@@ -205,6 +205,20 @@ def test_a_source_that_fails_leaves_what_it_gave(clips, start):
     assert len(clips.read(clips.folder / "out.mp4")[0]) == len(results)
 
 
+@pytest.mark.parametrize(("interrupt", "code"), [(True, 130), (False, 4)])
+def test_a_camera_that_never_comes(start, interrupt, code):
+    url = free_address().replace("tcp", "rtsp")
+    process = start("--source", url, "--bind", "", *([] if interrupt else ["--give-up", 0.2]))
+    assert process.stderr is not None
+    waiting = process.stderr.readline()
+    assert waiting.startswith(f"waiting for a source: {url} refused the connection: check the address")
+    if interrupt:
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert interrupt or err.endswith("and that the server runs; it was given up after 0.2 s\n")
+
+
 @pytest.mark.slow
 def test_a_signal_ends_a_run_whose_stream_hangs(clips, start):
     """The read would go on for 300 s; the process does not wait for it, and ends cleanly in spite of it."""
