@@ -226,7 +226,7 @@ def rich_film(tmp_path_factory) -> Path:
             image[size[1] // 3 :] = np.kron(noise, np.ones((8, 8, 1), np.uint8))[: size[1] - size[1] // 3, : size[0]]
             return image
 
-    return Noisy(tmp_path_factory.mktemp("rich")).write("film.h264", count=200, size=SIZE)
+    return Noisy(tmp_path_factory.mktemp("rich")).write("film.h264", count=100, size=SIZE)
 
 
 @pytest.mark.parametrize("reports", [pytest.param(True, marks=pytest.mark.slow), False])
@@ -237,7 +237,7 @@ def test_on_a_slow_link_ages_grow_and_are_told(clips, rich_film, watch, reports)
     """
     if reports and not hasattr(av.Packet, "has_sidedata"):
         pytest.skip("PyAV does not pass on what a sender tells")
-    enough = rich_film.stat().st_size / 8
+    enough = rich_film.stat().st_size / 4
     with (
         RtspCamera([rich_film], faults=Faults(reports=reports)) as camera,
         SlowLink(camera.port, rate=enough / 1.5 if reports else 10 * enough) as link,
