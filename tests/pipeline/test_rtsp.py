@@ -184,6 +184,16 @@ def test_no_damaged_picture_passes_for_a_good_one(clips, camera, watch, transpor
     assert good == 60 and frame.dropped > 0
 
 
+def test_a_camera_that_sends_nothing_but_damage_is_opened_again(camera, watch):
+    items = iter(watch(camera.url, timeout=1.0))
+    some(items, 3)
+    camera.faults.flip = 1.0
+    _, lost = until(items, SourceState.RECONNECTING)
+    assert "has sent nothing for 1 s" in lost.reason
+    camera.faults.flip = 0.0
+    assert some(items, 3)[0].cut
+
+
 def ages(camera: RtspCamera, clips: object, frames: list[Frame]) -> np.ndarray:
     """Of each frame: its told age and its true one, when it is looked at, (N, 2) in seconds."""
     rows = []
