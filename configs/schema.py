@@ -37,7 +37,7 @@ class SourceSettings(Section):
 
     uri: str = setting(
         "0",
-        "webcam number or /dev/video path, video file, stream URL, image, folder, glob, or `demo`; "
+        "webcam number, /dev/video or /dev/v4l path, video file, stream URL, image, folder, glob, or `demo`; "
         "`env:NAME` and `file:PATH` hold one of these, for addresses with passwords; the flag may be given several "
         "times",
         "--source",

@@ -141,7 +141,7 @@ def _kind(uri: str) -> str:
     """The name in `SOURCES` of what reads `uri`: what it begins with, before a colon, or what it looks like."""
     if (scheme := uri.partition(":")[0]) in SOURCES:
         return scheme
-    if uri.isdecimal() or uri.startswith("/dev/video"):
+    if uri.isdecimal() or uri.startswith(("/dev/video", "/dev/v4l/")):
         return "webcam"
     if "://" in uri:
         return "stream"

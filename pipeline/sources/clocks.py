@@ -8,7 +8,7 @@ from pymafx_live.core.types import CaptureOrigin
 WINDOW = 120.0
 """Seconds over which the shortest way is sought. A quartz is wrong by 100 ppm at most: 12 ms in that time."""
 _BUCKET = 2.0
-_AGREES = 1.0
+_AGREES = 2.0
 """Seconds by which a camera's clock may tell its frames to be older than they seem, and still be believed."""
 _STEP = 0.5
 """A clock that jumps by more, in seconds, was set; pictures out of order jump by less."""

@@ -104,7 +104,8 @@ class Decoder:
 
     def image(self, picture: Picture) -> NDArray[np.uint8]:
         """The picture (H, W, 3), uint8 BGR, as a player shows it: of square pixels, turned and mirrored."""
-        frame, aspect = picture.frame, self._stream.sample_aspect_ratio
+        frame = picture.frame
+        aspect = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
         width = round(frame.width * aspect) if aspect else frame.width
         shown = self._reformatter.reformat(frame, width=width, format="bgr24")
         image = np.asarray(shown.to_ndarray(), np.uint8)

@@ -57,10 +57,12 @@ class StreamReader:
         self.timeout = timeout
         self._url, self._transport = escaped(url), transport
         self._container: av.container.InputContainer | None = None
+        self._decoder: Decoder | None = None
         self._clock: CaptureClock | None = None
         self._backlog = Backlog()
         self._waited, self._settled, self._began = 0.0, False, 0.0
         self._held_back, self._arrived = False, 0.0
+        self._stamp: float | None = None
 
     @classmethod
     def of(cls, settings: SourceSettings) -> Self:
@@ -72,6 +74,7 @@ class StreamReader:
         options = {"analyzeduration": str(round(_PROBE * 1e6)), "fpsprobesize": "0"}
         if self._url.startswith("rtsp"):
             options |= _TRANSPORTS[self._transport]
+            options["probesize"] = "32"  # the description says what comes: FFmpeg needs no more than a packet
         began = time.monotonic()
         try:
             url = followed(self._url, self.timeout)
@@ -93,10 +96,12 @@ class StreamReader:
 
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` where the connection breaks or falls silent."""
+        decoder = self._decoder
+        assert decoder is not None
         empty, skipped = True, 0
         began = time.monotonic()
         try:
-            for picture in self._decoder.pictures():
+            for picture in decoder.pictures():
                 captured, origin = self._captured(picture)
                 began = time.monotonic()
                 if self._too_late(picture, began - captured, began):
@@ -104,8 +109,8 @@ class StreamReader:
                     continue
                 empty = False
                 stamp = picture.time if self.paced else captured
-                lost = self._decoder.lost + skipped
-                yield Shot(self._decoder.image(picture), stamp, captured, lost, origin=origin, waited=self._waited)
+                lost = decoder.lost + skipped
+                yield Shot(decoder.image(picture), stamp, captured, lost, origin=origin, waited=self._waited)
                 self._waited = 0.0
         except (av.error.FFmpegError, OSError) as error:
             raise self._why_not(error, time.monotonic() - began) from error
@@ -116,6 +121,7 @@ class StreamReader:
         """Closes the connection."""
         if self._container is not None:
             self._container.close()
+        self._container = self._decoder = None  # the decoder knows this reader, and would live on with its pictures
 
     def _note(self, packet: "Packet[VideoStream]", waited: float) -> None:
         self._waited += waited
@@ -129,9 +135,13 @@ class StreamReader:
     def _captured(self, picture: Picture) -> tuple[float, CaptureOrigin]:
         if not self.endless:
             return time.monotonic(), CaptureOrigin.FILE
-        if self._clock is None or picture.stamp is None:
+        stamp = (
+            self._stamp if picture.stamp is None else picture.stamp
+        )  # one that has none is not younger than the last
+        if self._clock is None or stamp is None:
             return time.monotonic(), CaptureOrigin.ARRIVAL
-        return self._clock.captured(picture.stamp)
+        self._stamp = stamp
+        return self._clock.captured(stamp)
 
     def _too_late(self, picture: Picture, age: float, now: float) -> bool:
         """Whether newer frames wait: at the beginning FFmpeg has kept what it looked at, whose age nobody knows."""
@@ -158,7 +168,8 @@ class StreamReader:
             case av.error.ProtocolNotFoundError():
                 kind, why = RefusedError, "has a scheme that FFmpeg does not know: use rtsp, http, rtmp, udp or tcp"
             case av.error.InvalidDataError():
-                kind, why = RefusedError, "does not send a video that FFmpeg can read: check the address"
+                kind = SourceError if self._url.startswith("rtsp") else RefusedError  # a camera that is just starting
+                why = "does not send a video that FFmpeg can read: check the address"
             case _:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 why = f"cannot be read ({reason}): check the address and the network"
@@ -166,7 +177,7 @@ class StreamReader:
 
 
 def _sent(packet: "Packet[VideoStream]") -> float | None:
-    """The Unix seconds at which a packet was taken by its sender's clock, if it tells and PyAV (since 16) passes it on.
+    """The Unix seconds at which a packet was taken by its sender's clock, if it tells and this PyAV passes it on.
 
     FFmpeg's `AVProducerReferenceTime`, which begins with 64 bits of microseconds.
     """

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pymafx_live.core.errors import LiveError, SourceError
+from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import Frame, SourceEvent, SourceState
 from pymafx_live.pipeline.camera import Lens, Mount
 from pymafx_live.pipeline.sources.clocks import WALL
@@ -20,6 +20,8 @@ _GOODBYE = 1.0
 """Seconds for an old connection to be closed before a new one is opened: cameras serve few at once."""
 _LEFT = 3
 """Readers that hang and were left alone; with so many, no other is begun until one ends."""
+_FIRST_LOOK = 3.0
+"""Seconds for a camera that is waited for to answer: the others do not wait for it."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 """Seconds before a connection is tried again; they double each time."""
 _STALLED = 2.0
@@ -55,22 +57,28 @@ class ThreadedSource:
         self._session = Session(make(), mount)
         self._left: list[Session] = []
         self.name, self.live = self._session.reader.name, self._session.reader.live
-        self._absent: SourceError | None = None
         self._delivered, self._dropped, self._time = 0, 0, 0.0
         self._size: tuple[int, int] | None = None
-        self._lost_at: float | None = None
+        self._gone_since: float | None = None
+        self._reason = ""
         self._pause = _FIRST_PAUSE
 
     def open(self) -> None:
-        """Waits until it is open; raises `SourceError` where that fails and it is not to be waited for."""
+        """Waits until it is open, or, where it is to be waited for, until that is known; at most `_FIRST_LOOK` seconds.
+
+        Raises `SourceError` where opening fails and waiting is of no use.
+        """
+        until = time.monotonic() + _FIRST_LOOK
+        patient = self._wait and self._session.reader.endless
         try:
             while not self._session.opened():
-                pass
+                if patient and time.monotonic() > until:
+                    logger.warning("waiting for a source: %s has sent nothing yet", self.name)
+                    return
         except SourceError as error:
-            if isinstance(error, RefusedError) or not (self._wait and self._session.reader.endless):
+            if isinstance(error, RefusedError) or not patient:
                 self.close()
                 raise
-            self._absent = error
             logger.warning("waiting for a source: %s", error)
         except BaseException:
             self.close()
@@ -89,18 +97,20 @@ class ThreadedSource:
 
     def __iter__(self) -> Iterator[Frame | SourceEvent]:
         while not self._ending():
+            error = SourceError(f"{self.name} has ended its stream: check what sends it")
             try:
-                if self._absent is None:
-                    yield from self._frames()
-                    if self._ending() or not self._session.reader.endless:
+                while not self._session.opened():
+                    if self._ending():
                         return
-                error = self._absent or SourceError(f"{self.name} has ended its stream: check what sends it")
+                yield from self._frames()
+                if self._ending() or not self._session.reader.endless:
+                    return
             except SourceError as raised:
                 error = raised
-            self._absent = None
-            if not self._session.reader.endless:
+            if not self._session.reader.endless or (isinstance(error, RefusedError) and not self._delivered):
                 raise error
-            yield from self._regain(error)
+            yield from self._gone(error)
+            self._connect_again(error)
 
     def close(self) -> None:
         """Ends the reading."""
@@ -163,40 +173,28 @@ class ThreadedSource:
         return frame
 
     def _is_back(self) -> None:
-        if self._lost_at is not None:
+        if self._gone_since is not None:
             logger.warning("%s is there", self.name)
-        self._lost_at = None
+        self._gone_since, self._reason = None, ""
 
-    def _regain(self, error: LiveError) -> Iterator[SourceEvent]:
-        """Opens the source again until that succeeds or the run is to end.
-
-        Raises `SourceError` after `give_up` seconds, or, where it never was there, for what asking again cannot help.
-        """
-        if self._lost_at is None:
-            self._lost_at = time.monotonic()
+    def _gone(self, error: SourceError) -> Iterator[SourceEvent]:
+        """Tells that there is nothing, and why, once for each reason."""
+        if self._gone_since is None:
+            self._gone_since = time.monotonic()
             if self._delivered:
                 logger.warning("connecting again: %s", error)
-        state = SourceState.RECONNECTING if self._delivered else SourceState.CONNECTING
-        yield SourceEvent(self.name, state, time.time(), str(error))
-        while not self._ending():
-            self._leave(self._session)
-            self._sleep(self._pause * random.uniform(0.5, 1.0), error)
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-            if self._ending():
-                return
+        if str(error) != self._reason:
+            self._reason = str(error)
+            state = SourceState.RECONNECTING if self._delivered else SourceState.CONNECTING
+            yield SourceEvent(self.name, state, time.time(), self._reason)
+
+    def _connect_again(self, error: SourceError) -> None:
+        """Closes the connection, and begins to open another after a pause."""
+        self._leave(self._session)
+        self._sleep(self._pause * random.uniform(0.5, 1.0), error)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        if not self._ending():
             self._session = Session(self._make(), self._mount)
-            try:
-                while not self._session.opened():
-                    if self._ending():
-                        return
-                return
-            except RefusedError:
-                if not self._delivered:
-                    raise
-            except SourceError as again:
-                if str(again) != str(error):
-                    yield SourceEvent(self.name, state, time.time(), str(again))
-                error = again
 
     def _leave(self, session: Session) -> None:
         """Closes a connection, and waits for one that was left alone where too many are."""
@@ -206,11 +204,11 @@ class ThreadedSource:
             time.sleep(POLL)
             self._left = [left for left in self._left if left.alive]
 
-    def _sleep(self, seconds: float, error: LiveError) -> None:
+    def _sleep(self, seconds: float, error: SourceError) -> None:
         """Lets the source alone for a while; raises `SourceError` once it has been gone for too long."""
         until = time.monotonic() + seconds
         while not self._ending() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, POLL))
-            gone = time.monotonic() - (self._lost_at or until)
+            gone = time.monotonic() - (self._gone_since or until)
             if self._give_up is not None and gone >= self._give_up:
                 raise SourceError(f"{error}; it was given up after {self._give_up:g} s")

@@ -39,7 +39,11 @@ class WebcamReader:
         """Raises `SourceError` for a device that is not there, is taken, or may not be opened."""
         self._check_node()
         _silence_opencv()
-        self._capture = cv2.VideoCapture(int(self._device) if self._device.isdecimal() else self._device)
+        self._capture = cv2.VideoCapture(
+            int(self._device)
+            if self._device.isdecimal()
+            else str(Path(self._device).resolve())  # a name by-id is a link
+        )
         if not self._capture.isOpened():
             raise SourceError(
                 f"camera {self._device} cannot be opened: close other programs that use it, or give another --source"

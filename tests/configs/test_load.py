@@ -151,3 +151,14 @@ def test_the_example_on_the_page_works(tmp_path):
     for section, values in yaml.safe_load(example).items():
         for name, value in values.items():
             assert getattr(getattr(settings, section), name) == value
+
+
+def test_each_of_several_cameras_hangs_its_own_way(tmp_path):
+    file = tmp_path / "live.yaml"
+    file.write_text("source: {rotate: 180}\nsources: [{uri: a, rotate: 90, mirror: true}, {uri: b, wait: false}]")
+    (one, _), (other, _) = load(file, {}).cameras()
+    assert (one.rotate, one.mirror, one.wait) == (90, True, True)
+    assert (other.rotate, other.mirror, other.wait) == (180, False, False)
+    file.write_text("source: {rotate: 45}")
+    with pytest.raises(ConfigError, match=r"`source\.rotate` cannot be 45: it should be 0, 90, 180 or 270"):
+        load(file, {})

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
@@ -27,7 +28,7 @@ def film(tmp_path_factory) -> Path:
     """Pictures of many packets each, a key frame in five."""
     from tests.pipeline.conftest import Clips
 
-    return Clips(tmp_path_factory.mktemp("film")).write("film.h264", count=500, size=SIZE)
+    return Clips(tmp_path_factory.mktemp("film")).write("film.h264", count=200, size=SIZE)
 
 
 @pytest.fixture
@@ -183,6 +184,16 @@ def test_no_damaged_picture_passes_for_a_good_one(clips, camera, watch, transpor
     assert good == 60 and frame.dropped > 0
 
 
+def test_a_camera_that_sends_nothing_but_damage_is_opened_again(camera, watch):
+    items = iter(watch(camera.url, timeout=1.0))
+    some(items, 3)
+    camera.faults.flip = 1.0
+    _, lost = until(items, SourceState.RECONNECTING)
+    assert "has sent nothing for 1 s" in lost.reason
+    camera.faults.flip = 0.0
+    assert some(items, 3)[0].cut
+
+
 def ages(camera: RtspCamera, clips: object, frames: list[Frame]) -> np.ndarray:
     """Of each frame: its told age and its true one, when it is looked at, (N, 2) in seconds."""
     rows = []
@@ -195,7 +206,7 @@ def ages(camera: RtspCamera, clips: object, frames: list[Frame]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("faults", "origin"),
     [
-        ({}, CaptureOrigin.SENDER),
+        ({}, CaptureOrigin.SENDER if hasattr(av.Packet, "has_sidedata") else CaptureOrigin.ESTIMATED),  # not PyAV 14
         ({"reports": False}, CaptureOrigin.ESTIMATED),
         ({"skew": 3600.0}, CaptureOrigin.ESTIMATED),
         ({"skew": -3600.0}, CaptureOrigin.ESTIMATED),
@@ -225,20 +236,29 @@ def rich_film(tmp_path_factory) -> Path:
             image[size[1] // 3 :] = np.kron(noise, np.ones((8, 8, 1), np.uint8))[: size[1] - size[1] // 3, : size[0]]
             return image
 
-    return Noisy(tmp_path_factory.mktemp("rich")).write("film.h264", count=250, size=SIZE)
+    return Noisy(tmp_path_factory.mktemp("rich")).write("film.h264", count=100, size=SIZE)
 
 
-@pytest.mark.parametrize("reports", [True, False])
+@pytest.mark.parametrize("reports", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_on_a_slow_link_ages_grow_and_are_told(clips, rich_film, watch, reports):
-    """The link carries five sixths of the stream: after six seconds its frames are a second old."""
+    """After a second it carries two thirds of the stream, and in four more its frames are a second old.
+
+    What tells the capture is the quickest frame; only a camera that tells its time is known to be late from the first.
+    """
+    if reports and not hasattr(av.Packet, "has_sidedata"):
+        pytest.skip("PyAV does not pass on what a sender tells")
+    enough = rich_film.stat().st_size / 4
     with (
         RtspCamera([rich_film], faults=Faults(reports=reports)) as camera,
-        SlowLink(camera.port, rate=rich_film.stat().st_size / 12) as link,
+        SlowLink(camera.port, rate=enough / 1.5 if reports else 10 * enough) as link,
     ):
         rows = []
         for frame in frames_of(watch(camera.url.replace(str(camera.port), str(link.port)), timeout=5)):
             rows.append(ages(camera, clips, [frame])[0])
-            if len(camera.taken) and time.monotonic() - camera.taken[0][1] > 7:
+            running = time.monotonic() - camera.taken[0][1]
+            if running > 1:
+                link.rate = enough / 1.5
+            if running > 5:
                 break
     told, true = np.array(rows).T
     assert (told >= true - 0.1).all()
@@ -250,11 +270,11 @@ def test_what_has_piled_up_is_skipped(clips, film, watch):
         items = iter(watch(camera.url.replace(str(camera.port), str(link.port)), timeout=20))
         before = some(items, 25)[-1]
         link.held.set()
-        threading.Timer(4.0, link.held.clear).start()
+        threading.Timer(3.5, link.held.clear).start()
         frames, _ = until(items, SourceState.STALLED)
         last = clips.number((frames or [before])[-1].image)
         until(items, SourceState.LIVE)
         after = some(items, 5)
     numbers = [clips.number(frame.image) for frame in after]
-    assert numbers[0] > last + 25 * 2  # of the four seconds the first two at least are gone
+    assert numbers[0] > last + 25 * 2  # of three and a half seconds the first two at least are gone
     assert after[0].dropped >= numbers[0] - last - 1

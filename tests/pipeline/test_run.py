@@ -206,6 +206,20 @@ def test_a_source_that_fails_leaves_what_it_gave(clips, start):
     assert len(clips.read(clips.folder / "out.mp4")[0]) == len(results)
 
 
+@pytest.mark.parametrize(("interrupt", "code"), [(True, 130), (False, 4)])
+def test_a_camera_that_never_comes(start, interrupt, code):
+    url = free_address().replace("tcp", "rtsp")
+    process = start("--source", url, "--bind", "", *([] if interrupt else ["--give-up", 0.2]))
+    assert process.stderr is not None
+    waiting = process.stderr.readline()
+    assert waiting.startswith(f"waiting for a source: {url} refused the connection: check the address")
+    if interrupt:
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert interrupt or err.endswith("and that the server runs; it was given up after 0.2 s\n")
+
+
 @pytest.mark.slow
 def test_a_signal_ends_a_run_whose_stream_hangs(clips, start):
     """The read would go on for 300 s; the process does not wait for it, and ends cleanly in spite of it."""
@@ -436,3 +450,17 @@ def test_what_draws_one_camera_says_so_of_several(clips, green_detector, box_eng
     with pytest.raises(UsageError, match=r"--save draws the picture of one camera, and there are several sources"):
         play_several([file, file], box_engine, green_detector, save=str(tmp_path / "o.mp4"))
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_folder_with_a_bad_picture_is_run_to_its_end_and_the_error_tells(clips, green_detector, box_engine, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "photos" / f"{number}.png"), clips.picture(number))
+    (tmp_path / "photos" / "1.png").write_bytes(b"no picture")
+    settings = run_settings().model_validate({
+        "source": {"uri": str(tmp_path / "photos")}, "output": {"bind": "", "jsonl": str(tmp_path / "out.jsonl")},
+    })  # fmt: skip
+    with pytest.raises(SourceError, match=r"1 of the 3 images of .*photos were left out \(1\.png\): replace or remove"):
+        run(settings, Statistics(), makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine))
+    results = results_in((tmp_path / "out.jsonl").read_text())
+    assert [(result.sequence, result.dropped) for result in results] == [(0, 0), (2, 1)]

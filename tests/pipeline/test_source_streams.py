@@ -1,15 +1,23 @@
 """Streams over real sockets: TCP and HTTP servers on the loopback device that send, refuse, or keep silent."""
 
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
+import av
+import cv2
 import numpy as np
 import pytest
+from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import CaptureOrigin
+from pymafx_live.core.types import CaptureOrigin, SourceEvent, SourceState
+from pymafx_live.pipeline.run import lens
+from pymafx_live.pipeline.sources import open_source
+from pymafx_live.pipeline.stop import Stop
 from support.watching import frames_of
 
 Serve = Callable[[socket.socket], None]
@@ -186,3 +194,95 @@ def test_passwords_are_never_shown(opened):
         opened(url)
     assert "secret" not in str(caught.value)
     assert "admin" not in str(caught.value)
+
+
+@pytest.fixture
+def web() -> Iterator[Callable[[Callable[[str], tuple[str, bytes]]], str]]:
+    """Starts a web server that answers a path with a kind and a content; gives its host and port."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(content: Callable[[str], tuple[str, bytes]]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                kind, data = content(self.path)
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("over", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_what_comes_in_pieces_is_played_at_its_own_pace(clips, opened, web, over):
+    """HLS in pieces of a second, of which three are there at first: the frames come one by one."""
+    with av.open(
+        str(clips.folder / "all.m3u8"), "w", format="hls", options={"hls_time": "1", "hls_list_size": "0"}
+    ) as out:
+        stream = out.add_stream("libx264", rate=25, options={"g": "25", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for index in range(250):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(clips.picture(index), format="bgr24")))
+        out.mux(stream.encode(None))
+    lines = (clips.folder / "all.m3u8").read_text().splitlines()
+    first = next(k for k, line in enumerate(lines) if line.startswith("#EXTINF"))
+    began = time.monotonic()
+
+    def content(path: str) -> tuple[str, bytes]:
+        if path != "/live.m3u8":
+            return "video/mp2t", (clips.folder / path[1:]).read_bytes()
+        there = len(lines) if over else first + 2 * (3 + int(time.monotonic() - began))
+        return "application/vnd.apple.mpegurl", "\n".join(lines[:there]).encode()
+
+    source = opened(f"http://{web(content)}/live.m3u8", timeout=5)
+    frames = list(itertools.islice(frames_of(source), 100))
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert source.live and numbers == sorted(set(numbers))
+    assert numbers[-1] < 115  # in bursts, all but the last of each would be dropped
+    assert not any(frame.cut for frame in frames)
+    assert {frame.capture_origin for frame in frames} == {CaptureOrigin.FILE if over else CaptureOrigin.ARRIVAL}
+
+
+def test_an_mjpeg_camera_that_breaks_off_within_a_picture(clips, serve):
+    """Its times are FFmpeg's invention, so frames are as old as when they arrived; the half picture is none."""
+    pictures = [cv2.imencode(".jpg", clips.picture(number))[1].tobytes() for number in range(200)]
+    sent = itertools.count()
+
+    def send(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")
+        for _ in range(12):
+            picture = pictures[next(sent)]
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+            connection.sendall(head.encode() + picture + b"\r\n")
+            time.sleep(0.05)
+        connection.sendall(head.encode() + picture[: len(picture) // 2])
+
+    settings = SourceSettings(uri=f"http://{serve(send)}/video", timeout=5)
+    with closing(open_source(settings, lens(CameraSettings()), Stop())) as source:
+        frames, states = [], []
+        for item in source:
+            if isinstance(item, SourceEvent):
+                states.append(item.state)
+                continue
+            frames.append(item)
+            if clips.number(item.image) >= 30:
+                break
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert numbers == sorted(set(numbers))
+    assert states == [SourceState.LIVE, SourceState.RECONNECTING] * 2 + [SourceState.LIVE]
+    assert sum(frame.cut for frame in frames) == 2
+    assert {frame.capture_origin for frame in frames} == {CaptureOrigin.ARRIVAL}
+    for frame in frames:
+        assert np.abs(frame.image.astype(int) - clips.picture(clips.number(frame.image))).mean() < 8

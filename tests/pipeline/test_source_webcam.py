@@ -1,7 +1,10 @@
 import sys
+from pathlib import Path
 
 import pytest
 from pymafx_live.core.errors import SourceError
+from pymafx_live.core.types import CaptureOrigin, SourceEvent, SourceState
+from pymafx_live.pipeline.sources import SOURCES
 from pymafx_live.pipeline.sources.webcam import WebcamReader
 
 
@@ -36,3 +39,34 @@ def test_a_device_delivers_until_it_stops(clips):
         numbers.extend(clips.number(shot.image) for shot in reader.shots())
     reader.close()
     assert numbers == [0, 1, 2, 3, 4]
+
+
+class Files(WebcamReader):
+    """OpenCV reads a file by the same calls as a camera; its end is what an unplugged camera looks like."""
+
+    @classmethod
+    def of(cls, settings):
+        return cls(settings.uri.removeprefix("webcam:"), settings.name, timeout=settings.timeout)
+
+    def _check_node(self):
+        if not Path(self._device).exists():
+            raise SourceError(f"camera {self._device} is not there: plug it in")
+
+
+def test_a_camera_that_is_unplugged_and_plugged_in_again(clips, opened, monkeypatch):
+    monkeypatch.setitem(SOURCES, "webcam", f"{__name__}:Files")
+    file, away = clips.write("video0.avi", count=3, codec="png"), clips.folder / "away.avi"
+    items = iter(opened(f"webcam:{file}", wait=True, give_up=None))
+    seen = []
+    for item in items:
+        if isinstance(item, SourceEvent):
+            seen.append(item.state)
+            if item.state is SourceState.RECONNECTING and file.exists():
+                file.rename(away)
+            elif item.state is SourceState.RECONNECTING:
+                assert item.reason.endswith("is not there: plug it in")
+                away.rename(file)
+        elif item.cut:
+            break
+    assert seen == [SourceState.LIVE, *[SourceState.RECONNECTING] * 2, SourceState.LIVE]
+    assert item.capture_origin is CaptureOrigin.ARRIVAL and item.sequence >= 1
