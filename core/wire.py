@@ -38,7 +38,7 @@ MOST_PEOPLE = 256
 _LONGEST_REASON = 1000
 _LIMITS = {"max_array_len": 2**14, "max_map_len": 2**8, "max_str_len": 2**12, "max_bin_len": 2**16, "max_ext_len": 2**8}
 """What MessagePack may hold: it is refused before anything of that size is made."""
-_MOST_LISTS = 2**15
+_MOST_LISTS = 2**16
 """Lists and maps in a message: one byte of it can ask for an empty one, which takes a hundred."""
 
 
