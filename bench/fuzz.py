@@ -173,7 +173,7 @@ def _lines() -> Sequence[bytes]:
 def _read_lines(data: bytes, file: Path) -> None:
     file.write_bytes(data)
     for result in read_results(file):
-        encode(result)
+        decode(encode(result))
 
 
 @cache

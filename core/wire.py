@@ -96,7 +96,7 @@ def decode_event(message: bytes) -> SourceEvent:
     _check_version(content)
     with _fields_expected():
         return SourceEvent(
-            source=_text(content["source"]),
+            source=_name(content["source"]),
             state=_known(SourceState, content["state"]),
             at=float(content["at"]),
             reason=_text(content["reason"]),
@@ -131,8 +131,8 @@ def from_map(content: Any) -> FrameResult:
     _check_version(content)
     with _fields_expected():
         return FrameResult(
-            source=_text(content["source"]),
-            sequence=int(content["sequence"]),
+            source=_name(content["source"]),
+            sequence=_whole(content["sequence"]),
             run_id=_text(content["run_id"]),
             time=float(content["time"]),
             captured_at=float(content["captured_at"]),
@@ -140,7 +140,7 @@ def from_map(content: Any) -> FrameResult:
             camera=_camera(content["camera"]),
             people=tuple(_person(person) for person in _few(content["people"])),
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
-            dropped=int(content["dropped"]),
+            dropped=_whole(content["dropped"]),
         )
 
 
@@ -206,7 +206,7 @@ def _person_to_map(person: Person, decimals: int | None) -> dict[str, Any]:
 
 def _person(content: Mapping[str, Any]) -> Person:
     return Person(
-        id=int(content["id"]),
+        id=_whole(content["id"]),
         state=_known(TrackState, content["state"]),
         box=_floats(content["box"], 4),
         score=float(content["score"]),
@@ -223,8 +223,8 @@ def _person(content: Mapping[str, Any]) -> Person:
 
 def _camera(content: Mapping[str, Any]) -> Camera:
     return Camera(
-        width=int(content["width"]),
-        height=int(content["height"]),
+        width=_whole(content["width"]),
+        height=_whole(content["height"]),
         fx=float(content["fx"]),
         fy=float(content["fy"]),
         cx=float(content["cx"]),
@@ -250,7 +250,23 @@ def _known(kind: type[Kind], value: Any) -> Kind | str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text expected, not {_shown(value)}")
+    value.encode()  # half of a character, which JSON can hold, raises a ValueError
     return value
+
+
+def _name(value: Any) -> str:
+    """A source's name, which can be a topic."""
+    if "\0" in _text(value):
+        raise ValueError("a NUL character, which ends a topic")
+    return str(value)
+
+
+def _whole(value: Any) -> int:
+    """A whole number that MessagePack can hold."""
+    number = int(value)
+    if not -(2**63) <= number < 2**64:
+        raise ValueError("a whole number of more than 64 bits")
+    return number
 
 
 class _Count:
