@@ -11,6 +11,7 @@ import io
 import multiprocessing
 import pickle
 import random
+import re
 import resource
 import signal
 import sys
@@ -174,7 +175,7 @@ def _lines() -> Sequence[bytes]:
 def _read_lines(data: bytes, file: Path) -> None:
     file.write_bytes(data)
     for result in read_results(file):
-        encode(result)
+        decode(encode(result))
 
 
 @cache
@@ -292,8 +293,7 @@ def _read_address(data: bytes, _: Path) -> None:
     shown = masked(address)
     if masked(shown) not in (shown, masked(masked(shown))):
         raise AssertionError("masking what is masked brings something back")
-    before, at, _after = address.partition(f":{PASSWORD}@")
-    if at and "://" in before and PASSWORD in shown.partition("/")[0]:
+    if re.search(f":{PASSWORD}@\\w", secrets.hide(f"cannot open {address}: no route")):
         raise AssertionError("a password is shown")
 
 
@@ -327,7 +327,7 @@ def feed(name: str, numbers: range, memory: int = 0) -> Tally:
 
 
 def _feed_one(target: Target, label: str, data: bytes, file: Path, tally: Tally) -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # which other programs do not stretch
     signal.alarm(STUCK)
     try:
         target.read(data, file)
@@ -338,7 +338,7 @@ def _feed_one(target: Target, label: str, data: bytes, file: Path, tally: Tally)
         tally.faults.append(f"{label}: {type(error).__name__}: {quiet(str(error), 200)}")
     finally:
         signal.alarm(0)
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     tally.seconds, tally.worst = tally.seconds + took, max(tally.worst, took)
     if took > SLOW:
         tally.faults.append(f"{label}: took {took:.1f} s")

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from pymafx_live.configs.schema import Settings, keys
 from pymafx_live.configs.strict_yaml import read_yaml
 
-CONTRARY = {"fov": "focal", "focal": "fov"}
+CONTRARY = {"fov", "focal", "calibration"}
 """Keys of which one section can have one only."""
 MOST_SHOWN = 8
 """Faults of one file that are told."""
@@ -43,7 +43,7 @@ def _over(written: Any, flags: Any) -> Any:
     """
     if isinstance(flags, list) or flags is None:
         return written if flags is None else flags
-    silenced = {other for one, other in CONTRARY.items() if one in flags}
+    silenced = CONTRARY if CONTRARY & set(flags) else set()
     return {key: value for key, value in (written or {}).items() if key not in silenced} | dict(flags)
 
 

@@ -10,6 +10,8 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+LARGEST_OPTION = 1_000_000
+
 
 def setting(default: Any, description: str, flag: str = "", **limits: Any) -> Any:
     """One key: a pydantic field that also knows its command line `flag`."""
@@ -56,9 +58,9 @@ class SourceSettings(Section):
     )
     loop: bool = setting(False, "play a file or pictures again and again; each round begins with a cut", "--loop")
     image_fps: float = setting(
-        0.0, "images are a sequence at this rate, not single photos; 0: single photos", "--image-fps", ge=0
+        0.0, "images are a sequence at this rate, not single photos; 0: single photos", "--image-fps", ge=0, le=1000
     )
-    timeout: float = setting(10.0, "seconds that a live source may take to open, and may stay silent", gt=0)
+    timeout: float = setting(10.0, "seconds that a live source may take to open, and may stay silent", gt=0, le=86400)
     wait: bool = setting(
         True, "wait for a live source that is not there yet; else its absence at the start is an error", "--wait"
     )
@@ -68,6 +70,7 @@ class SourceSettings(Section):
         "tried again without end",
         "--give-up",
         ge=0,
+        le=31536000,
     )
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
         "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
@@ -88,8 +91,8 @@ class SourceSettings(Section):
 class CameraSettings(Section):
     """The camera's intrinsics, at most one of the three; without any, 60 degrees along the longer side are assumed."""
 
-    fov: float | None = setting(None, "horizontal field of view in degrees", "--fov", gt=0, lt=180)
-    focal: float | None = setting(None, "focal length in pixels of the frame as it arrives", "--focal", gt=0)
+    fov: float | None = setting(None, "horizontal field of view in degrees", "--fov", ge=0.1, le=179)
+    focal: float | None = setting(None, "focal length in pixels of the frame as it arrives", "--focal", ge=0.1, le=1e7)
     calibration: str | None = setting(None, "calibration YAML, as OpenCV or ROS camera_info write it", "--calibration")
 
     @model_validator(mode="after")
@@ -107,10 +110,10 @@ class SourceEntry(Section):
     name: str = Field("", max_length=200)
     realtime: bool | None = None
     loop: bool | None = None
-    image_fps: float | None = Field(None, ge=0)
-    timeout: float | None = Field(None, gt=0)
+    image_fps: float | None = Field(None, ge=0, le=1000)
+    timeout: float | None = Field(None, gt=0, le=86400)
     wait: bool | None = None
-    give_up: float | None = Field(None, ge=0)
+    give_up: float | None = Field(None, ge=0, le=31536000)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
     rotate: Literal[0, 90, 180, 270] | None = None
     mirror: bool | None = None
@@ -141,9 +144,9 @@ class DetectorSettings(Section):
     @field_validator("stride", mode="before")
     @classmethod
     def _auto_or_positive(cls, value: object) -> object:
-        if value in (None, "auto") or (type(value) is int and value >= 1):
+        if value in (None, "auto") or (type(value) is int and 1 <= value <= 10_000):
             return value
-        raise ValueError(f"must be `auto` or a whole number of 1 or more, not {value!r}")
+        raise ValueError(f"must be `auto` or a whole number of 1 to 10000, not {value!r}")
 
 
 class TrackerSettings(Section):
@@ -151,6 +154,14 @@ class TrackerSettings(Section):
 
     name: str = setting("bytetrack", "`bytetrack`, `sort`, or `trackers:<name>` of that package", "--tracker")
     options: dict[str, bool | int | float | str] = setting({}, "the tracker's own parameters, by name")
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _numbers_within_reason(cls, options: object) -> object:
+        for name, value in options.items() if isinstance(options, dict) else ():
+            if isinstance(value, int | float) and not abs(value) <= LARGEST_OPTION:
+                raise ValueError(f"{name} cannot be {value:.3g}: it should be a number up to {LARGEST_OPTION}")
+        return options
 
 
 class EngineSettings(Section):
@@ -168,13 +179,17 @@ class EngineSettings(Section):
         "", "whole-body network (.onnx, 133 keypoints) for `parts: rtmlib`; empty: that package's own, downloaded"
     )
     hands_every: int = setting(
-        1, "PyMAF-X estimates a seen hand in every n-th frame, holds it between", "--hands-every", ge=1
+        1, "PyMAF-X estimates a seen hand in every n-th frame, holds it between", "--hands-every", ge=1, le=10_000
     )
     face_every: int = setting(
-        1, "PyMAF-X estimates a seen face in every n-th frame, holds it between", "--face-every", ge=1
+        1, "PyMAF-X estimates a seen face in every n-th frame, holds it between", "--face-every", ge=1, le=10_000
     )
     freeze_shape: int = setting(
-        0, "PyMAF-X averages a person's shape over its track; frozen after n frames, 0: never", "--freeze-shape", ge=0
+        0,
+        "PyMAF-X averages a person's shape over its track; frozen after n frames, 0: never",
+        "--freeze-shape",
+        ge=0,
+        le=1_000_000,
     )
     max_batch: int = setting(8, "most crops that PyMAF-X runs at once", "--max-batch", ge=1, le=64)
     smoothing: float = setting(
@@ -211,8 +226,10 @@ class OutputSettings(Section):
 class RunSettings(Section):
     """The run as a whole."""
 
-    max_frames: int = setting(0, "end after this many frames; 0: when the source ends", "--max-frames", ge=0)
-    threads: int = setting(0, "processor threads of each network; 0: as many as there are cores", "--threads", ge=0)
+    max_frames: int = setting(0, "end after this many frames; 0: when the source ends", "--max-frames", ge=0, le=2**53)
+    threads: int = setting(
+        0, "processor threads of each network; 0: as many as there are cores", "--threads", ge=0, le=1024
+    )
     runtime: Literal["auto", "tensorrt", "torch-tensorrt", "onnxruntime", "openvino", "torch"] = setting(
         "auto",
         "what runs the networks; `auto`: the best that is installed; `torch` and `torch-tensorrt` run PyMAF-X only "

@@ -33,6 +33,8 @@ class StrictLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """As the base does, but a key that is there twice is an error."""
+        if not isinstance(node, yaml.MappingNode):  # as a tag may say of what is a list
+            raise _fault("it should have keys here", node.start_mark)
         seen: set[Any] = set()
         for key, _ in node.value:
             value = self.construct_object(key, deep=True)

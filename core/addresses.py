@@ -6,6 +6,8 @@ from urllib.parse import quote
 HIDDEN = "…"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _WRITTEN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]*[^\s'\".,;:!?)]")
+_LOGIN = re.compile(r"(?<![^\s/@'\"])[^\s/@'\":]*+:[^\s@'\"]++@(?=[\w\[])")
+"""A user and a password in what is no address, as its scheme is mistyped."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+|\*)(:(\d{1,5}|\*))?")
 _KEYED = ("rtmp", "srt")
 """Schemes of which the last part of the path is a key to publish or to play."""
@@ -13,6 +15,15 @@ _LONGEST = 24
 """A longer part of a path is taken for a token."""
 _UNRESERVED = "-._~!$&()*+,;=%"
 """What may stand unescaped in a user and a password (RFC 3986); what is escaped already stays so."""
+
+
+def has_port(address: str) -> bool:
+    """Whether an address of ZeroMQ has a port that there is, or needs none: ZeroMQ itself takes what is left of
+    another in 16 bits."""
+    port = address.rpartition(":")[2]
+    if not address.startswith("tcp://") or port == "*":
+        return True
+    return port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 2**16
 
 
 def masked(address: str) -> str:
@@ -88,7 +99,7 @@ class Secrets:
         """The text with every secret left out."""
         for secret in sorted(self._shown, key=len, reverse=True):
             text = text.replace(secret, self._shown[secret])
-        return _WRITTEN.sub(lambda found: masked(found[0]), text)
+        return _LOGIN.sub(f"{HIDDEN}@", _WRITTEN.sub(lambda found: masked(found[0]), text))
 
 
 SECRETS = Secrets()

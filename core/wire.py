@@ -39,7 +39,7 @@ MOST_PEOPLE = 256
 _LONGEST_REASON = 1000
 _LIMITS = {"max_array_len": 2**14, "max_map_len": 2**8, "max_str_len": 2**12, "max_bin_len": 2**16, "max_ext_len": 2**8}
 """What MessagePack may hold: it is refused before anything of that size is made."""
-_MOST_LISTS = 2**15
+_MOST_LISTS = 2**16
 """Lists and maps in a message: one byte of it can ask for an empty one, which takes a hundred."""
 ALL_JOINTS = 55
 
@@ -116,7 +116,7 @@ def decode_event(message: bytes) -> SourceEvent:
     _check_version(content)
     with _fields_expected():
         return SourceEvent(
-            source=_text(content["source"]),
+            source=_name(content["source"]),
             state=_known(SourceState, content["state"]),
             at=float(content["at"]),
             reason=_text(content["reason"]),
@@ -161,8 +161,8 @@ def from_map(content: Any) -> FrameResult:
     _check_version(content)
     with _fields_expected():
         return FrameResult(
-            source=_text(content["source"]),
-            sequence=int(content["sequence"]),
+            source=_name(content["source"]),
+            sequence=_whole(content["sequence"]),
             run_id=_text(content["run_id"]),
             time=float(content["time"]),
             captured_at=float(content["captured_at"]),
@@ -170,7 +170,7 @@ def from_map(content: Any) -> FrameResult:
             camera=_camera(content["camera"], content.get("frame_id"), content["source"]),
             people=tuple(_person(person) for person in _few(content["people"])),
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
-            dropped=int(content["dropped"]),
+            dropped=_whole(content["dropped"]),
             capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
             ttl=float(content.get("ttl", 0)),
             final=bool(content.get("final", False)),
@@ -247,7 +247,7 @@ def _person_to_map(person: Person, decimals: int | None, joints: int) -> dict[st
 
 def _person(content: Mapping[str, Any]) -> Person:
     return Person(
-        id=int(content["id"]),
+        id=_whole(content["id"]),
         state=_known(TrackState, content["state"]),
         box=_floats(content["box"], 4),
         score=float(content["score"]),
@@ -276,8 +276,8 @@ def _time(value: Any) -> float | None:
 
 def _camera(content: Mapping[str, Any], frame_id: Any, source: str) -> Camera:
     return Camera(
-        width=int(content["width"]),
-        height=int(content["height"]),
+        width=_whole(content["width"]),
+        height=_whole(content["height"]),
         fx=float(content["fx"]),
         fy=float(content["fy"]),
         cx=float(content["cx"]),
@@ -311,7 +311,23 @@ def _known(kind: type[Kind], value: Any) -> Kind | str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text expected, not {_shown(value)}")
+    value.encode()  # half of a character, which JSON can hold, raises a ValueError
     return value
+
+
+def _name(value: Any) -> str:
+    """A source's name, which can be a topic."""
+    if "\0" in _text(value):
+        raise ValueError("a NUL character, which ends a topic")
+    return str(value)
+
+
+def _whole(value: Any) -> int:
+    """A whole number that MessagePack can hold."""
+    number = int(value)
+    if not -(2**63) <= number < 2**64:
+        raise ValueError("a whole number of more than 64 bits")
+    return number
 
 
 class _Count:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 from pymafx_live.configs.load import ConfigError, load
-from pymafx_live.configs.schema import Key, keys, number_or_word
+from pymafx_live.configs.schema import Key, OutputSettings, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.core.text import quiet, quiet_lines
@@ -61,6 +61,14 @@ def _sources(uris: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:
     one = dict(zip(("uri", "name"), (uris[:1], names[:1]), strict=True))
     given = {"source": {key: value[0] for key, value in one.items() if value}}
     return given | ({"sources": []} if uris else {})
+
+
+def _keep(config: Path, output: OutputSettings) -> None:
+    """Raises `UsageError` where an output would destroy the configuration that the run was started with."""
+    for key in _KEYS.values():
+        file = Path(str(getattr(output, key.name, ""))).expanduser() if key.section == "output" else None
+        if file is not None and file.is_file() and file.samefile(config):
+            raise UsageError(f"{key.flag} {file} would destroy the configuration of this run: give another {key.flag}")
 
 
 def _parameter(key: Key) -> str:
@@ -142,6 +150,8 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         settings = load(config, given, run_settings())
     except ConfigError as error:
         raise UsageError(str(error)) from error
+    if config is not None:
+        _keep(config.expanduser(), settings.output)
     stop = Stop()
     try:
         with stop.on_signals():

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import zmq
+from pymafx_live.core.addresses import has_port
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.core.wire import (
@@ -68,6 +69,8 @@ class Subscriber:
         on_event: Callable[[SourceEvent], None] | None = None,
         curve: str | Path = "",
     ) -> None:
+        if not has_port(address):
+            raise UsageError(f"cannot connect to {address}: a port is 1 to 65535")
         self.address = address
         self._curve = Path(curve).expanduser() if curve else None
         self._timeout = timeout
@@ -124,7 +127,8 @@ class Subscriber:
         except zmq.ZMQError as error:
             self.close()
             raise UsageError(
-                f"cannot connect to {self.address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"
+                f"cannot connect to {self.address} ({zmq.strerror(error.errno or 0)}): "
+                "give an address such as tcp://127.0.0.1:5555"
             ) from error
         monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._monitors[monitor] = socket

@@ -27,6 +27,8 @@ _LINGER = 500
 _ENOUGH_FILES = 8192
 _LOOK = 0.25
 """Seconds between two looks at the connections while nothing is sent."""
+_FREED = 0.1
+"""Seconds after which ZeroMQ has given an address back: until then it may take the file of a new `ipc://` one away."""
 _OFTEN = 60.0
 """Seconds in which it is told once that all were disconnected."""
 _HANDSHAKE = 5000
@@ -45,7 +47,7 @@ class Publisher:
         self._guard = guard(self._context, curve) if curve else None
         self._lock = threading.Lock()
         self._topics: set[bytes] = set()
-        self._told = -_OFTEN
+        self._told, self._free_at = -_OFTEN, 0.0
         try:
             self._socket: zmq.Socket[bytes] | None = self._bound(address)
         except zmq.ZMQError:
@@ -96,7 +98,7 @@ class Publisher:
 
     def _again(self) -> "zmq.Socket[bytes] | None":
         """The socket, bound again where all were disconnected, if the address is free already."""
-        if self._socket is None:
+        if self._socket is None and time.monotonic() > self._free_at:
             with suppress(zmq.ZMQError):
                 self._socket = self._bound(self.address)
         return self._socket
@@ -119,6 +121,7 @@ class Publisher:
     def _disconnect_all(self, socket: "zmq.Socket[bytes]", why: str) -> None:
         socket.close(linger=0)
         self._socket = None
+        self._free_at = time.monotonic() + _FREED
         self._topics.clear()
         if time.monotonic() - self._told > _OFTEN:
             self._told = time.monotonic()

@@ -171,7 +171,8 @@ def _check_outputs(settings: OutputSettings) -> None:
 def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
     """The files and folders that a run reads."""
     calibrations = [camera.calibration for _, camera in settings.cameras()]
-    named = [settings.detector.weights, settings.engine.assets, settings.output.smplx_file, *calibrations]
+    keys = getattr(settings.output, "curve", "")
+    named = [settings.detector.weights, settings.engine.assets, settings.output.smplx_file, keys, *calibrations]
     return [*(file for source in sources for file in source.files), *(Path(name) for name in named if name)]
 
 

@@ -169,6 +169,10 @@ class Tracks:
         self._seen, self._seen_at, self._looks = self._seen[rows], self._seen_at[rows], self._looks[rows]
 
 
+LONGEST_BUFFER = 600
+"""Seconds that somebody may be lost: all who were lost meanwhile are kept."""
+
+
 class BoxTracker:
     """A tracker on `Tracks`: all but how it associates, its `update`."""
 
@@ -177,14 +181,18 @@ class BoxTracker:
 
     @classmethod
     def open(cls, settings: TrackerSettings) -> Self:
-        """Gives `settings.options` to the class; raises `UsageError` for others than it has, or than numbers >= 0."""
+        """Gives `settings.options` to the class; raises `UsageError` for others than it has, or for senseless numbers.
+
+        `buffer` is in seconds, all others are scores and overlaps.
+        """
         known = inspect.signature(cls).parameters
         options: dict[str, Any] = settings.options
         for option, value in options.items():
             if option not in known:
                 raise UsageError(f'the tracker {settings.name} has no option "{option}": it has {", ".join(known)}.')
-            if isinstance(value, bool | str) or value < 0:
-                raise UsageError(f"the tracker's {option} is {value!r}, but must be a number of 0 or more.")
+            most = LONGEST_BUFFER if option == "buffer" else 1
+            if isinstance(value, bool | str) or not 0 <= value <= most:
+                raise UsageError(f"the tracker's {option} is {value!r}, but must be a number of 0 to {most}.")
         return cls(**options)
 
     def predict(self, time: float) -> list[Track]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pymafx_live.configs.schema import Section, setting
+from pymafx_live.core.addresses import has_port
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
@@ -75,6 +76,7 @@ class ZmqOutput(Output):
         """Binds the address, if one is given; one that other machines reach needs keys, or the wish to do without."""
         if not settings.bind:
             return None
+        _check_port(settings.bind)
         if not (settings.curve or settings.insecure or _of_this_machine(settings.bind)):
             raise UsageError(
                 f"{settings.bind} can be reached by other machines, and whoever does sees who is where: give --curve "
@@ -118,10 +120,11 @@ def _of_this_machine(address: str) -> bool:
 
 
 def _check_port(address: str) -> None:
-    """Raises `UsageError` for a port that there is not: ZeroMQ would take what is left of it in 16 bits."""
-    port = address.rpartition(":")[2]
-    if address.startswith("tcp://") and port.isdecimal() and not 0 < int(port) < 2**16:
-        raise UsageError(f"cannot publish on {address}: a port is 1 to 65535, or * for any that is free")
+    if not has_port(address):
+        raise UsageError(
+            f"cannot publish on {address}: a port is 1 to 65535, or * for any that is free; "
+            "give an address such as tcp://127.0.0.1:5555"
+        )
 
 
 def _refuse_taken(address: str) -> None:
@@ -148,6 +151,10 @@ def _taken(address: str) -> str:
 def _why_not(address: str, error: "zmq.ZMQError") -> str:
     import errno
 
+    import zmq
+
     if error.errno == errno.EADDRINUSE:
         return _taken(address)
-    return f"cannot publish on {address} ({error.strerror}): give an address such as tcp://127.0.0.1:5555"
+    return (
+        f"cannot publish on {address} ({zmq.strerror(error.errno or 0)}): give an address such as tcp://127.0.0.1:5555"
+    )

@@ -48,9 +48,9 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
         ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),
         ("detector: {confidence: .nan}", r"`detector\.confidence` cannot be nan: it should be a finite number"),
-        ("detector: {stride: 0}", r"detector\.stride: must be `auto` or a whole number of 1 or more, not 0"),
-        ("detector: {stride: true}", r"detector\.stride: must be `auto` or a whole number of 1 or more, not True"),
-        ("detector: {stride: often}", r"detector\.stride: must be `auto` or a whole number of 1 or more, not 'often'"),
+        ("detector: {stride: 0}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not 0"),
+        ("detector: {stride: true}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not True"),
+        ("detector: {stride: often}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not 'often'"),
         ("detector: {stride: auto}\nrun: {overlap: true}", r"run\.overlap detects before `detector\.stride: auto` can"),
         ("run: {overlap: 1}", r"`run\.overlap` cannot be 1: it should be a valid boolean"),
         (
@@ -63,6 +63,17 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("max-frames: 3", r"unknown key `max-frames`, did you mean `run\.max_frames` \(the flag is --max-frames\)\?"),
         ("timeout: 3", r"unknown key `timeout`, did you mean `source\.timeout`\?"),
         ("tracker: {options: 3}", r"`tracker\.options` must be a section with keys of its own, not 3"),
+        (
+            "tracker: {options: {buffer: .nan}}",
+            r"tracker\.options: buffer cannot be nan: it should be a number up to 1000000",
+        ),
+        ("tracker: {options: {buffer: -.inf}}", r"tracker\.options: buffer cannot be -inf"),
+        ("tracker: {options: {fps: 1.0e+9}}", r"tracker\.options: fps cannot be 1e\+09: it should be a number up to"),
+        ("run: {threads: 1025}", r"`run\.threads` cannot be 1025: it should be less than or equal to 1024"),
+        ("camera: {fov: 179.9}", r"`camera\.fov` cannot be 179\.9: it should be less than or equal to 179"),
+        ("camera: {focal: 1.0e+300}", r"`camera\.focal` cannot be 1e\+300: it should be less than or equal to"),
+        ("source: {timeout: 1.0e+300}", r"`source\.timeout` cannot be 1e\+300: it should be less than or equal to"),
+        ("source: {name: " + "x" * 201 + "}", r"`source\.name` cannot be .{80,90}: it should|String should"),
         ("camera: {fov: 60, focal: 500}", r"camera: fov and focal contradict each other: give one of them"),
         ('source: {name: "a\\0b"}', r"source\.name: must not contain a NUL character"),
         (
@@ -108,6 +119,10 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path):
 def test_the_command_line_wins_over_what_would_contradict_it(tmp_path):
     settings = load(written(tmp_path, "camera: {fov: 60}"), {"camera": {"focal": 500.0}})
     assert (settings.camera.fov, settings.camera.focal) == (None, 500)
+    settings = load(written(tmp_path, "camera: {calibration: door.yaml}"), {"camera": {"fov": 70.0}})
+    assert (settings.camera.fov, settings.camera.calibration) == (70, None)
+    settings = load(written(tmp_path, "camera: {focal: 500}"), {"camera": {"calibration": "door.yaml"}})
+    assert (settings.camera.focal, settings.camera.calibration) == (None, "door.yaml")
 
 
 def test_a_missing_configuration(tmp_path):

@@ -60,3 +60,15 @@ def test_what_ffmpeg_is_given_has_the_same_password_and_host(password: str) -> N
 
 def test_a_password_that_is_no_text_is_escaped_byte_by_byte():
     assert escaped(b"rtsp://a:p\xffw@host/x".decode(errors="surrogateescape")) == "rtsp://a:p%FFw@host/x"
+
+
+@pytest.mark.parametrize("scheme", ["rtsp:/", "rtsp ://", "rtsp;//", "://", "", "rt!://"])
+def test_a_password_is_hidden_where_the_scheme_is_mistyped(scheme):
+    shown = Secrets().hide(f"there is no file {scheme}admin:s3cret!@192.168.1.20/x: check the path given as --source")
+    assert "s3cret" not in shown and "…" in shown
+    assert shown.startswith("there is no file ") and shown.endswith(": check the path given as --source")
+
+
+def test_what_is_no_login_stays():
+    text = "line 3: the clock 12:30:01 of a@b.org, C:\\clips\\a.mp4: see docs/x.md#y"
+    assert Secrets().hide(text) == text

@@ -286,6 +286,15 @@ def test_what_is_wrong_is_said_in_a_short_line_that_can_be_shown(junk, data):
         assert str(error).isprintable()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("sequence", 2**64), ("dropped", -(2**70)), ("source", "half \ud800"), ("source", "a\0b")]
+)
+def test_what_json_can_hold_and_a_message_cannot_is_malformed(key, value):
+    content = to_map(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1)))
+    with pytest.raises(MalformedMessageError):
+        from_map(content | {key: value})
+
+
 def test_every_field_is_documented():
     page = PAGE.read_text(encoding="utf-8")
     person = Person(

@@ -109,6 +109,12 @@ def test_a_calibration_that_cannot_be_used(tmp_path, text, sentence):
         read_calibration(tmp_path / "bad.yaml")
 
 
+def test_a_list_that_a_tag_calls_a_matrix(tmp_path):
+    (tmp_path / "camera.yaml").write_text("image_width: 640\ncamera_matrix: !!opencv-matrix [500, 0, 320]\n")
+    with pytest.raises(AssetError, match=r"is not YAML \(line 2: it should have keys here\)"):
+        read_calibration(tmp_path / "camera.yaml")
+
+
 def test_a_missing_calibration(tmp_path):
     with pytest.raises(AssetError, match=r"cannot read the calibration .*No such file.*check --calibration"):
         read_calibration(tmp_path / "nowhere.yaml")

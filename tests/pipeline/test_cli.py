@@ -365,3 +365,18 @@ def test_a_wrong_word_reaches_the_terminal_as_it_is_written_not_as_it_works(comm
         code, out, err = command(*arguments)
         assert code != EXIT_OK and name.encode("unicode_escape").decode() in (out + err).replace("\\\\", "\\")
         assert all(line.isprintable() for line in (out + err).splitlines())
+
+
+@pytest.mark.parametrize("flag", ["--json", "--stats", "--save"])
+def test_an_output_never_destroys_the_configuration_or_the_keys(command, clips, flag):
+    file, keys = clips.folder / "live.yaml", clips.folder / "keys"
+    file.write_text("run: {max_frames: 1}\n")
+    assert command("keygen", keys)[0] == EXIT_OK
+    ours = ["--config", file, "--source", clips.write(), "--overwrite", "--bind", "tcp://127.0.0.1:*"]
+    outcome = command(*ours, flag, file)
+    assert_sentence(outcome, EXIT_USAGE, "would destroy the configuration of this run")
+    secret = keys / "server.key_secret"
+    before = secret.read_bytes()
+    code, _, err = command(*ours, "--curve", secret, flag, secret)
+    assert code == EXIT_USAGE and ("would destroy" in err or "--save" in err), err
+    assert secret.read_bytes() == before

@@ -182,8 +182,13 @@ def test_what_a_publisher_calls_itself_does_not_reach_the_terminal(publisher, ca
 
 
 def test_an_address_that_is_none():
-    with pytest.raises(UsageError, match=r"cannot connect to nowhere .*give an address such as tcp://"):
+    with pytest.raises(
+        UsageError, match=r"cannot connect to nowhere \(Invalid argument\): give an address such as tcp://"
+    ):
         Subscriber("nowhere")
+    for port in ("80000", "-5", "0", "*x", ""):  # ZeroMQ would take 14464 for the first
+        with pytest.raises(UsageError, match="a port is 1 to 65535"):
+            Subscriber(f"tcp://127.0.0.1:{port}")
 
 
 def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
@@ -196,7 +201,7 @@ def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
         "pymafx_live.core",
         *(
             f"pymafx_live.core.{name}"
-            for name in ("arrays", "errors", "posture", "rotations", "skeleton", "text", "types", "wire")
+            for name in ("addresses", "arrays", "errors", "posture", "rotations", "skeleton", "text", "types", "wire")
         ),
         "pymafx_live.pipeline",
         "pymafx_live.pipeline.client",

@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_frame(tmp_path
         Targets().file(tmp_path, "--json")
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "80000"])
+@pytest.mark.parametrize("port", ["0", "65536", "80000", "-5", "", "५", "1e3"])
 def test_a_port_that_there_is_not(port: str):
     with pytest.raises(UsageError, match=r"a port is 1 to 65535, or \* for any"):
         ZmqOutput(f"tcp://127.0.0.1:{port}")

@@ -253,11 +253,13 @@ def test_wrong_names_and_options_are_told() -> None:
         create_tracker("deep")
     with pytest.raises(UsageError, match=r'no option "buffers".*buffer'):
         create_tracker("bytetrack", buffers=2)
-    for nonsense in ("long", True, -1.0):
+    for nonsense in ("long", True, -1.0, 601):
         with pytest.raises(UsageError, match="buffer is"):
             create_tracker("bytetrack", buffer=nonsense)
+    with pytest.raises(UsageError, match=r"score is 1.5, but must be a number of 0 to 1"):
+        create_tracker("sort", score=1.5)
     for endless in (float("nan"), float("inf")):
-        with pytest.raises(ValidationError, match="finite number"):
+        with pytest.raises(ValidationError, match="a number up to 1000000"):
             create_tracker("bytetrack", buffer=endless)
     tracker = create_tracker("sort", buffer=0.1)
     for time in (0.0, 0.1):
