@@ -12,7 +12,7 @@ MOMENTARY = ("keypoints", "blendshapes")
 
 
 class Presence:
-    """The people of a source's last result who have not ended."""
+    """The people of a source's results who have not ended, as they last were."""
 
     def __init__(self) -> None:
         self._people: dict[int, Person] = {}
@@ -22,7 +22,11 @@ class Presence:
     def note(self, result: FrameResult) -> None:
         """Takes in what was published of a frame."""
         self._last, self._noted = replace(result, people=()), monotonic()
-        self._people = {person.id: person for person in result.people if person.state is not TrackState.ENDED}
+        for person in result.people:  # whom an engine leaves out has not ended
+            if person.state is TrackState.ENDED:
+                self._people.pop(person.id, None)
+            else:
+                self._people[person.id] = person
 
     def held(self, tracks: Sequence[Track], camera: Camera) -> list[Person]:
         """Those of `tracks` who are known, as they last were, moved along with their boxes."""
