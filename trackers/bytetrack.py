@@ -6,6 +6,7 @@ buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped
 """
 
 from pymafx_live.core.types import Floats, Track
+from pymafx_live.trackers.association import newcomers
 from pymafx_live.trackers.lifecycle import NEW, TRACKED, BoxTracker
 
 
@@ -15,7 +16,7 @@ class ByteTrack(BoxTracker):
     Detections of at least `high_score` go to the tracks, lost ones too, where IoU times score is at least
     `similarity`; then those of at least `low_score` to the tracks that are left, lost ones not, where IoU
     is at least `low_iou`. New tracks, seen once so far, choose among the rest of the first kind. What then is
-    left and scores `new_score` begins a track. A lost track is kept for `buffer` seconds.
+    left, scores `new_score` and is no double of another begins a track. A lost track is kept for `buffer` seconds.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ByteTrack(BoxTracker):
         tracks.associate(iou, self._low_iou, tracked, low, boxes, scores)
         tracks.associate(similarity, self._similarity, new, high, boxes, scores)
         tracks.miss()
-        begins = high & (scores >= self._new_score)
+        given = (scores >= self._low_score) & ~high & ~low
+        begins = newcomers(boxes, scores, high & (scores >= self._new_score), given)
         tracks.begin(boxes[begins], scores[begins])
         return tracks.listed()

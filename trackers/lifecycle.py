@@ -79,7 +79,7 @@ class Tracks:
     def miss(self) -> None:
         """Take every track that no detection was given to as missed."""
         missed = np.flatnonzero(~self._seen)
-        self._filters.hold_size(missed)
+        self._filters.level(missed)
         self.state[missed] = np.where(self.state[missed] == NEW, ENDED, LOST)
 
     def begin(self, boxes: Floats, scores: Floats) -> None:

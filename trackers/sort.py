@@ -6,6 +6,7 @@ of a track are ByteTrack's here, in seconds.
 
 import numpy as np
 from pymafx_live.core.types import Floats, Track
+from pymafx_live.trackers.association import newcomers
 from pymafx_live.trackers.lifecycle import BoxTracker
 
 
@@ -24,5 +25,6 @@ class Sort(BoxTracker):
         free = scores >= self._score
         tracks.associate(tracks.overlaps(boxes), self._iou, everyone, free, boxes, scores)
         tracks.miss()
-        tracks.begin(boxes[free], scores[free])
+        begins = newcomers(boxes, scores, free, (scores >= self._score) & ~free)
+        tracks.begin(boxes[begins], scores[begins])
         return tracks.listed()
