@@ -104,7 +104,12 @@ class Lane:
         return result
 
     def goodbye(self) -> FrameResult | None:
-        """The last result, once the source or the run is over, which ends who is still there: None if nobody is."""
+        """The last result, once the source or the run is over, which ends who is still there: None if nobody is.
+
+        Whoever is in a frame after it is somebody else.
+        """
+        self._tracker.reset()
+        self._tracks = []
         return self._presence.goodbye()
 
     def _sound(self, people: Sequence[Person], frame: Frame) -> list[Person]:
