@@ -48,7 +48,7 @@ class Lane:
         self._stages: dict[str, float] = {}
         self._told = False
         self.ended: list[int] = []
-        """The ids of those who were said goodbye to in the last result."""
+        """The ids of the tracks that are over, or were said goodbye to, with the last result."""
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """See `Schedule.ask`."""
@@ -64,11 +64,13 @@ class Lane:
         began, frame = time.perf_counter(), detection.frame
         self._stages = {} if detection.found is None else {"detect": detection.seconds}
         try:
-            self._tracks = [track for track in self._track(detection) if track.state is not TrackState.ENDED]
+            listed = self._track(detection)
             faults.worked("tracker", frame.source)
         except Exception as error:
             faults.add("tracker", frame.source, error)
-            self._tracks = [] if frame.cut else [replace(track, seen=False) for track in self._tracks]
+            listed = [] if frame.cut else [replace(track, seen=False) for track in self._tracks]
+        self._tracks = [track for track in listed if track.state is not TrackState.ENDED]
+        self.ended = [track.id for track in listed if track.state is TrackState.ENDED]
         self._chosen = self._select(self._tracks)
         self._stages["track"] = time.perf_counter() - began
         return Scene(frame, self._chosen)
@@ -126,7 +128,7 @@ class Lane:
     def _say_goodbye(self) -> list[Person]:
         """Who was there and is no more: the track is over, or others have taken the place among those estimated."""
         gone = self._presence.gone({track.id for track in self._chosen})
-        self.ended = [person.id for person in gone]
+        self.ended = sorted({*self.ended, *(person.id for person in gone)})
         if self._smooth is not None:
             self._smooth.forget(self.ended)
         left_out = {track.id for track in self._tracks}.intersection(self.ended)
@@ -136,10 +138,11 @@ class Lane:
 
     def _track(self, detection: Detection) -> list[Track]:
         frame, found, tracker = detection.frame, detection.found, self._tracker
-        if frame.cut:
-            tracker.reset()
+        ended = tracker.reset() if frame.cut else []
         if found is None:
-            return tracker.predict(frame.time)
+            return ended + tracker.predict(frame.time)
         if detection.then:
-            found = self._following.brought_up(found, detection.then, tracker.predict(frame.time))
-        return tracker.update(*found, frame.time)
+            predicted = tracker.predict(frame.time)
+            ended += [track for track in predicted if track.state is TrackState.ENDED]
+            found = self._following.brought_up(found, detection.then, predicted)
+        return ended + tracker.update(*found, frame.time)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from time import monotonic
 
 import numpy as np
-from pymafx_live.core.types import SHAPES, Camera, FrameResult, Origin, Part, Person, Track, TrackState
+from pymafx_live.core.types import SHAPES, Camera, FrameResult, Origin, Person, Track, TrackState
 
 MOMENTARY = ("keypoints", "blendshapes")
 """Of `Person.extra`, what is said of one frame only."""
@@ -60,7 +60,7 @@ def _moved(person: Person, track: Track, camera: Camera) -> Person:
 def _unseen(person: Person) -> Person:
     """The person in whom nothing is measured now."""
     parts = {
-        name: Part(0.0, Origin.DEFAULT if part.origin is Origin.DEFAULT else Origin.HELD)
+        name: replace(part, confidence=0.0, origin=Origin.DEFAULT if part.origin is Origin.DEFAULT else Origin.HELD)
         for name, part in person.parts.items()
     }
     return replace(person, parts=parts, extra={k: v for k, v in person.extra.items() if k not in MOMENTARY})
