@@ -300,7 +300,7 @@ class FrameResult:
     """All that is known of one frame. `published_at` is `captured_at` and the age; `stages` maps a stage to seconds.
 
     An empty `people` means that nobody is there; no result at all means that nobody looked. One that is `final` is
-    about no frame: it repeats the last one of a source that is over, and who was still there has ended.
+    about no frame: it repeats the last one of a source that is over or lost, and who was still there has ended.
     """
 
     source: str

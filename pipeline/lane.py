@@ -49,7 +49,7 @@ class Lane:
         self._stages: dict[str, float] = {}
         self._told = False
         self.ended: list[int] = []
-        """The ids of those who were said goodbye to in the last result."""
+        """The ids of the tracks that are over, or were said goodbye to, with the last result."""
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """See `Schedule.ask`."""
@@ -65,11 +65,13 @@ class Lane:
         began, frame = time.perf_counter(), detection.frame
         self._stages = {} if detection.found is None else {"detect": detection.seconds}
         try:
-            self._tracks = [track for track in self._track(detection) if track.state is not TrackState.ENDED]
+            listed = self._track(detection)
             faults.worked("tracker", frame.source)
         except Exception as error:
             faults.add("tracker", frame.source, error)
-            self._tracks = [] if frame.cut else [replace(track, seen=False) for track in self._tracks]
+            listed = [] if frame.cut else [replace(track, seen=False) for track in self._tracks]
+        self._tracks = [track for track in listed if track.state is not TrackState.ENDED]
+        self.ended = [track.id for track in listed if track.state is TrackState.ENDED]
         self._chosen = self._select(self._tracks)
         self._stages["track"] = time.perf_counter() - began
         return Scene(frame, self._chosen)
@@ -106,7 +108,12 @@ class Lane:
         return result
 
     def goodbye(self) -> FrameResult | None:
-        """The last result, once the source or the run is over, which ends who is still there: None if nobody is."""
+        """The last result, once the source or the run is over, which ends who is still there: None if nobody is.
+
+        Whoever is in a frame after it is somebody else.
+        """
+        self._tracker.reset()
+        self._tracks = []
         return self._presence.goodbye()
 
     def _sound(self, people: Sequence[Person], frame: Frame) -> list[Person]:
@@ -123,7 +130,7 @@ class Lane:
     def _say_goodbye(self) -> list[Person]:
         """Who was there and is no more: the track is over, or others have taken the place among those estimated."""
         gone = self._presence.gone({track.id for track in self._chosen})
-        self.ended = [person.id for person in gone]
+        self.ended = sorted({*self.ended, *(person.id for person in gone)})
         if self._smooth is not None:
             self._smooth.forget(self.ended)
         left_out = {track.id for track in self._tracks}.intersection(self.ended)
@@ -133,12 +140,13 @@ class Lane:
 
     def _track(self, detection: Detection) -> list[Track]:
         frame, found, tracker = detection.frame, detection.found, self._tracker
-        if frame.cut:
-            tracker.reset()
+        ended = tracker.reset() if frame.cut else []
         if found is None:
-            return tracker.predict(frame.time)
+            return ended + tracker.predict(frame.time)
         if detection.then:
-            found = self._following.brought_up(found, detection.then, tracker.predict(frame.time))
+            predicted = tracker.predict(frame.time)
+            ended += [track for track in predicted if track.state is TrackState.ENDED]
+            found = self._following.brought_up(found, detection.then, predicted)
         boxes, scores = found
         company = max(len(boxes), len(self._tracks)) > 1  # who is alone cannot be taken for somebody else
-        return tracker.update(boxes, scores, frame.time, looks(frame.image, boxes) if company else None)
+        return ended + tracker.update(boxes, scores, frame.time, looks(frame.image, boxes) if company else None)

@@ -5,14 +5,14 @@ from dataclasses import replace
 from time import monotonic
 
 import numpy as np
-from pymafx_live.core.types import SHAPES, Camera, FrameResult, Origin, Part, Person, Track, TrackState
+from pymafx_live.core.types import SHAPES, Camera, FrameResult, Origin, Person, Track, TrackState
 
 MOMENTARY = ("keypoints", "blendshapes")
 """Of `Person.extra`, what is said of one frame only."""
 
 
 class Presence:
-    """The people of a source's last result who have not ended."""
+    """The people of a source's results who have not ended, as they last were."""
 
     def __init__(self) -> None:
         self._people: dict[int, Person] = {}
@@ -22,7 +22,11 @@ class Presence:
     def note(self, result: FrameResult) -> None:
         """Takes in what was published of a frame."""
         self._last, self._noted = replace(result, people=()), monotonic()
-        self._people = {person.id: person for person in result.people if person.state is not TrackState.ENDED}
+        for person in result.people:  # whom an engine leaves out has not ended
+            if person.state is TrackState.ENDED:
+                self._people.pop(person.id, None)
+            else:
+                self._people[person.id] = person
 
     def held(self, tracks: Sequence[Track], camera: Camera) -> list[Person]:
         """Those of `tracks` who are known, as they last were, moved along with their boxes."""
@@ -57,8 +61,10 @@ def _moved(person: Person, track: Track, camera: Camera) -> Person:
 def _unseen(person: Person) -> Person:
     """The person in whom nothing is measured now."""
     parts = {
-        name: Part(
-            0.0, Origin.DEFAULT if part.origin is Origin.DEFAULT or name in MOMENTARY else Origin.HELD, part.measured_at
+        name: replace(
+            part,
+            confidence=0.0,
+            origin=Origin.DEFAULT if part.origin is Origin.DEFAULT or name in MOMENTARY else Origin.HELD,
         )
         for name, part in person.parts.items()
     }

@@ -23,6 +23,24 @@ def expanded_iou(tracks: Floats, margins: Floats, boxes: Floats) -> Floats:
     return np.asarray(iou(tracks[:, None] + margin, boxes + margin), np.float32)
 
 
+DOUBLE = 0.6
+"""Overlap (IoU) of two detections from which the weaker one, if nobody was there, is taken for the same person."""
+
+
+def newcomers(boxes: Floats, scores: Floats, free: Mask, given: Mask) -> Rows:
+    """Which of the detections that are `free` (M,) begin tracks, the best first: those that are no double.
+
+    A detector that is unsure where somebody ends gives two boxes of one person. `given` (M,) are those that tracks got.
+    """
+    begun: list[int] = []
+    others = np.flatnonzero(given)
+    for row in np.flatnonzero(free)[np.argsort(-scores[free], kind="stable")].tolist():
+        known = boxes[[*others, *begun]]
+        if not len(known) or iou(boxes[row], known).max() < DOUBLE:
+            begun.append(row)
+    return np.array(sorted(begun), np.intp)
+
+
 def match(
     similarity: Floats, least: float, rows: Rows, columns: Rows, weight: Floats | None = None
 ) -> tuple[Rows, Rows]:

@@ -7,6 +7,7 @@ buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped
 
 import numpy as np
 from pymafx_live.core.types import Floats, Track
+from pymafx_live.trackers.association import newcomers
 from pymafx_live.trackers.lifecycle import LOST, NEW, TRACKED, BoxTracker, Detections
 
 
@@ -16,7 +17,7 @@ class ByteTrack(BoxTracker):
     Detections of at least `high_score` go to the tracks, lost ones too, where IoU times score is at least
     `similarity`; then those of at least `low_score` to the tracks that are left, lost ones not, where IoU
     is at least `low_iou`. New tracks, seen once so far, choose among the rest of the first kind. What then is
-    left and scores `new_score` begins a track. A lost track is kept for `buffer` seconds.
+    left, scores `new_score` and is no double of another begins a track. A lost track is kept for `buffer` seconds.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class ByteTrack(BoxTracker):
             tracks.associate(np.where(tracks.reach(boxes), alike, 0), self._look, tracks.state == LOST, high, found)
         tracks.associate(similarity, self._similarity, new, high, found)
         tracks.miss()
-        tracks.begin(high & (scores >= self._new_score), found)
+        given = (scores >= self._low_score) & ~high & ~low
+        tracks.begin(newcomers(boxes, scores, high & (scores >= self._new_score), given), found)
         return tracks.listed()
 
 

@@ -88,9 +88,12 @@ class BoxFilters:
             axis=2,
         )
 
-    def hold_size(self, rows: NDArray[np.intp]) -> None:
-        """Let the boxes `rows` neither grow nor shrink, as nobody sees them."""
-        self.velocity[rows, 2:] = 0
+    def level(self, rows: NDArray[np.intp]) -> None:
+        """Let the boxes `rows` neither grow nor shrink, nor rise nor fall, as nobody sees them.
+
+        People walk on a floor: such a speed comes of feet or heads that just went behind something.
+        """
+        self.velocity[rows, 1:] = 0
 
 
 def to_centres(boxes: Floats) -> Array:

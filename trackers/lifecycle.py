@@ -124,18 +124,18 @@ class Tracks:
     def miss(self) -> None:
         """Take every track that no detection was given to as missed."""
         missed = np.flatnonzero(~self._seen)
-        self._filters.hold_size(missed)
+        self._filters.level(missed)
         self.state[missed] = np.where(self.state[missed] == NEW, ENDED, LOST)
 
-    def begin(self, free: Mask, found: Detections) -> None:
-        """Begin a track at each of the detections that are `free`, (M,)."""
-        size = int(free.sum())
-        self._filters.add(found.boxes[free])
-        looks = np.zeros((size, SIZE), np.float32) if found.looks is None else found.looks[free]
+    def begin(self, rows: Rows, found: Detections) -> None:
+        """Begin a track at each of these detections, (K,)."""
+        size = len(rows)
+        self._filters.add(found.boxes[rows])
+        looks = np.zeros((size, SIZE), np.float32) if found.looks is None else found.looks[rows]
         self._looks = np.concatenate((self._looks, looks))
         ids = np.fromiter(self._next_id, np.int64, size)
         self._id = np.concatenate((self._id, ids))
-        self._score = np.concatenate((self._score, found.scores[free]))
+        self._score = np.concatenate((self._score, found.scores[rows]))
         self._seen = np.concatenate((self._seen, np.ones(size, bool)))
         self._seen_at = np.concatenate((self._seen_at, np.full(size, self._time)))
         self.state = np.concatenate((self.state, np.full(size, NEW, np.int8)))

@@ -6,6 +6,7 @@ of a track are ByteTrack's here, in seconds.
 
 import numpy as np
 from pymafx_live.core.types import Floats, Track
+from pymafx_live.trackers.association import newcomers
 from pymafx_live.trackers.lifecycle import BoxTracker, Detections
 
 
@@ -25,5 +26,5 @@ class Sort(BoxTracker):
         free = scores >= self._score
         tracks.associate(tracks.overlaps(boxes), self._iou, everyone, free, found)
         tracks.miss()
-        tracks.begin(free, found)
+        tracks.begin(newcomers(boxes, scores, free, (scores >= self._score) & ~free), found)
         return tracks.listed()

@@ -14,6 +14,7 @@ from pymafx_live.engines.landmarks.chain import Chain, Pose, forward, set_hinges
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter
 from pymafx_live.engines.landmarks.initial import UPSIDE
 from pymafx_live.engines.landmarks.parts import part_of_joint
+from pymafx_live.engines.landmarks.search import leaving
 
 HEIGHT, NEAREST, FARTHEST = 1.7, 0.5, 50.0
 """Metres: an adult, whom nobody has seen, fills the box; and how near and far that may put them."""
@@ -65,6 +66,17 @@ def rest_pose() -> Floats:
     body.local[0, 0] = UPSIDE
     nothing = np.zeros(0)
     return np.asarray(fitter.rotations(Fit(body, {}, nothing, nothing, nothing, np.zeros((3, 3)))), np.float32)
+
+
+def step(camera: Camera, before: Reals, now: Reals, depth: float) -> Floats:
+    """How far (3,) somebody has moved whose box (4,) was `before` and is `now`: see `Camera.shift`.
+
+    Of who leaves the picture at its side only the edge that is still in it says so.
+    """
+    if leaving(now[None], np.array([[camera.width, camera.height]]))[0]:
+        edge = 0 if now[2] >= 0.99 * camera.width else 2
+        before, now = (np.array([box[edge], 0, box[edge], 0]) for box in (before, now))
+    return camera.shift(before, now, depth)
 
 
 def standing(box: Reals, camera: Camera) -> Floats:

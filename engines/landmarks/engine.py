@@ -24,7 +24,7 @@ from pymafx_live.core.types import (
 from pymafx_live.engines.body.model import BodyModel, Skeleton
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import parts, rig
-from pymafx_live.engines.landmarks.easing import ease, rest_pose, standing
+from pymafx_live.engines.landmarks.easing import ease, rest_pose, standing, step
 from pymafx_live.engines.landmarks.face import gaze, jaw
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter, Gravity, Subject
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
@@ -187,7 +187,7 @@ class LandmarkEngine:
             # held: the tracker still follows whom the networks do not find
             unseen = {part: memory.unseen(part, frame.time) for part in parts.BODY_PARTS}
             ease(self._fitter, memory.fit, unseen, subject.dt)
-            memory.fit.move(frame.camera.shift(memory.box, box, memory.fit.pelvis[2]))
+            memory.fit.move(step(frame.camera, memory.box, box, memory.fit.pelvis[2]))
         self._relax_face(memory, frame.time)
         memory.box, memory.time = box, frame.time
 

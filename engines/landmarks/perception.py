@@ -168,8 +168,11 @@ class Perception:
             _put(regions, known, concatenate([g.body for g in gazes if g.body is not None]))
             seen, agreed[known] = self._see(images, regions[known], boxes, np.nonzero(known)[0])
             _put_landmarks(found, known, seen)
+        # What is left of somebody who goes would be taken for a smaller body, farther off.
+        going = search.leaving(boxes, images.sizes) & np.array([g.ratio > 0 for g in gazes], bool)
+        agreed[going & (agreed < DOUBT)] = 0
         lost = ~known | ~self._believed(images, found, boxes, agreed)
-        sought = np.nonzero([g.due(bool(lost[n]), agreed[n] < DOUBT) for n, g in enumerate(gazes)])[0]
+        sought = np.nonzero([not going[n] and g.due(bool(lost[n]), agreed[n] < DOUBT) for n, g in enumerate(gazes)])[0]
         if len(sought):
             seen, fresh, agreement = self._search(images, boxes, sought)
             better = (agreement >= search.FOUND) & (lost[sought] | (agreement > SURELY * agreed[sought]))

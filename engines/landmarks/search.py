@@ -47,6 +47,12 @@ def candidates(boxes: Reals, sizes: Indices) -> tuple[Regions, NDArray[np.intp]]
     return from_box(np.array(whole).reshape(-1, 4), MARGIN), np.array(owner, np.intp)
 
 
+def leaving(boxes: Reals, sizes: Indices) -> Mask:
+    """Who of N people in boxes (N, 4) is half out of a picture of `sizes` (N, 2) at its left or right, (N,)."""
+    at_edge = (boxes[:, 0] <= 0.01 * sizes[:, 0]) | (boxes[:, 2] >= 0.99 * sizes[:, 0])
+    return np.asarray(at_edge & (boxes[:, 2] - boxes[:, 0] < (boxes[:, 3] - boxes[:, 1]) / NARROW))
+
+
 def _widened(box: Reals, width: int) -> tuple[float, float, float, float]:
     """A box that the picture's left or right edge cuts, as broad as the person may be beyond it."""
     x1, y1, x2, y2 = (float(v) for v in box)

@@ -52,6 +52,30 @@ def test_the_life_of_a_track(tracker: Own) -> None:
     assert states(tracker.update(*here, 2.1)) == [(2, "new", True)]
 
 
+def test_who_goes_behind_something_does_not_rise_while_walking_on(tracker: Own) -> None:
+    """From the feet up a walker vanishes: the box shrinks from below, and so its middle rises, until it is lost."""
+    for frame in range(20):
+        hidden = max(frame - 9, 0) * 12
+        x = 300 + 6 * frame
+        here = tracker.update(*people([x - 40, 190, x + 40, 410 - hidden]), frame / 25)
+    middle = here[0].box[1] + here[0].box[3]
+    for frame in range(20, 40):
+        (lost,) = tracker.update(*NOBODY, frame / 25)
+    assert lost.state is TrackState.LOST
+    assert abs(lost.box[1] + lost.box[3] - middle) < 30
+    assert lost.box[0] == pytest.approx(300 + 6 * 39 - 40, abs=25)
+
+
+def test_two_boxes_of_one_person_are_one_track(tracker: Own) -> None:
+    whole, narrow = box(300, width=210), box(265, width=140)  # IoU 0.67
+    beside = box(400, width=210)  # a neighbour, IoU 0.35
+    boxes = np.array([narrow, whole, beside], np.float32)
+    for frame in range(6):
+        here = tracker.update(boxes, np.array([0.6, 0.9, 0.8], np.float32), frame / 25)
+        assert len({track.id for track in here if track.state is not TrackState.ENDED}) == 2
+    assert sorted(track.id for track in here) == [1, 2]
+
+
 def test_a_track_goes_on_under_a_new_id(tracker: Own) -> None:
     for time in (0.0, 0.1):
         tracker.update(*people(box(300), box(600)), time)

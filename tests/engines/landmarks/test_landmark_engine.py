@@ -9,7 +9,7 @@ from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import PARTS, SHAPES, Camera, Frame, Origin, Person, Scene, Track, TrackState
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.landmarks.easing import rest_pose
+from pymafx_live.engines.landmarks.easing import rest_pose, step
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
 
 FPS = 25.0
@@ -157,6 +157,18 @@ def test_a_hidden_person_eases_to_rest_and_is_at_rest_once_default(
     assert {part.origin for part in person.parts.values()} == {Origin.DEFAULT}
     np.testing.assert_allclose(person.full_pose[1:], rest_pose()[1:], atol=1e-6)
     np.testing.assert_allclose(person.pelvis, seen.pelvis, atol=1e-5)
+
+
+@pytest.mark.parametrize("at_left", [False, True])
+def test_of_who_leaves_the_picture_the_edge_that_is_in_it_says_how_far(at_left: bool) -> None:
+    camera = Camera(1280, 720, 1000.0, 1000.0, 639.5, 359.5)
+    before, now = np.float32([1140, 90, 1280, 530]), np.float32([1180, 200, 1280, 520])
+    if at_left:
+        before, now = (np.float32([1280 - b[2], b[1], 1280 - b[0], b[3]]) for b in (before, now))
+    sign = -1 if at_left else 1
+    np.testing.assert_allclose(step(camera, before, now, 4.0), [sign * 40 / 1000 * 4, 0, 0], atol=1e-6)
+    inside = np.float32([500, 90, 640, 530])
+    np.testing.assert_allclose(step(camera, inside, inside + 20, 4.0), [0.08, 0.08, 0], atol=1e-6)
 
 
 def test_who_was_never_seen_stands_at_rest_where_the_box_says(engine: LandmarkEngine) -> None:

@@ -9,13 +9,16 @@ import av
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import Settings
+from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.types import Frame, FrameResult, Origin, Person
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.refine import Reading, Refined
 from pymafx_live.pipeline.camera import Lens
-from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.faults import Faults
+from pymafx_live.pipeline.lane import Lane
+from pymafx_live.pipeline.loop import watch
 from pymafx_live.pipeline.presence import finite
 from pymafx_live.pipeline.smoothing import Smoother
 from support.parts import create_tracker
@@ -37,6 +40,8 @@ class Spoiling:
         made = self._runner.run(inputs)
         self.calls += 1
         if self.calls - 1 == self.at:
+            if self.value is None:
+                raise NetworkError("the card is gone")
             for name in list(made)[self.outputs_of]:
                 made[name] = np.full_like(made[name], self.value)
         return made
@@ -72,10 +77,12 @@ class Stage:
             self.runners[name] = network._runner = Spoiling(network._runner)
         self.runners["refiner"] = self.engine._fitter._refiner = SpoilingRefiner(self.engine._fitter._refiner)
 
-    def play(self, frames: list[Frame]) -> list[FrameResult]:
+    def play(self, frames: list[Frame], faults: Faults | None = None) -> list[FrameResult]:
         for runner in self.runners.values():
             runner.calls = 0
-        return [r for r, _ in results(frames, self.detector, create_tracker(), self.engine, smooth=Smoother())]
+        lane = Lane(create_tracker(), smooth=Smoother())
+        made = watch([frames], [lane], self.detector, self.engine, faults=faults)
+        return [item[0] for item in made if isinstance(item, tuple) and item[1] is not None]
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +121,26 @@ CASES = [
         ]
     ],
 ]
+
+
+@pytest.mark.parametrize(
+    "name", ["hand", *(pytest.param(n, marks=pytest.mark.slow) for n in ("detector", "body", "face", "blendshapes"))]
+)
+def test_a_network_that_raises_costs_one_frame(stage, frames, sound, name):
+    """Hands and faces are looked at on other threads: what is under way there must not come out in another frame."""
+    expected, calls = sound
+    runner, faults = stage.runners[name], Faults()
+    runner.at, runner.value = calls[name] * AT // COUNT, None
+    try:
+        made = stage.play(frames, faults)
+    finally:
+        runner.at = -1
+    assert list(faults.frames.values()) == [1]
+    held = [all(p.parts["transl"].origin is Origin.HELD for p in result.people) for result in made]
+    assert held.count(True) == (name != "detector")
+    for one, other in zip(made[-1].people, expected[-1].people, strict=True):
+        assert (one.id, one.parts["transl"].origin) == (other.id, Origin.MEASURED)
+        np.testing.assert_allclose(one.pelvis, other.pelvis, atol=0.1)
 
 
 @pytest.mark.parametrize(("name", "value", "which"), CASES)

@@ -19,6 +19,7 @@ from pymafx_live.core.errors import AssetError
 from pymafx_live.core.interfaces import Engine
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.landmarks.easing import rest_pose
 from pymafx_live.engines.pymafx.engine import (
     PymafxEngine,
     PymafxOptions,
@@ -253,8 +254,16 @@ def test_who_is_not_found_is_held(make: Any) -> None:
     shift = (lost.pelvis - before.pelvis)[0]
     assert shift == pytest.approx(30 / CAMERA.fx * before.pelvis[2], rel=1e-4)
     assert lost.parts["torso"].origin is Origin.HELD and lost.parts["torso"].confidence == 0
-    stranger = estimate(engine, frame(4), [track(9, 130, TrackState.LOST)])[0]
+    for k in range(2, 60):
+        gone = estimate(engine, frame(k), [track(1, 130, TrackState.LOST)])[0]
+    assert {part.origin for part in gone.parts.values()} == {Origin.DEFAULT}
+    np.testing.assert_allclose(gone.full_pose[1:], rest_pose()[1:], atol=1e-6)
+    np.testing.assert_array_equal(gone.global_orient, before.global_orient)
+    np.testing.assert_array_equal(gone.pelvis, lost.pelvis)
+    stranger = estimate(engine, frame(60), [track(9, 130, TrackState.LOST)])[0]
     assert {part.origin for part in stranger.parts.values()} == {Origin.DEFAULT}
+    np.testing.assert_array_equal(stranger.full_pose, rest_pose())
+    assert stranger.pelvis[2] > 0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
