@@ -75,5 +75,6 @@ def _unseen(person: Person) -> Person:
 def finite(person: Person) -> bool:
     """Whether all numbers of a person are numbers."""
     named = [getattr(person, name) for name in (*SHAPES, "box", "pelvis")]
-    arrays = [np.ravel(values) for values in (*named, *person.extra.values())]
+    more = [] if person.joints is None else [person.joints]
+    arrays = [np.ravel(values) for values in (*named, *more, *person.extra.values())]
     return bool(np.isfinite(np.concatenate(arrays)).all() and np.isfinite(person.score))

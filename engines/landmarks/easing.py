@@ -10,25 +10,14 @@ from pymafx_live.core.skeleton import JOINT_NAMES
 from pymafx_live.core.types import Camera, Floats
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.landmarks import rig
-from pymafx_live.engines.landmarks.chain import Chain, Pose, forward, set_hinges
+from pymafx_live.engines.landmarks.chain import forward, set_hinges
 from pymafx_live.engines.landmarks.fit import Fit, FitOptions, Fitter
-from pymafx_live.engines.landmarks.initial import UPSIDE
+from pymafx_live.engines.landmarks.initial import UPSIDE, resting
 from pymafx_live.engines.landmarks.parts import part_of_joint
 from pymafx_live.engines.landmarks.search import leaving
 
 HEIGHT, NEAREST, FARTHEST = 1.7, 0.5, 50.0
 """Metres: an adult, whom nobody has seen, fills the box; and how near and far that may put them."""
-
-
-def resting(chain: Chain) -> Pose:
-    """One pose of a chain at the means of its freedoms, at the origin, the root unturned."""
-    pose = Pose(
-        np.zeros((1, 3)), np.tile(np.eye(3), (1, len(chain.parents), 1, 1)), chain.mean[None].copy(),
-        np.zeros((1, chain.stretch.shape[1])),
-    )  # fmt: skip
-    pose.local[:, chain.joint[chain.ball[:, 0]]] = to_matrices(chain.mean[chain.ball])
-    set_hinges(chain, pose)
-    return pose
 
 
 def ease(fitter: Fitter, fit: Fit, unseen: Mapping[str, float], dt: float) -> None:

@@ -67,7 +67,7 @@ SIZE = 0.056
 """The deviation of adults' heights, as a share: 95 of 1690 mm, men and women together."""
 ALIKE = 3.0
 """How much larger the variance of a place is than the landmarks' deviations say, as their errors are alike: on rendered
-people (the tuned seeds)."""
+people (seeds 100 and 101 of `bench.trust`)."""
 WANDER = 1.0
 """Metres per second by which somebody may have gone elsewhere who is not seen."""
 
@@ -244,4 +244,4 @@ def covariance(fit: Fit, unseen: float) -> Floats:
 def _is_sound(fit: Fit) -> bool:
     """Whether all numbers of a skeleton are numbers."""
     poses = [getattr(pose, f.name) for pose in (fit.body, *fit.hands.values()) for f in fields(pose)]
-    return all(np.isfinite(values).all() for values in (*poses, fit.information, fit.joints, fit.turns))
+    return all(np.isfinite(values).all() for values in (*poses, fit.information, fit.joints, fit.turns, fit.spread))

@@ -23,6 +23,7 @@ from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import (
     PARTS,
     Camera,
+    CaptureOrigin,
     Frame,
     FrameResult,
     Origin,
@@ -126,6 +127,8 @@ def vectors() -> dict[str, bytes]:
         "lost-held": first(told, state="lost", transl="held"),
         "lost-default": first(told, state="lost", transl="default"),
         "ended": first(told, state="ended"),
+        "final": replace(first(told, state="ended"), final=True),
+        "estimated-capture": replace(tracked, people=(), capture_origin=CaptureOrigin.ESTIMATED),
         "pymafx": replace(tracked, people=(pymafx(),)),
         "with-ttl": replace(tracked, people=(), ttl=0.5),
         "calibrated": replace(tracked, people=(), camera=Camera(
