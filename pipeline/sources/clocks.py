@@ -87,6 +87,29 @@ class CaptureClock:
         self._sender = zero
 
 
+class SteadyTime:
+    """Times of frames on the clock of this process, evenly spaced as the stream's own are.
+
+    The estimate of a capture jumps where a quicker frame comes; speeds are made of time steps, and would jump too.
+    """
+
+    _GAIN, _MOST = 0.01, 0.004
+    """Of what is between a time and the capture, what is made up for in a frame, and at most so many seconds."""
+    _LOST = 5.0
+    """Seconds of difference after which it begins anew."""
+
+    def __init__(self) -> None:
+        self._zero: float | None = None
+
+    def at(self, stamp: float, captured: float) -> float:
+        """The time of a frame of that stream time, which was taken then."""
+        if self._zero is None or abs(captured - stamp - self._zero) > self._LOST:
+            self._zero = captured - stamp
+        behind = captured - stamp - self._zero
+        self._zero += min(max(self._GAIN * behind, -self._MOST), self._MOST)
+        return self._zero + stamp
+
+
 class Backlog:
     """Says which frames of a live stream to leave out: what has piled up is skipped, not played.
 

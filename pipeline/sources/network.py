@@ -13,7 +13,7 @@ from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.addresses import escaped, masked
 from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import CaptureOrigin
-from pymafx_live.pipeline.sources.clocks import Backlog, CaptureClock
+from pymafx_live.pipeline.sources.clocks import Backlog, CaptureClock, SteadyTime
 from pymafx_live.pipeline.sources.decoding import Decoder, Picture
 from pymafx_live.pipeline.sources.reader import RefusedError, Shot
 from pymafx_live.pipeline.sources.redirects import MOST, TooManyRedirectsError, followed
@@ -98,7 +98,7 @@ class StreamReader:
         """Raises `SourceError` where the connection breaks or falls silent."""
         decoder = self._decoder
         assert decoder is not None
-        empty, skipped = True, 0
+        empty, skipped, steady = True, 0, SteadyTime()
         began = time.monotonic()
         try:
             for picture in decoder.pictures():
@@ -108,7 +108,9 @@ class StreamReader:
                     skipped += not empty
                     continue
                 empty = False
-                stamp = picture.time if self.paced else captured
+                stamp = picture.time
+                if not self.paced:
+                    stamp = captured if self._clock is None else steady.at(picture.time, captured)
                 lost = decoder.lost + skipped
                 yield Shot(decoder.image(picture), stamp, captured, lost, origin=origin, waited=self._waited)
                 self._waited = 0.0

@@ -107,7 +107,8 @@ class ThreadedSource:
                     return
             except SourceError as raised:
                 error = raised
-            if not self._session.reader.endless or (isinstance(error, RefusedError) and not self._delivered):
+            hopeless = not self._delivered and (isinstance(error, RefusedError) or not self._wait)
+            if hopeless or not self._session.reader.endless:
                 raise error
             yield from self._gone(error)
             self._connect_again(error)
@@ -155,7 +156,7 @@ class ThreadedSource:
         height, width = shot.image.shape[:2]
         captured = time.monotonic() if shot.captured is None else shot.captured
         stamp = shot.time
-        if self._delivered and stamp <= self._time:  # the estimate of a capture may go back a little
+        if self._delivered and stamp <= self._time:  # a new connection may begin a little before the old one's end
             stamp = self._time + 1e-4
         frame = Frame(
             image=shot.image,

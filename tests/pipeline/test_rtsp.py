@@ -139,7 +139,7 @@ def test_what_asking_again_cannot_help_is_an_error_at_once(camera, watch, fault,
 
 def test_a_password_and_a_redirection(camera, watch):
     camera.faults = Faults(password="r:ght/#1", redirects=1)
-    assert some(iter(watch(camera.url.replace("//", "//admin:r:ght/#1@"), timeout=5)), 2)
+    assert some(iter(watch(camera.url.replace("rtsp://", "RTSP://admin:r:ght/#1@"), timeout=5)), 2)
 
 
 @pytest.mark.parametrize("silent_at", ["OPTIONS", "DESCRIBE", "PLAY"])

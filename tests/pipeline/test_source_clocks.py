@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymafx_live.core.types import CaptureOrigin
-from pymafx_live.pipeline.sources.clocks import Backlog, CaptureClock, WallClock
+from pymafx_live.pipeline.sources.clocks import Backlog, CaptureClock, SteadyTime, WallClock
 
 
 def ways(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -100,3 +100,12 @@ def test_where_nothing_newer_comes_old_frames_are_shown():
     shown = [at for at in np.arange(0, 60, 0.04) if not backlog.skips(min(at / 4, 3.0), at)]
     assert np.diff(shown).max() < 1.0
     assert len(shown) > 1450
+
+
+def test_times_are_even_where_the_estimate_jumps_and_follow_a_clock_that_drifts():
+    steady, taken = SteadyTime(), np.arange(0, 600, 0.04)
+    times = [steady.at(9 + at * 1.0001, at + 1000 + (0.4 if at < 5 else 0)) for at in taken]
+    steps = np.diff(times)
+    assert (steps > 0.03).all() and (steps < 0.05).all()
+    assert np.abs(np.array(times)[1000:] - taken[1000:] - 1000).max() < 0.01
+    assert steady.at(-5000, 2000.0) == pytest.approx(2000.0)
