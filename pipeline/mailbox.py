@@ -41,7 +41,7 @@ class Mailbox:
                 return
             if not self._items:
                 self.taken_at = time.monotonic()
-            if self._policy is Policy.NEWEST and not isinstance(item, SourceEvent):
+            if self._policy is Policy.NEWEST and not isinstance(item, SourceEvent) and not item[0].final:
                 self._drop_result(item[0].source)
             if len(self._items) >= ROOM and not self._drop_result():
                 self._items.popleft()  # a hundred events that nobody heard

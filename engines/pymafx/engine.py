@@ -276,7 +276,8 @@ class PymafxEngine:
         if not recent:  # as `default` says; the heading and the place stay
             rest = rest_pose().copy()
             rest[0] = last.global_orient
-            last = replace(last, **pose_parameters(rest))
+            joints, _ = self._skeleton.joints(rest, last.transl, last.betas[None])
+            last = replace(last, **pose_parameters(rest), joints=joints[0])
         memory.person = replace(
             last, state=track.state, box=track.box, score=track.score, parts=parts,
             transl=last.transl + step, pelvis=last.pelvis + step, joints=last.joints + step,

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import Event, current_thread
 
 import numpy as np
@@ -131,6 +132,22 @@ def test_a_stuck_output_holds_up_nobody_and_then_has_the_newest(gated):
     newest, all_ = delivery.figures()
     assert (newest.written, newest.dropped) == (len(stuck.heard), MANY - len(stuck.heard))
     assert (all_.written, all_.dropped) == (MANY, 0)
+
+
+def test_the_end_takes_no_place_from_the_newest(gated):
+    """The last picture is still to be shown when somebody is said goodbye to."""
+    stuck = gated(Policy.NEWEST)
+    delivery = Delivery([stuck], Stop(), live=True)
+    delivery.write(result_of(0), FRAME)
+    stuck.entered.wait()
+    for number in range(1, 5):
+        delivery.write(result_of(number), FRAME)
+    delivery.write(replace(result_of(4), final=True), None)
+    stuck.gate.set()
+    delivery.close()
+    assert stuck.heard == [0, 4, 4]
+    (figures,) = delivery.figures()
+    assert (figures.written, figures.dropped) == (2, 3)
 
 
 def test_of_several_sources_the_newest_of_each_waits_and_no_event_is_lost(gated):

@@ -266,11 +266,10 @@ def test_the_demo_reaches_a_subscriber_and_a_video(start, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_shows_the_two_people_that_are_in_it(start, tmp_path):
+def test_the_demo_shows_the_two_people_that_are_in_it(tmp_path):
     """One stands, the other walks by behind and leaves at the side: two ids, and nobody jumps or rises."""
-    process = start("--source", "demo", "--bind", "", "--json", "out.jsonl")
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    output = {"bind": "", "jsonl": str(tmp_path / "out.jsonl")}
+    run(run_settings().model_validate({"source": {"uri": "demo"}, "output": output}), Statistics())
     results = results_in((tmp_path / "out.jsonl").read_text())
     where: dict[int, list[tuple[int, np.ndarray]]] = {}
     for result in results:

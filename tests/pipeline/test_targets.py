@@ -62,8 +62,8 @@ def test_what_was_there_stays_and_the_next_number_is_told(clips, green_detector,
     ]  # fmt: skip
     assert "out.jsonl is there already: --json goes to" in caplog.text
     play(source, green_detector, box_engine, jsonl=str(lines), overwrite=True)
-    read = [json.loads(line) for line in lines.read_text().splitlines()]
-    assert [line["sequence"] for line in read if not line.get("final")] == [0, 1, 2]
+    sequences = [json.loads(line)["sequence"] for line in lines.read_text().splitlines()]
+    assert sequences == [0, 1, 2, 2]  # the last line says goodbye
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
