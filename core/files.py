@@ -64,7 +64,10 @@ def _private(folder: Path) -> Path | None:
         _try(folder)
     except OSError as error:
         logger.warning(
-            "the cache %s cannot be used (%s): networks are compiled anew at every start.", folder, error.strerror
+            "the cache %s cannot be used (%s): networks are compiled anew at every start; "
+            "set XDG_CACHE_HOME to a folder of yours",
+            folder,
+            error.strerror,
         )
         return None
     return folder

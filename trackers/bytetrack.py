@@ -5,6 +5,8 @@ arXiv 2110.06864. Here all times are seconds: the motion model steps by the real
 buffer of lost tracks counts it, so that 10 and 60 frames per second, or dropped frames, behave alike.
 """
 
+from typing import ClassVar
+
 import numpy as np
 from pymafx_live.core.types import Floats, Track
 from pymafx_live.trackers.association import newcomers
@@ -19,6 +21,11 @@ class ByteTrack(BoxTracker):
     is at least `low_iou`. New tracks, seen once so far, choose among the rest of the first kind. What then is
     left, scores `new_score` and is no double of another begins a track. A lost track is kept for `buffer` seconds.
     """
+
+    LIMITS: ClassVar = {
+        **BoxTracker.LIMITS,
+        **dict.fromkeys(("high_score", "low_score", "new_score", "similarity", "low_iou", "look"), 1),
+    }
 
     def __init__(
         self,

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.configs.schema import TrackerSettings
+from pymafx_live.configs.schema import LARGEST_OPTION, TrackerSettings
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import Floats, Track, TrackState
 from pymafx_live.trackers.association import Mask, Rows, alone_in, expanded_iou, match
@@ -169,28 +169,24 @@ class Tracks:
         self._seen, self._seen_at, self._looks = self._seen[rows], self._seen_at[rows], self._looks[rows]
 
 
-LONGEST_BUFFER = 600
-"""Seconds that somebody may be lost: all who were lost meanwhile are kept."""
-
-
 class BoxTracker:
     """A tracker on `Tracks`: all but how it associates, its `update`."""
+
+    LIMITS: ClassVar[Mapping[str, float]] = {"buffer": 600}
+    """The largest values of options: seconds that somebody may be lost, as all who are lost are kept."""
 
     def __init__(self, buffer: float) -> None:
         self._tracks = Tracks(buffer)
 
     @classmethod
     def open(cls, settings: TrackerSettings) -> Self:
-        """Gives `settings.options` to the class; raises `UsageError` for others than it has, or for senseless numbers.
-
-        `buffer` is in seconds, all others are scores and overlaps.
-        """
+        """Gives `settings.options` to the class; raises `UsageError` for others than it has, or than numbers >= 0."""
         known = inspect.signature(cls).parameters
         options: dict[str, Any] = settings.options
         for option, value in options.items():
             if option not in known:
                 raise UsageError(f'the tracker {settings.name} has no option "{option}": it has {", ".join(known)}.')
-            most = LONGEST_BUFFER if option == "buffer" else 1
+            most = cls.LIMITS.get(option, LARGEST_OPTION)
             if isinstance(value, bool | str) or not 0 <= value <= most:
                 raise UsageError(f"the tracker's {option} is {value!r}, but must be a number of 0 to {most}.")
         return cls(**options)

@@ -4,6 +4,8 @@ Bewley et al., Simple Online and Realtime Tracking, ICIP 2016, arXiv 1602.00763.
 of a track are ByteTrack's here, in seconds.
 """
 
+from typing import ClassVar
+
 import numpy as np
 from pymafx_live.core.types import Floats, Track
 from pymafx_live.trackers.association import newcomers
@@ -12,6 +14,8 @@ from pymafx_live.trackers.lifecycle import BoxTracker, Detections
 
 class Sort(BoxTracker):
     """Detections of at least `score` go to the tracks where IoU is at least `iou`; the rest begin tracks."""
+
+    LIMITS: ClassVar = {**BoxTracker.LIMITS, **dict.fromkeys(("score", "iou"), 1)}
 
     def __init__(self, *, buffer: float = 1.0, score: float = 0.4, iou: float = 0.3) -> None:
         super().__init__(buffer)

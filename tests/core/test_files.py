@@ -121,7 +121,7 @@ def test_a_cache_that_cannot_be_costs_one_sentence(
     write_whole(folder / "thing", b"kept for this run")
     assert [record.getMessage() for record in caplog.records] == [
         f"the cache {tmp_path / 'file' / 'pymafx-live'} cannot be used (Not a directory): "
-        "networks are compiled anew at every start."
+        "networks are compiled anew at every start; set XDG_CACHE_HOME to a folder of yours"
     ]
 
 

@@ -174,7 +174,8 @@ def test_what_a_publisher_calls_itself_does_not_reach_the_terminal(publisher, ca
     listen(publisher(sending), "", as_json=False, max_frames=2)
     out, err = capsys.readouterr()
     assert re.sub(r"  [\d.]+ fps", "", out) == "".join(f"{shown} #{k}  1000 ms old  nobody\n" for k in (1, 2))
-    assert err == rf"{shown} is li\x1bve: why" + "\n"
+    assert err.splitlines()[-1] == rf"{shown} is li\x1bve: why"  # before it perhaps that nothing came for a while
+    assert all(line.isprintable() for line in err.splitlines())
     listen(publisher(sending), "", as_json=True, max_frames=2)
     out, _ = capsys.readouterr()
     assert [json.loads(line)["source"] for line in out.splitlines()] == [name, name]

@@ -76,11 +76,17 @@ def test_an_interrupted_rendering_leaves_nothing(cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    with pytest.raises(AssetError, match="XDG_CACHE_HOME") as error:
+    video = clips.cached_clip("hands", 1, 3, 10.0)
+    assert video.exists() and clips.truth_path(video).exists()
+    assert [record.getMessage().count("set XDG_CACHE_HOME") for record in caplog.records] == [1]
+    with pytest.raises(AssetError, match="XDG_CACHE_HOME") as error, monkeypatch.context() as patch:
+        patch.setattr(clips, "user_cache", lambda: blocked)
         clips.cached_clip("hands", 1, 3, 10.0)
     assert error.value.exit_code == EXIT_ASSET
     assert "\n" not in str(error.value)
