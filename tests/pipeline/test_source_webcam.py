@@ -68,5 +68,7 @@ def test_a_camera_that_is_unplugged_and_plugged_in_again(clips, opened, monkeypa
                 away.rename(file)
         elif item.cut:
             break
-    assert seen == [SourceState.LIVE, *[SourceState.RECONNECTING] * 2, SourceState.LIVE]
+    lost = seen[1:-1]  # told with each new reason, as often as it was tried in vain
+    assert [seen[0], *set(lost), seen[-1]] == [SourceState.LIVE, SourceState.RECONNECTING, SourceState.LIVE]
+    assert len(lost) >= 2
     assert item.capture_origin is CaptureOrigin.ARRIVAL and item.sequence >= 1
