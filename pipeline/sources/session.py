@@ -43,7 +43,8 @@ class Session:
             if time.monotonic() > self._deadline:  # FFmpeg and drivers have limits of their own, and do not keep them
                 raise self.silence()
             return False
-        self.check()
+        if not self.slot.full:  # what came before an error is still good
+            self.check()
         return True
 
     def start(self) -> None:

@@ -22,6 +22,11 @@ class Slot:
         self._closed = False
         self._changed = Condition()
 
+    @property
+    def full(self) -> bool:
+        """Whether a shot waits to be taken."""
+        return self._shot is not None
+
     def put(self, shot: Shot) -> bool:
         """Places a shot; False once the slot is closed."""
         with self._changed:

@@ -253,6 +253,18 @@ def test_an_image_that_is_damaged_is_left_out_and_named_and_the_others_go_on(cli
         assert said == {"1.png", "2.png", "3.png"}
 
 
+def test_the_last_image_counts_although_an_earlier_one_is_damaged(clips, opened):
+    """It waits to be taken when the error that tells of the other one comes."""
+    (clips.folder / "0.png").write_bytes(b"no image")
+    cv2.imwrite(str(clips.folder / "1.png"), clips.picture(7))
+    source = opened(clips.folder)
+    time.sleep(0.3)  # until the reader has come to its end
+    numbers = []
+    with pytest.raises(SourceError, match=r"1 of the 2 images of .* left out \(0\.png\)"):
+        numbers.extend(clips.number(frame.image) for frame in source)
+    assert numbers == [7]
+
+
 def test_only_damaged_images(opened, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"no image")
     with pytest.raises(SourceError, match=r"photo\.jpg holds no image that can be decoded"):
