@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -180,5 +181,7 @@ def test_the_examples_pelvis_and_joints_are_seen_in_its_box():
     for x, y, z in [person["pelvis"], *person["joints"]]:
         u, v = camera["fx"] * x / z + camera["cx"], camera["fy"] * y / z + camera["cy"]
         assert x1 - 5 <= u <= x2 + 5 and y1 - 5 <= v <= y2 + 5
-    rest = json.loads((ROOT / "engines" / "data" / "skeleton.json").read_text(encoding="utf-8"))["joints"][0]["rest"]
+    rest = json.loads((files("pymafx_live.engines.data") / "skeleton.json").read_text(encoding="utf-8"))["joints"][0][
+        "rest"
+    ]
     np.testing.assert_allclose(np.subtract(person["pelvis"], person["transl"]), rest, atol=1e-5)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import packages_distributions
+from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
@@ -179,7 +180,7 @@ def test_a_detector_file_that_is_missing(command, clips):
 
 
 def test_a_detector_file_that_is_no_yolo(command, clips):
-    other = Path(__file__).parents[2] / "engines" / "data" / "hand_recrop.onnx"
+    other = Path(str(files("pymafx_live.engines.data"))) / "hand_recrop.onnx"
     for file in (other, clips.write("notes.onnx.mp4").rename(clips.folder / "notes.onnx")):
         outcome = command("--source", clips.write(), "--bind", "", "--detector", file)
         assert_sentence(outcome, EXIT_ASSET, str(file))

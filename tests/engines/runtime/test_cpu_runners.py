@@ -1,5 +1,6 @@
 """ONNX Runtime and OpenVINO alike: what goes in and out, what is refused, and that they agree."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pymafx_live.engines.runtime import Runner, RunnerOptions, TensorSpec, open_
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 from support import small_graphs
 
-DATA = Path(__file__).resolve().parents[3] / "engines" / "data"
+DATA = Path(str(files("pymafx_live.engines.data")))
 SHAPES = {
     "pose_landmark_full": (256, 256, 3),
     "hand_recrop": (256, 256, 3),

@@ -1,3 +1,4 @@
+from importlib.resources import files
 from pathlib import Path
 
 import onnx
@@ -6,7 +7,7 @@ from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 from support import small_graphs
 
-DATA = Path(__file__).resolve().parents[3] / "engines" / "data"
+DATA = Path(str(files("pymafx_live.engines.data")))
 
 
 def test_it_is_what_onnx_reads(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from pymafx_live.core.files import file_hash, network_folder
 from pymafx_live.engines.runtime import RunnerOptions, open_runner
 
-HAND = Path(__file__).resolve().parents[3] / "engines" / "data" / "hand_recrop.onnx"
+HAND = Path(str(files("pymafx_live.engines.data"))) / "hand_recrop.onnx"
 
 
 def files(folder: Path) -> set[Path]:
