@@ -31,6 +31,8 @@ def load(file: Path | None, flags: Overlay, kind: type[Kind]) -> Kind:
         ConfigError: an unreadable file, an unknown key, or a value that does not fit.
     """
     written = _read(file) if file else {}
+    if written.get("sources") == []:
+        raise ConfigError(f"{file}: `sources` names none: list one at least, or leave it out")
     _check(kind, written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
     overlaid = {section: _over(written.get(section), flags.get(section)) for section in {**written, **flags}}
     return _check(kind, overlaid, "the command line")
@@ -80,7 +82,7 @@ def _sentence(kind: type[Settings], error: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"unknown key `{key}`, {_remedy(kind, path)}"
         case "value_error":
-            return f"{key}: {error['ctx']['error']}"
+            return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
         case "model_type" | "dict_type":
             return f"`{key}` must be a section with keys of its own{_example(kind, key)}, not {_shown(error['input'])}"
         case _:

@@ -8,6 +8,8 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _WRITTEN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]*[^\s'\".,;:!?)]")
 _LOGIN = re.compile(r"(?<![^\s/@'\"])[^\s/@'\":]*+:[^\s@'\"]++@(?=[\w\[])")
 """A user and a password in what is no address, as its scheme is mistyped."""
+_NAMED = re.compile(r"(?i)\b((?:user|login|pass(?:word|wd)?|pwd|token|secret|(?:api_?)?key|auth)=)[^&\s'\"]+")
+"""What a query or a path calls secret, also where it is no address."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+|\*)(:(\d{1,5}|\*))?")
 _KEYED = ("rtmp", "srt")
 """Schemes of which the last part of the path is a key to publish or to play."""
@@ -30,11 +32,11 @@ def masked(address: str) -> str:
     """The address as it may be shown and sent: without user, password, query, and what looks like a key in its path.
 
     Cameras' owners do not escape, so a password may hold any character; where it cannot be told from the host,
-    nothing but the scheme is shown. What is no address (`0`, a file) is returned as it is.
+    nothing but the scheme is shown. Of what is no address (`0`, a file) only what is called a password is hidden.
     """
     match = _ADDRESS.fullmatch(address)
     if match is None:
-        return address
+        return _NAMED.sub(rf"\1{HIDDEN}", address)
     scheme, rest = match[1].lower(), match[2]
     place, _, query = rest.partition("?")
     if "@" in query:
@@ -99,7 +101,8 @@ class Secrets:
         """The text with every secret left out."""
         for secret in sorted(self._shown, key=len, reverse=True):
             text = text.replace(secret, self._shown[secret])
-        return _LOGIN.sub(f"{HIDDEN}@", _WRITTEN.sub(lambda found: masked(found[0]), text))
+        text = _LOGIN.sub(f"{HIDDEN}@", _WRITTEN.sub(lambda found: masked(found[0]), text))
+        return _NAMED.sub(rf"\1{HIDDEN}", text)
 
 
 SECRETS = Secrets()

@@ -158,6 +158,7 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
             from pymafx_live.pipeline.terminal import run_in_terminal
 
             run_in_terminal(settings, stop)
+            stop.ignore_signals()  # the run is over, and whoever asked for that twice is not to see it fail
     except Exception:
         if settings.run.verbose:
             click.echo(quiet_lines(SECRETS.hide(traceback.format_exc())), err=True)

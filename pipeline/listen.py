@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from pymafx_live.core.text import LONGEST, quiet
 from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
-from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber
+from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber, UnknownVersionError
 from pymafx_live.pipeline.outputs.jsonl import to_json
 
 _SILENCE = 2.0
@@ -21,11 +21,10 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int, curve: 
 
     Raises:
         UsageError: the address is none of ZeroMQ's, or the key file `curve` cannot be used.
-        UnknownVersionError: the sender is of another release.
     """
     pace = _Pace(thin=not as_json and not max_frames)
     received = 0
-    silent = False
+    silent = foreign = False
     with Subscriber(address, source, timeout=_SILENCE, on_event=_Events(), curve=curve) as subscriber:
         while not max_frames or received < max_frames:
             try:
@@ -34,6 +33,11 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int, curve: 
                 if not silent:
                     print(quiet(f"{error}: {_who_else(address, source, curve)}"), file=sys.stderr, flush=True)
                 silent = True
+                continue
+            except UnknownVersionError as error:  # of one publisher behind a proxy; others may be understood
+                if not foreign:
+                    print(quiet(str(error)), file=sys.stderr, flush=True)
+                foreign = True
                 continue
             except MalformedMessageError as error:
                 print(quiet(str(error)), file=sys.stderr, flush=True)

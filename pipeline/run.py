@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings, TrackerSettings
-from pymafx_live.core.errors import UsageError
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
@@ -28,7 +28,7 @@ from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.sources import open_sources
+from pymafx_live.pipeline.sources import kept_in, open_sources
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
@@ -121,7 +121,8 @@ def run(
             last.callback(_say_goodbye, lanes, delivery)
             for source in sources:
                 states.connecting(source.name, began)
-            for result, frame in _results_of(looped, states, several=len(sources) > 1):
+            failures: list[str] = []
+            for result, frame in _results_of(looped, states, failures if len(sources) > 1 else None):
                 watchdog.moved()
                 delivery.write(result, frame)
                 if frame is None:
@@ -136,6 +137,10 @@ def run(
         delivery.close()
     delivery.raise_error()
     faults.raise_error()
+    if failures:
+        raise SourceError(
+            f"{len(failures)} of the {len(sources)} sources failed while the others went on: {failures[0]}"
+        )
 
 
 def _say_goodbye(lanes: Iterable[Lane], delivery: Delivery) -> None:
@@ -145,13 +150,16 @@ def _say_goodbye(lanes: Iterable[Lane], delivery: Delivery) -> None:
             delivery.write(result, None)
 
 
-def _results_of(items: Iterable[Result | SourceEvent], states: SourceStates, several: bool) -> Iterator[Result]:
+def _results_of(
+    items: Iterable[Result | SourceEvent], states: SourceStates, failures: list[str] | None
+) -> Iterator[Result]:
     """The results of the loop; the events between them go to `states`, and to the log where one of several fails."""
     for item in items:
         if isinstance(item, SourceEvent):
             states.tell(item)
-            if several and item.state is SourceState.FAILED:
+            if failures is not None and item.state is SourceState.FAILED:
                 logger.warning("a source has failed: %s", item.reason)
+                failures.append(item.reason)
         else:
             if item[1] is not None:
                 states.result_of(item[0].source)
@@ -172,8 +180,9 @@ def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
     """The files and folders that a run reads."""
     calibrations = [camera.calibration for _, camera in settings.cameras()]
     keys = getattr(settings.output, "curve", "")
+    kept = [kept_in(source.uri) for source, _ in settings.cameras()]
     named = [settings.detector.weights, settings.engine.assets, settings.output.smplx_file, keys, *calibrations]
-    return [*(file for source in sources for file in source.files), *(Path(name) for name in named if name)]
+    return [*(file for source in sources for file in source.files), *(Path(name) for name in (*named, *kept) if name)]
 
 
 def _expected(frames: int, limit: int) -> int:

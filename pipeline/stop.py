@@ -21,7 +21,7 @@ class Stop:
         self.requested = False
         self.signal = 0
         """The number of the signal that requested it, if one did."""
-        self._looping = False
+        self._looping, self._over = False, False
         self._interrupted = 0
 
     def request(self) -> None:
@@ -35,6 +35,10 @@ class Stop:
     def draining(self) -> None:
         """From here on signals do nothing: what is written is brought to its end, which takes seconds at most."""
         self.requested, self._looping = True, False
+
+    def ignore_signals(self) -> None:
+        """Where a signal ended the run, further ones do nothing any more: neither now nor behind `on_signals`."""
+        self._over = self.signal != 0
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -65,4 +69,4 @@ class Stop:
             raise
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_IGN if self._over else handler)

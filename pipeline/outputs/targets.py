@@ -30,16 +30,20 @@ class Targets:
         path = path.expanduser()
         self._refuse_input(path, flag)
         if path.exists() and not path.is_file() and not path.is_dir():
+            self._refuse_known(path, flag)
             return path
         free = _numbered(path) if _holds_something(path) and not self._overwrite else path
         if free != path:
             logger.warning("%s is there already: %s goes to %s (--overwrite replaces it)", path, flag, free)
-        if free.resolve() in self._given:
-            raise UsageError(f"{flag} {free} is written by another output too: give each a file of its own")
-        self._given.append(free.resolve())
+        self._refuse_twice(free, flag)
         with writing(free, f"give another {flag}", UsageError):
             _try(free)
         return free
+
+    def claim(self, path: Path, flag: str) -> None:
+        """Keeps `path`, where something else than a file is made, from being an input or another output's file."""
+        self._refuse_input(path, flag)
+        self._refuse_twice(path, flag)
 
     def folder(self, path: Path, flag: str) -> Path:
         """The same of a folder of files."""
@@ -52,6 +56,14 @@ class Targets:
             path.mkdir(parents=True, exist_ok=True)
             _try(path / "0")
         return path
+
+    def _refuse_twice(self, path: Path, flag: str) -> None:
+        self._refuse_known(path, flag)
+        self._given.append(path.resolve())
+
+    def _refuse_known(self, path: Path, flag: str) -> None:
+        if path.resolve() in self._given:
+            raise UsageError(f"{flag} {path} is written by another output too: give each a file of its own")
 
     def _refuse_input(self, path: Path, flag: str) -> None:
         for source in self._inputs:

@@ -67,23 +67,28 @@ class ZmqOutput(Output):
         except zmq.ZMQError as error:
             raise UsageError(_why_not(address, error)) from error
         self.address = self._publisher.address
-        if address.endswith(":*"):
+        if address.endswith("*"):
             logger.warning("publishing on %s", self.address)
         self._heartbeat = Heartbeat(lambda event: self._publisher.send(encode_event(event)))
 
     @classmethod
     def open(cls, settings: ZmqSettings, run: Run) -> Self | None:
         """Binds the address, if one is given; one that other machines reach needs keys, or the wish to do without."""
-        if not settings.bind:
+        scheme, mark, rest = settings.bind.partition("://")
+        address = scheme.lower() + mark + rest
+        if not address:
             return None
-        _check_port(settings.bind)
-        if not (settings.curve or settings.insecure or _of_this_machine(settings.bind)):
+        _check_port(address)
+        if (path := _socket_path(address)) is not None:
+            _refuse_taken(address)
+            run.targets.claim(path, "--bind")
+        if not (settings.curve or settings.insecure or _of_this_machine(address)):
             raise UsageError(
-                f"{settings.bind} can be reached by other machines, and whoever does sees who is where: give --curve "
+                f"{address} can be reached by other machines, and whoever does sees who is where: give --curve "
                 "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
             )
         curve = Path(settings.curve).expanduser() if settings.curve else None
-        return cls(settings.bind, curve, run.joints, settings.ttl)
+        return cls(address, curve, run.joints, settings.ttl)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the result's message, or drops it where that would block; `published_at` is now."""
@@ -127,13 +132,19 @@ def _check_port(address: str) -> None:
         )
 
 
+def _socket_path(address: str) -> Path | None:
+    """The file that ZeroMQ makes for an `ipc://` address; None where it makes none, or one with a name of its own."""
+    name = address.removeprefix("ipc://")
+    return None if name == address or name.startswith(("@", "*")) else Path(name)
+
+
 def _refuse_taken(address: str) -> None:
     """Raises `UsageError` for an `ipc://` address that is a file, or a socket that somebody listens on.
 
     ZeroMQ would take it away from both.
     """
-    path = Path(address.removeprefix("ipc://"))
-    if not address.startswith("ipc:///") or not path.exists():
+    path = _socket_path(address)
+    if path is None or not path.exists():
         return
     if not path.is_socket():
         raise UsageError(f"cannot publish on {address}: a file is there; give another --bind")

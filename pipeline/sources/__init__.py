@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from glob import has_magic
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,6 +151,25 @@ def _kind(uri: str) -> str:
     return "images" if uri != "demo" and names_images(uri) else "video"
 
 
+def kept_in(uri: str) -> str:
+    """The file that holds a source's address, of `file:PATH`; else nothing."""
+    kind, _, place = uri.partition(":")
+    return str(Path(place).expanduser()) if kind == "file" and place and not place.startswith("//") else ""
+
+
+def _usable(value: str, uri: str) -> str:
+    """The value that `uri` names; raises `UsageError`, which does not show it, where it names no source."""
+    if not value:
+        raise UsageError(f"{uri} holds nothing: write an address into it")
+    try:
+        there = Path(value).expanduser().exists()
+    except (OSError, ValueError):
+        there = False
+    if not (there or "://" in value or value.isdecimal() or value == "demo" or has_magic(value)):
+        raise UsageError(f"what {uri} holds is no address (rtsp://…), no webcam's number and no file that is there")
+    return value
+
+
 def _kept_elsewhere(uri: str) -> str:
     """What `env:NAME` or `file:PATH` hold: an address with a password then stands in no list of processes."""
     kind, colon, place = uri.partition(":")
@@ -157,10 +177,10 @@ def _kept_elsewhere(uri: str) -> str:
         return uri
     if kind == "env":
         if place not in os.environ:
-            raise UsageError(f"the environment has no variable {place}: set it, or give another --source")
-        return os.environ[place].strip()
+            raise UsageError(f"the environment has no variable {place!r}: set it, or give another --source")
+        return _usable(os.environ[place].strip(), uri)
     try:
-        return Path(place).read_text(encoding="utf-8").strip()
+        return _usable(Path(place).expanduser().read_text(encoding="utf-8").strip(), uri)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise UsageError(f"no address can be read from {place} ({reason}): give the path of a text file") from error
+        raise UsageError(f"no address can be read from {place!r} ({reason}): give the path of a text file") from error

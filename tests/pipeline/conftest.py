@@ -1,5 +1,6 @@
 """Real little videos whose every frame says its number, and small parts for a loop that needs no network."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -73,6 +74,16 @@ class Clips:
         with av.open(str(file)) as container:
             frames = list(container.decode(video=0))
         return [frame.to_ndarray(format="bgr24") for frame in frames], [frame.time for frame in frames]
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A run in the terminal takes the log for itself: nobody after it would find anything in `caplog`."""
+    logger = logging.getLogger("pymafx_live")
+    before = logger.handlers, logger.level, logger.propagate
+    yield
+    logger.handlers, logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 @pytest.fixture

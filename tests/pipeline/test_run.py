@@ -419,11 +419,11 @@ def test_a_tracker_of_ones_own_is_a_class_and_a_line(clips, green_detector, box_
     assert [[person.id for person in result.people] for result in results] == [[300]] * 6  # the last says goodbye
 
 
-def play_several(uris, engine, detector, **output):
-    """What a run of several sources gives: its statistics, and the engine's batches."""
+def play_several(uris, engine, detector, statistics=None, **output):
+    """What a run of several sources gives: its statistics."""
     sources = [{"uri": str(uri)} for uri in uris]
     settings = run_settings().model_validate({"sources": sources, "output": {"bind": "", **output}})
-    statistics = Statistics()
+    statistics = statistics or Statistics()
     run(settings, statistics, makers=Makers(detector=lambda *_: detector, engine=lambda *_: engine))
     return statistics
 
@@ -432,7 +432,11 @@ def test_of_several_sources_one_that_cannot_be_opened_does_not_end_the_others(
     clips, green_detector, box_engine, caplog, tmp_path
 ):
     there, lines = clips.write(count=5), tmp_path / "out.jsonl"
-    statistics = play_several([there, "absent.mp4", there], box_engine, green_detector, jsonl=str(lines))
+    statistics = Statistics()
+    with pytest.raises(
+        SourceError, match=r"1 of the 3 sources failed while the others went on: there is no file absent"
+    ):
+        play_several([there, "absent.mp4", there], box_engine, green_detector, statistics, jsonl=str(lines))
     assert statistics.frames == 10 and statistics.people == {("clip.mp4", 1), ("clip.mp4-2", 1)}
     assert [record.message for record in caplog.records if "absent.mp4" in record.message] == [
         "a source has failed: there is no file absent.mp4: check the path given as --source"

@@ -124,3 +124,22 @@ def test_an_address_that_is_a_file_or_taken_is_left_alone(tmp_path: Path):
     with socket.socket(socket.AF_UNIX) as left:  # as a run that was killed leaves it
         left.bind(str(tmp_path / "old.sock"))
     ZmqOutput(f"ipc://{tmp_path / 'old.sock'}").close()
+
+
+@pytest.mark.parametrize("address", ["ipc://held", "ipc://./held", "IPC://held"])
+def test_a_socket_with_a_relative_path_takes_no_file_and_no_other_output(
+    clips, green_detector, box_engine, monkeypatch, address
+):
+    monkeypatch.chdir(clips.folder)
+    held, source = Path("held"), clips.write(count=2)
+    held.write_text("kept")
+    with pytest.raises(UsageError, match="a file is there"):
+        play(source, green_detector, box_engine, bind=address)
+    assert held.read_text() == "kept"
+    held.unlink()
+    with pytest.raises(UsageError, match="is written by another output too"):
+        play(source, green_detector, box_engine, bind=address, jsonl="held")
+    first = ZmqOutput("ipc://live.sock")
+    with pytest.raises(UsageError, match="another program uses it"):
+        play(source, green_detector, box_engine, bind="ipc://live.sock")
+    first.close()
