@@ -54,7 +54,7 @@ def _moved(person: Person, track: Track, camera: Camera) -> Person:
     return replace(
         _unseen(person), state=track.state, box=track.box, score=track.score,
         transl=person.transl + step, pelvis=person.pelvis + step,
-        joints=None if person.joints is None else person.joints + step,
+        joints=person.joints + step,
     )  # fmt: skip
 
 
@@ -74,7 +74,6 @@ def _unseen(person: Person) -> Person:
 
 def finite(person: Person) -> bool:
     """Whether all numbers of a person are numbers."""
-    named = [getattr(person, name) for name in (*SHAPES, "box", "pelvis")]
-    more = [] if person.joints is None else [person.joints]
-    arrays = [np.ravel(values) for values in (*named, *more, *person.extra.values())]
+    named = [getattr(person, name) for name in (*SHAPES, "box", "pelvis", "joints")]
+    arrays = [np.ravel(values) for values in (*named, *person.extra.values())]
     return bool(np.isfinite(np.concatenate(arrays)).all() and np.isfinite(person.score))

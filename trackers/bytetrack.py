@@ -60,8 +60,9 @@ class ByteTrack(BoxTracker):
         weight = None if alike is None else _preference(alike)
         tracks.associate(similarity, self._similarity, ~new, high, found, weight)
         tracks.associate(iou, self._low_iou, tracked, low, found, weight)
-        if alike is not None:  # who comes out again elsewhere than was thought
-            tracks.associate(np.where(tracks.reach(boxes), alike, 0), self._look, tracks.state == LOST, high, found)
+        lost = tracks.state == LOST
+        if alike is not None and lost.any():  # who comes out again elsewhere than was thought
+            tracks.associate(np.where(tracks.reach(boxes), alike, 0), self._look, lost, high, found)
         tracks.associate(similarity, self._similarity, new, high, found)
         tracks.miss()
         given = (scores >= self._low_score) & ~high & ~low

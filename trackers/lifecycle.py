@@ -78,7 +78,7 @@ class Tracks:
 
         People of about that size, not further from where they were thought to be than they can walk meanwhile.
         """
-        centres, there = to_centres(self._filters.boxes), to_centres(boxes)
+        centres, there = self._filters.position, to_centres(boxes)
         size = np.maximum(centres[:, 3], 1)
         away = np.linalg.norm(centres[:, None, :2] - there[None, :, :2], axis=2) / size[:, None]
         gone = np.zeros(len(size)) if self._time is None else self._time - self._seen_at

@@ -80,7 +80,6 @@ class ZmqOutput(Output):
             return None
         _check_port(address)
         if (path := _socket_path(address)) is not None:
-            _refuse_taken(address)
             run.targets.claim(path, "--bind")
         if not (settings.curve or settings.insecure or _of_this_machine(address)):
             raise UsageError(

@@ -153,8 +153,14 @@ def _kind(uri: str) -> str:
 
 def kept_in(uri: str) -> str:
     """The file that holds a source's address, of `file:PATH`; else nothing."""
-    kind, _, place = uri.partition(":")
-    return str(Path(place).expanduser()) if kind == "file" and place and not place.startswith("//") else ""
+    kind, place = _reference(uri)
+    return str(Path(place).expanduser()) if kind == "file" and place else ""
+
+
+def _reference(uri: str) -> tuple[str, str]:
+    """`env` or `file` and the name or path of an address that is kept there; two empty texts for any other."""
+    kind, colon, place = uri.partition(":")
+    return (kind, place) if colon and kind in ("env", "file") and not place.startswith("//") else ("", "")
 
 
 def _usable(value: str, uri: str) -> str:
@@ -172,8 +178,8 @@ def _usable(value: str, uri: str) -> str:
 
 def _kept_elsewhere(uri: str) -> str:
     """What `env:NAME` or `file:PATH` hold: an address with a password then stands in no list of processes."""
-    kind, colon, place = uri.partition(":")
-    if not colon or kind not in ("env", "file") or place.startswith("//"):
+    kind, place = _reference(uri)
+    if not kind:
         return uri
     if kind == "env":
         if place not in os.environ:
