@@ -159,8 +159,8 @@ class JsonFormatter(logging.Formatter):
         }  # fmt: skip
         if summary := getattr(record, "summary", None):
             line["summary"] = summary
-        if record.exc_info:
-            line["error"] = SECRETS.hide(self.formatException(record.exc_info))
+        if record.exc_text:  # the filter has made it of the exception
+            line["error"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)
 
 

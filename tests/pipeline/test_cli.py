@@ -251,6 +251,9 @@ def test_a_log_of_json_has_one_object_a_line_and_nothing_else(command, monkeypat
     assert "s3cr3t" not in err
     assert lines[-1]["summary"]["frames"] == 0
     assert all(line["logger"].startswith("pymafx_live.") and line["time"] > 1.7e9 for line in lines)
+    _, _, err = command("--log", "json", "-v")
+    errors = [line["error"] for line in map(json.loads, err.strip().splitlines()[:3]) if line["level"] == "error"]
+    assert len(errors) == 1 and 'raise SourceError("the camera is gone")' in errors[0]
 
 
 def test_an_error_of_ours_asks_for_a_report(command, monkeypatch):
