@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pymafx_live.configs.schema import CameraSettings, OutputSettings, Settings, TrackerSettings
-from pymafx_live.core.errors import SourceError, UsageError
+from pymafx_live.configs.schema import CameraSettings, Settings, TrackerSettings
+from pymafx_live.core.errors import SourceError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
@@ -85,8 +85,6 @@ def run(
         # What fails soonest comes first: a wrong address is told before networks are loaded.
         began = time.time()
         cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
-        if len(cameras) > 1:
-            _check_outputs(settings.output)
         sources = [opened(source) for source in open_sources(cameras, stop)]
         live = any(source.live for source in sources)
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
@@ -94,7 +92,7 @@ def run(
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
         told = Run(
             stop, drawn_body(settings), targets, JOINTS[settings.output.joints], lambda: statistics.outputs(),
-            lambda: watchdog.stuck,
+            lambda: watchdog.stuck, [source.name for source in sources],
         )  # fmt: skip
         wanted = open_outputs(settings.output, told)
         delivery = opened(Delivery(wanted, stop, live=live))
@@ -164,16 +162,6 @@ def _results_of(
             if item[1] is not None:
                 states.result_of(item[0].source)
             yield item
-
-
-def _check_outputs(settings: OutputSettings) -> None:
-    """Raises `UsageError` for an output that shows one camera."""
-    for flag in ("save", "show"):
-        if getattr(settings, flag, None):
-            raise UsageError(
-                f"--{flag} draws the picture of one camera, and there are several sources: run it with one --source, "
-                "or take --json or --bind, where each result names its source"
-            )
 
 
 def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:

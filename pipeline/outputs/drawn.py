@@ -1,6 +1,8 @@
 """Draws each result over its frame, once for all outputs that show pictures."""
 
 from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from threading import Lock
 from typing import Protocol
 
@@ -9,7 +11,7 @@ from pymafx_live.core.arrays import Image
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 
-_KEPT = 4
+_KEPT = 8
 """Pictures that are kept for the output that comes for them later; who comes too late has them drawn anew."""
 
 
@@ -50,21 +52,44 @@ class Drawing:
 
 
 class DrawnOutput(Output):
-    """Feeds a video, picture files or a window."""
+    """Feeds videos, picture files or windows: one sink for each source, since each camera is a picture of its own."""
 
-    def __init__(self, name: str, policy: Policy, drawing: Drawing, sink: PictureSink) -> None:
+    def __init__(
+        self,
+        name: str,
+        policy: Policy,
+        drawing: Drawing,
+        sink_of: Callable[[str], PictureSink],
+        sources: Sequence[str] = (),
+    ) -> None:
+        """`sink_of` makes the sink of a source, "" meaning the only one; those of `sources` are made now, so that
+        what cannot be opened is told before the run. A recording may hold more sources than were known."""
         self.name, self.policy = name, policy
-        self._drawing, self._sink = drawing, sink
+        self._drawing, self._sink_of = drawing, sink_of
+        self._sinks: dict[str, PictureSink] = {}
+        self._unnamed: list[PictureSink] = []
+        with ExitStack() as failing:
+            failing.callback(self.close)
+            if len(sources) > 1:
+                for source in sources:
+                    self._sinks[source] = sink_of(source)
+            else:
+                self._unnamed.append(sink_of(""))
+            failing.pop_all()
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
-        """Hands the picture to the sink; there is none of a final result."""
+        """Hands the picture to the source's sink; there is none of a final result."""
         if result.final:
             return
-        self._sink.show(self._drawing.picture(result, frame), result)
+        if result.source not in self._sinks:
+            self._sinks[result.source] = self._unnamed.pop() if self._unnamed else self._sink_of(result.source)
+        self._sinks[result.source].show(self._drawing.picture(result, frame), result)
 
     def close(self) -> None:
-        """Closes the sink."""
-        self._sink.close()
+        """Closes every sink, also after one that fails."""
+        with ExitStack() as stack:
+            for sink in [*self._sinks.values(), *self._unnamed]:
+                stack.callback(sink.close)
 
 
 def _black(result: FrameResult) -> Image:

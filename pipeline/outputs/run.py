@@ -15,7 +15,8 @@ JOINTS: Mapping[str, int] = {"off": 0, "body": 22, "all": 55}
 class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
     the embedded body. `joints` is how many of each person's joints are sent. `figures` says what each output has done
-    so far, `stuck` at what the loop is stuck, or ""."""
+    so far, `stuck` at what the loop is stuck, or "". `sources` are the names of the sources; a recording may hold
+    others."""
 
     def __init__(
         self,
@@ -25,9 +26,10 @@ class Run:
         joints: int = JOINTS["body"],
         figures: Callable[[], Sequence[OutputFigures]] = tuple,
         stuck: Callable[[], str] = str,
+        sources: Sequence[str] = (),
     ) -> None:
         self.stop, self.targets, self.joints = stop, targets or Targets(), joints
-        self.figures, self.stuck = figures, stuck
+        self.figures, self.stuck, self.sources = figures, stuck, sources
         self._body = body
 
     @cached_property

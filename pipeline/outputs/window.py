@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.arrays import Image
@@ -30,21 +31,24 @@ class WindowOutput(DrawnOutput):
 
     @classmethod
     def open(cls, settings: WindowSettings, run: Run) -> DrawnOutput | None:
-        """Opens the window, if it is wanted."""
-        return cls("--show", Policy.NEWEST, run.drawing, WindowSink(run.stop)) if settings.show else None
+        """Opens the window, if it is wanted; each of several sources has one.
+
+        Raises:
+            UsageError: there is no display, or this OpenCV was built without windows.
+        """
+        if not settings.show:
+            return None
+        _check_display()
+        return cls("--show", Policy.NEWEST, run.drawing, partial(WindowSink, run.stop), run.sources)
 
 
 class WindowSink:
-    """A window; q, Esc, or closing it asks the run to end.
+    """The window of a source; q, Esc, or closing it asks the run to end."""
 
-    Raises:
-        UsageError: there is no display, or this OpenCV was built without windows.
-    """
-
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, source: str) -> None:
         self._stop = stop
+        self._title = f"{_TITLE}: {source}" if source else _TITLE
         self._is_open = False
-        _check_display()
 
     def show(self, image: Image, result: FrameResult) -> None:
         """Shows the picture and looks at the keys. The window opens here, because it belongs to one thread."""
@@ -53,12 +57,12 @@ class WindowSink:
         if not self._is_open:
             # Qt has much to say of fonts, and of its thread when the process ends.
             os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
-            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-            cv2.resizeWindow(_TITLE, image.shape[1], image.shape[0])
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.resizeWindow(self._title, image.shape[1], image.shape[0])
             self._is_open = True
-        cv2.imshow(_TITLE, image)
+        cv2.imshow(self._title, image)
         key = cv2.waitKey(1) & 0xFF
-        if key in _QUIT_KEYS or cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1:
+        if key in _QUIT_KEYS or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
             self._stop.request()
 
     def close(self) -> None:
@@ -66,7 +70,7 @@ class WindowSink:
         import cv2
 
         if self._is_open:
-            cv2.destroyAllWindows()
+            cv2.destroyWindow(self._title)
 
 
 def _check_display() -> None:

@@ -240,13 +240,22 @@ def test_what_is_drawn_is_drawn_once_for_all(clips):
 
     overlay, sinks = Redraw(), [Keep(), Keep()]
     drawing = Drawing(overlay)
-    for output in [DrawnOutput(str(n), Policy.ALL, drawing, sink) for n, sink in enumerate(sinks)]:
+    for output in [DrawnOutput(str(n), Policy.ALL, drawing, lambda _, sink=sink: sink) for n, sink in enumerate(sinks)]:
         output.write(RESULT, FRAME)
         output.close()
     assert overlay.calls == 1
     for sink in sinks:
         assert (sink.images[0] == 255).all()
         assert sink.images[1] == "closed"
+
+
+def test_a_recording_of_several_sources_is_saved_as_several(clips, tmp_path):
+    (output,) = open_outputs(output_settings()(bind="", save=str(tmp_path / "out.mp4")), Run(Stop()))
+    for result in [RESULT, replace(RESULT, source="a door"), replace(RESULT, sequence=1)]:
+        output.write(result, None)
+    output.close()
+    lengths = {file.name: len(clips.read(file)[0]) for file in tmp_path.glob("out*")}
+    assert lengths == {"out.mp4": 2, "out-a_door.mp4": 1}
 
 
 def test_a_format_that_is_not_written(tmp_path):

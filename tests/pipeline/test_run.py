@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import RunSettings, Settings, SourceSettings
-from pymafx_live.core.errors import SourceError, UsageError
+from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import Origin, Part, SourceEvent, SourceState
 from pymafx_live.core.wire import from_map
 from pymafx_live.engines.imaging import Pictures
@@ -448,11 +448,13 @@ def test_of_several_sources_one_that_cannot_be_opened_does_not_end_the_others(
         play_several(["absent.mp4", "gone.mp4"], box_engine, green_detector)
 
 
-def test_what_draws_one_camera_says_so_of_several(clips, green_detector, box_engine, tmp_path):
-    file = clips.write(count=2)
-    with pytest.raises(UsageError, match=r"--save draws the picture of one camera, and there are several sources"):
-        play_several([file, file], box_engine, green_detector, save=str(tmp_path / "o.mp4"))
-    assert not (tmp_path / "o.mp4").exists()
+def test_each_of_several_sources_is_saved_on_its_own(clips, green_detector, box_engine, tmp_path):
+    wide, tall = clips.write(name="wide.mp4", count=3), clips.write(name="tall.mp4", size=(96, 160), count=5)
+    play_several([wide, tall], box_engine, green_detector, save=str(tmp_path / "o.mp4"))
+    shapes = {file.name: (len(frames := clips.read(file)[0]), *frames[0].shape[:2]) for file in tmp_path.glob("o-*")}
+    assert shapes == {"o-wide.mp4.mp4": (3, *clips.picture(0).shape[:2]), "o-tall.mp4.mp4": (5, 160, 96)}
+    play_several([wide, tall], box_engine, green_detector, save=str(tmp_path / "photos"))
+    assert len(list((tmp_path / "photos" / "tall.mp4").glob("*.jpg"))) == 5
 
 
 def test_a_folder_with_a_bad_picture_is_run_to_its_end_and_the_error_tells(clips, green_detector, box_engine, tmp_path):
