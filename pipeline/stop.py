@@ -29,7 +29,9 @@ class Stop:
         self.requested = True
 
     def looping(self) -> None:
-        """From here on a signal ends the run politely."""
+        """From here on a signal ends the run politely; one that a library caught while starting ends it now."""
+        if self._interrupted:
+            raise Interrupted(self._interrupted)
         self._looping = True
 
     def draining(self) -> None:
