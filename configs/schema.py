@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 LARGEST_OPTION = 1_000_000
 
 
-def setting(default: Any, description: str, flag: str = "", **limits: Any) -> Any:
-    """One key: a pydantic field that also knows its command line `flag`."""
-    return Field(default, description=description, json_schema_extra={"flag": flag}, **limits)
+def setting(default: Any, description: str, flag: str = "", bare: str = "", **limits: Any) -> Any:
+    """One key: a pydantic field that also knows its command line `flag`, and what that means without a value."""
+    return Field(default, description=description, json_schema_extra={"flag": flag, "bare": bare}, **limits)
 
 
 class Section(BaseModel):
@@ -195,12 +195,32 @@ class EngineSettings(Section):
     smoothing: float = setting(
         1.0, "how strongly poses are smoothed over time; 0: not at all, 2: twice as slow", "--smoothing", ge=0, le=10
     )
-    max_people: int = setting(8, "most people that are estimated in one frame", "--max-people", ge=1, le=100)
-    lock: bool = setting(
-        False,
-        "of more people than `max_people`, keep those once chosen until their track ends, instead of the largest",
+    max_people: int = setting(
+        8, "most people that are estimated in one frame: the largest; with `lock` 1 unless given", "--max-people",
+        ge=1, le=100,
+    )  # fmt: skip
+    lock: int | Literal["largest", "centre", "first"] | None = setting(
+        None,
+        "whom to choose and keep until they end: the `largest` (the flag alone), who is nearest the picture's "
+        "`centre`, who was there `first`, or the person of an id; null: the largest of each picture",
         "--lock",
+        bare="largest",
     )
+
+    @field_validator("lock", mode="before")
+    @classmethod
+    def _rule_or_id(cls, value: object) -> object:
+        if isinstance(value, bool):  # as `lock` was once
+            return "largest" if value else None
+        if value in (None, "largest", "centre", "first") or (type(value) is int and 1 <= value < 2**53):
+            return value
+        raise ValueError(f"must be `largest`, `centre`, `first` or a person's id (1, 2, ...), not {value!r}")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_locked(cls, values: Any) -> Any:
+        locked = isinstance(values, dict) and values.get("lock") not in (None, False)
+        return {"max_people": 1, **values} if locked else values
 
     @model_validator(mode="after")
     def _assets_given(self) -> Self:
@@ -297,7 +317,8 @@ class Settings(Section):
 class Key:
     """One key as the command line and the documentation need it.
 
-    `kind` is its Python type or Literal, or the tuple of those that it may be, without None.
+    `kind` is its Python type or Literal, or the tuple of those that it may be, without None. `bare` is what the flag
+    means without a value, empty where it needs one.
     """
 
     section: str
@@ -306,6 +327,7 @@ class Key:
     kind: Any
     default: Any
     description: str
+    bare: str = ""
 
 
 def number_or_word(text: str) -> int | str:
@@ -324,4 +346,4 @@ def keys(settings: type[Settings] = Settings) -> Iterator[Key]:
             kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
             optional = type(None) in get_args(field.annotation)
             kind = (kinds[0] if len(kinds) == 1 else tuple(kinds)) if optional else field.annotation
-            yield Key(section, name, extra["flag"], kind, field.default, field.description or "")
+            yield Key(section, name, extra["flag"], kind, field.default, field.description or "", extra["bare"])

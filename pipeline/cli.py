@@ -38,13 +38,14 @@ def _option(key: Key) -> click.Option:
     if key.flag in _PER_SOURCE:
         return click.Option(names, type=str, multiple=True, help=key.description + shown)
     if isinstance(kind, tuple):
-        metavar = "|".join("N" if choice is int else "|".join(get_args(choice)) for choice in kind)
+        metavar = "|".join("|".join(get_args(choice)) or "N" for choice in kind)
         kind = number_or_word
     elif get_origin(kind) is Literal:
         choices = get_args(kind)
         metavar = "|".join(str(choice) for choice in choices)
         kind = click.Choice(choices) if isinstance(choices[0], str) else type(choices[0])  # the schema checks numbers
-    return click.Option(names, type=kind, default=None, help=key.description + shown, metavar=metavar)
+    bare: dict[str, Any] = {"is_flag": False, "flag_value": key.bare} if key.bare else {}
+    return click.Option(names, type=kind, default=None, help=key.description + shown, metavar=metavar, **bare)
 
 
 def _sources(uris: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 from pymafx_live.core.interfaces import Tracker
-from pymafx_live.core.types import Frame, FrameResult, Person, Scene, Track, TrackState
+from pymafx_live.core.types import Camera, Frame, FrameResult, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
@@ -16,8 +16,13 @@ from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
 
-Select = Callable[[Sequence[Track]], list[Track]]
+Select = Callable[[Sequence[Track], Camera], list[Track]]
 Stride = int | Literal["auto"]
+
+
+def everybody(tracks: Sequence[Track], camera: Camera) -> list[Track]:
+    """Chooses all tracks."""
+    return list(tracks)
 
 
 class Smooth(Protocol):
@@ -37,7 +42,7 @@ class Lane:
     """
 
     def __init__(
-        self, tracker: Tracker, stride: Stride = 1, *, select: Select = list, smooth: Smooth | None = None
+        self, tracker: Tracker, stride: Stride = 1, *, select: Select = everybody, smooth: Smooth | None = None
     ) -> None:
         """`select` says which of the tracks that have not ended are estimated."""
         self._tracker, self._select, self._smooth = tracker, select, smooth
@@ -72,7 +77,7 @@ class Lane:
             listed = [] if frame.cut else [replace(track, seen=False) for track in self._tracks]
         self._tracks = [track for track in listed if track.state is not TrackState.ENDED]
         self.ended = [track.id for track in listed if track.state is TrackState.ENDED]
-        self._chosen = self._select(self._tracks)
+        self._chosen = self._select(self._tracks, detection.frame.camera)
         self._stages["track"] = time.perf_counter() - began
         return Scene(frame, self._chosen)
 

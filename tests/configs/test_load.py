@@ -35,6 +35,12 @@ def test_an_empty_file_and_no_file_are_the_defaults(tmp_path):
     assert load(written(tmp_path, "# nothing yet\n"), {}) == load(None, {}) == Settings()
 
 
+def test_a_lock_of_before_it_had_rules_is_that_on_the_largest(tmp_path):
+    locked = load(written(tmp_path, "engine: {lock: true, max_people: 3}"), {}).engine
+    assert (locked.lock, locked.max_people) == ("largest", 3)
+    assert load(written(tmp_path, "engine: {lock: false}"), {}).engine == Settings().engine
+
+
 def test_a_webcam_may_be_a_bare_number(tmp_path):
     assert load(written(tmp_path, "source: {uri: 2}"), {}).source.uri == "2"
 
@@ -52,6 +58,8 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("detector: {stride: true}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not True"),
         ("detector: {stride: often}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not 'often'"),
         ("detector: {stride: auto}\nrun: {overlap: true}", r"run\.overlap detects before `detector\.stride: auto` can"),
+        ("engine: {lock: 0}", r"engine\.lock: must be `largest`, `centre`, `first` or a person's id \(1, 2, .*, not 0"),
+        ("engine: {lock: biggest}", r"engine\.lock: must be `largest`, .* not 'biggest'"),
         ("run: {overlap: 1}", r"`run\.overlap` cannot be 1: it should be a valid boolean"),
         (
             "detector: 640",

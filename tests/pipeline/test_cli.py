@@ -280,6 +280,18 @@ def test_a_stride_is_a_number_or_auto(command, monkeypatch, given, stride):
     assert asked[0].detector.stride == stride
 
 
+@pytest.mark.parametrize(
+    ("given", "lock", "most"),
+    [(["--lock"], "largest", 1), (["--lock", "--json", "-"], "largest", 1), (["--lock", "first"], "first", 1),
+     (["--lock", "7"], 7, 1), (["--lock", "--max-people", "3"], "largest", 3), ([], None, 8)],
+)  # fmt: skip
+def test_who_is_locked_is_the_only_one_unless_more_are_asked_for(command, monkeypatch, given, lock, most):
+    asked: list[Settings] = []
+    monkeypatch.setattr(terminal, "run_in_terminal", lambda settings, _: asked.append(settings))
+    assert command(*given)[0] == 0
+    assert (asked[0].engine.lock, asked[0].engine.max_people) == (lock, most)
+
+
 @pytest.mark.parametrize("password", ["secret", "p@ss#wo[rd/x", "sec%20ret"])
 def test_no_password_leaves_the_process_not_even_in_a_traceback(command, tmp_path, monkeypatch, password):
     monkeypatch.setenv("DOOR", f"rtsp://admin:{password}@127.0.0.1:1/live")

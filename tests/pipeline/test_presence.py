@@ -73,6 +73,7 @@ def ended(result: FrameResult) -> set[int]:
     return {person.id for person in result.people if person.state is TrackState.ENDED}
 
 
+LOCKS = [None, "largest", "centre", "first", 2]
 MOMENT = st.builds(
     Moment,
     heights=st.tuples(*[st.sampled_from([0.0, 120.0, 200.0, 210.0, 300.0])] * len(PLACES)),
@@ -85,7 +86,7 @@ MOMENT = st.builds(
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(MOMENT, max_size=25), st.integers(1, 4), st.booleans(), st.sampled_from(["bytetrack", "sort"]))
+@given(st.lists(MOMENT, max_size=25), st.integers(1, 4), st.sampled_from(LOCKS), st.sampled_from(["bytetrack", "sort"]))
 def test_everybody_is_said_goodbye_to_once_and_no_id_comes_back(moments, most, lock, tracker):
     lane = Lane(create_tracker(tracker), select=Selection(most, lock), smooth=Smoother())
     made = play(lane, moments)
