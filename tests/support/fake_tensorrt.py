@@ -22,9 +22,10 @@ faults = SimpleNamespace(
     refuse=None,  # the method of a context that returns False
     missing=[],  # what infer_shapes names
     fail_after=None,  # executions that succeed before one fails
+    warning=None,  # what is warned of at a context's second run, in which RTX would capture it
 )
 seen = SimpleNamespace(
-    builds=0, executions=0, workspaces=[], cleared=[], timings=[], targets=[], configs=[], batches=[]
+    builds=0, executions=0, workspaces=[], cleared=[], timings=[], targets=[], configs=[], batches=[], replays=0
 )
 
 
@@ -346,20 +347,21 @@ class ICudaEngine:
 
     def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC):
         seen.configs.append(strategy)
-        return None if faults.context else IExecutionContext(self)
+        return None if faults.context else IExecutionContext(self, isinstance(strategy, IRuntimeConfig))
 
 
 class IExecutionContext:
-    def __init__(self, engine):
+    def __init__(self, engine, rtx):
         self._engine, self._profile, self._scratch = engine, 0, 0
         self._shapes, self._addresses = {}, {}
+        self._rtx, self._runs = rtx, 0
 
     def set_device_memory(self, memory, size):
         assert size >= self._engine.device_memory_size_v2
         self._scratch = memory
 
     def set_optimization_profile_async(self, profile_index, stream_handle):
-        if profile_index in self._engine.in_use:
+        if profile_index in self._engine.in_use and not self._rtx:  # which shares profiles between contexts
             return self._refuse(f"Profile {profile_index} is in use by another context")
         self._engine.in_use.add(profile_index)
         self._profile = profile_index
@@ -390,6 +392,10 @@ class IExecutionContext:
             return self._refuse("an address is not set")
         if faults.fail_after is not None and seen.executions > faults.fail_after:
             return self._refuse("an illegal memory access was encountered")
+        self._runs += 1
+        if self._rtx and self._runs == 2 and faults.warning:
+            self._engine.logger.log(ILogger.Severity.WARNING, faults.warning)
+        seen.replays += self._rtx and self._runs > 2  # it captures at the second run by itself
         seen.batches.append(next(iter(self._shapes.values()))[0])
         given = {name: self._view(name).copy() for name in self._engine.inputs}
         names = [name for name in self._engine.values if name not in self._engine.inputs]

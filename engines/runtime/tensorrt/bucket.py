@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.tensorrt.memory import Call, Memory
 from pymafx_live.engines.runtime.tensorrt.messages import reason
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors
 from torch import Tensor
+
+CLOSE = 1e-3
+"""How far two runs of one engine may differ, as a part of the largest value: sums may be taken in another order."""
 
 
 class Bucket:
@@ -51,8 +55,34 @@ class Bucket:
             self._memory.finish()
 
     def capture(self) -> None:
-        """Has later launches replay one CUDA graph; raises `RuntimeError` where the engine does not allow it."""
-        self.launch = self._memory.capture(self._execute)
+        """Has later launches replay one CUDA graph.
+
+        Raises `RuntimeError` or `NetworkError` where the engine does not allow it, or where a replay on other inputs
+        does not give what a launch gives, as that of a graph that caught nothing; then launches stay as they were.
+        """
+        replay = self._memory.capture(self._execute)
+        with self._memory.ordered():
+            self._fill_at_random()
+            launched, replayed = self._outputs_of(self._execute), self._outputs_of(replay)
+        for name, expected in launched.items():
+            if not _same(replayed[name], expected):
+                raise NetworkError(f"a replay gives another {name!r} than a launch")
+        self.launch = replay
+
+    def _fill_at_random(self) -> None:
+        for buffer in self._inputs.values():
+            if buffer.is_floating_point():
+                buffer.uniform_(0, 1)
+            elif buffer.dtype in (torch.uint8, torch.bool):
+                buffer.random_(0, 2 if buffer.dtype == torch.bool else 256)
+
+    def _outputs_of(self, call: Call) -> dict[str, Tensor]:
+        """The outputs after `call`, on the host."""
+        for buffer in self.outputs.values():
+            buffer.fill_(1)  # what it held before must not pass for a result
+        call()
+        self._memory.finish()
+        return {name: buffer.cpu().clone() for name, buffer in self.outputs.items()}
 
     def fill(self, inputs: Mapping[str, Array]) -> None:
         """Copies the inputs into the first rows of the buffers; the other rows keep what they hold."""
@@ -85,3 +115,9 @@ class Bucket:
 
     def _fail(self, what: str) -> None:
         raise NetworkError(f"the TensorRT engine {what} at a batch of {self.size}: {reason(self._logger.errors)}.")
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    found, expected = found.double(), expected.double()
+    scale = float(expected.nan_to_num().abs().max()) if expected.numel() else 0.0
+    return bool(torch.allclose(found, expected, rtol=CLOSE, atol=CLOSE * scale, equal_nan=True))

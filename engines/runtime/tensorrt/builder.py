@@ -58,12 +58,6 @@ def tensors(network: Any) -> Tensors:
     return Tensors(inputs, outputs, (), ())
 
 
-def batch_buckets(largest: int) -> tuple[int, ...]:
-    """1, 2, 4, 8 ... up to `largest`, which is always one of them."""
-    powers = [1 << i for i in range(largest.bit_length()) if 1 << i < largest]
-    return (*powers, largest)
-
-
 def build(flavour: Flavour, model: Path, plan: Plan, progress: Progress, timings: bytes = b"") -> Built:
     """Builds an engine; raises `NetworkError` where the file or the machine does not allow it."""
     trt = flavour.module
@@ -73,7 +67,7 @@ def build(flavour: Flavour, model: Path, plan: Plan, progress: Progress, timings
     parsed = parse(flavour, model, logger)
     config = parsed.builder.create_builder_config()
     _configure(flavour, config, plan)
-    _add_profiles(parsed, config, plan)
+    _add_profiles(parsed, config, plan, one=flavour.rtx)
     cache = None if flavour.rtx else _use_timings(config, timings)
     monitor = make_monitor(trt, what, progress)
     if monitor is not None:
@@ -103,19 +97,24 @@ def _configure(flavour: Flavour, config: Any, plan: Plan) -> None:
                 raise NetworkError(f"{flavour.title} cannot build for {target}.")
 
 
-def _add_profiles(parsed: Parsed, config: Any, plan: Plan) -> None:
-    """One profile per batch size, each for exactly that size; a network of fixed shape needs none."""
+def _add_profiles(parsed: Parsed, config: Any, plan: Plan, one: bool) -> None:
+    """One profile per batch size, each for exactly that size; a network of fixed shape needs none.
+
+    With `one` there is one for all of them: RTX compiles the kernels of a shape when that comes, and four profiles make
+    the body's engine 675 MB in 113 s, one makes it 292 MB in 39 s.
+    """
     varying = [tensor for tensor in parsed.inputs if -1 in tuple(tensor.shape)]
     for tensor in varying:
         if -1 in tuple(tensor.shape)[1:] and tensor.name not in plan.sizes:
             raise UnsizedError(f"its input {tensor.name!r} is of any size", tensors(parsed.network))
-    for size in plan.buckets if varying else ():
+    ranges = [(1, plan.buckets[-1])] if one else [(size, size) for size in plan.buckets]
+    for least, most in ranges if varying else ():
         profile = parsed.builder.create_optimization_profile()
         for tensor in varying:
-            shape = (size, *plan.sizes.get(tensor.name, tuple(tensor.shape)[1:]))
-            profile.set_shape(tensor.name, shape, shape, shape)
+            picture = plan.sizes.get(tensor.name, tuple(tensor.shape)[1:])
+            profile.set_shape(tensor.name, (least, *picture), (least, *picture), (most, *picture))
         if config.add_optimization_profile(profile) < 0:
-            raise NetworkError(f"TensorRT refuses a batch of {size}.")
+            raise NetworkError(f"TensorRT refuses a batch of {most}.")
 
 
 def _use_timings(config: Any, timings: bytes) -> Any:

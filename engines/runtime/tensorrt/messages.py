@@ -7,20 +7,28 @@ LONGEST = 300
 KEPT = 20
 _PLACE = re.compile(r"\s*\(?\bIn \S+ at \S+?:\d+\)?|\s*\[\w+\.cpp::\w+::\d+\]")
 _NO_DRIVER = re.compile(r"catchCudaError|cudaError 35")
+_GRAPH = re.compile(r"(?i)\bgraphs?\b|captur")
 _MEMORY = re.compile(r"(?i)out ?of ?memory|insufficient memory|cudaErrorMemoryAllocation|\bcudaError 2\b")
 
 
 def make_logger(trt: Any) -> Any:
-    """A logger of that library that keeps the latest errors in `errors` and prints nothing."""
+    """A logger of that library that keeps its latest `errors` and `warnings`, and prints nothing."""
 
     class Logger(trt.ILogger):  # the library is known only when it runs
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
+            self.warnings: list[str] = []
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
                 self.errors = [*self.errors[1 - KEPT :], message]
+            elif severity == trt.ILogger.Severity.WARNING:
+                self.warnings = [*self.warnings[1 - KEPT :], message]
+
+        def about_graphs(self) -> list[str]:
+            """Warnings about CUDA graphs, short, each once: the library goes on without them and says no more."""
+            return list(dict.fromkeys(shortened(text) for text in self.warnings if _GRAPH.search(text)))
 
     return Logger()
 

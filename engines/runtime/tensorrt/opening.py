@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.files import short_hash
 from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
-from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, batch_buckets, build
+from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, build
 from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, require_library, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.sizes import AnySizeRunner, Sizes
+from pymafx_live.engines.runtime.tensorrt.tensors import batch_buckets
 
 if TYPE_CHECKING:
     from pymafx_live.engines.runtime.tensorrt.memory import Memory
@@ -78,7 +79,7 @@ def _open_sized(site: Site, model: Path, options: RunnerOptions, sizes: Sizes) -
     with site.memory.ordered():
         loaded = _fetch(site, model, options, sizes, key, cache, cache.read_part(kernels) if flavour.rtx else b"")
         runner = TensorRTRunner(loaded, site.memory)
-    runner.warm_up(capture=not flavour.rtx, progress=options.progress)
+    runner.warm_up(options.progress)
     if flavour.rtx:
         cache.write_part(kernels, loaded.kernel_bytes())
     return runner
@@ -171,7 +172,8 @@ def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target
         raise NetworkError(f"{model} cannot be read ({error.strerror}): give an ONNX file.") from error
     name, driver = ("", "") if flavour.rtx else (gpu.name, gpu.driver)
     buckets = batch_buckets(options.max_batch)
-    flags = (*FLAGS, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
+    profiles = ("one-profile",) if flavour.rtx else ()
+    flags = (*FLAGS, *profiles, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
     return EngineKey(onnx, flavour.name, flavour.version, name, target, driver, buckets, flags)
 
 

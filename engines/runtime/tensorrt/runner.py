@@ -14,6 +14,7 @@ from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, shape_in
 from pymafx_live.engines.runtime.validation import check_inputs
 
 ALIGNMENT = 256
+RTX_RUNS = 3
 
 
 class TensorRTRunner:
@@ -47,7 +48,7 @@ class TensorRTRunner:
 
     def _bucket(self, batch: int, profile: int, tensors: Tensors, scratch: int) -> Bucket:
         engine, logger = self._loaded.engine, self._loaded.logger
-        shapes = {name: shape_in(engine, name, found, profile) for name, found in tensors.inputs.items()}
+        shapes = {name: shape_in(engine, name, found, profile, batch) for name, found in tensors.inputs.items()}
         return Bucket(batch, shapes, profile, self._context(scratch), tensors, self._memory, logger)
 
     def _context(self, size: int) -> Any:
@@ -57,16 +58,25 @@ class TensorRTRunner:
         context.set_device_memory(self._scratch.data_ptr(), size)
         return context
 
-    def warm_up(self, capture: bool, progress: Progress) -> None:
-        """Runs every batch size once; `capture` makes a CUDA graph of each, where the engine allows it."""
+    def warm_up(self, progress: Progress) -> None:
+        """Runs every batch size until it is a CUDA graph, where the engine allows that.
+
+        RTX captures by itself: in the second run, so that the third is the first replay.
+        """
+        rtx, refused = self._loaded.flavour.rtx, []
         for bucket in self._buckets:
             progress(f"warming up a batch of {bucket.size}")
-            bucket.warm_up()
+            for _ in range(RTX_RUNS if rtx else 1):
+                bucket.warm_up()
             try:
-                if capture:
+                if not rtx:
                     bucket.capture()
-            except RuntimeError as error:
-                progress(f"no CUDA graph for a batch of {bucket.size} ({error}): its kernels are launched one by one")
+            except (RuntimeError, NetworkError) as error:
+                refused.append(str(error))
+        if refused:
+            progress(f"no CUDA graph for {len(refused)} batch sizes ({refused[0]}): kernels are launched one by one")
+        for warning in self._loaded.logger.about_graphs():
+            progress(f"{self._loaded.flavour.title} says: {warning}")
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`."""

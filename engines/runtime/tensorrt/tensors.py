@@ -13,7 +13,10 @@ _DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """An engine's named tensors; `sizes` are its batch sizes, ascending, with the profile of each in `profiles`."""
+    """An engine's named tensors; `sizes` are the batch sizes to run, ascending, with the profile of each in `profiles`.
+
+    A profile for exactly one batch size is that size; one that takes any up to a largest is all of `batch_buckets`.
+    """
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
@@ -29,16 +32,26 @@ class Tensors:
             name = engine.get_tensor_name(i)
             found = _spec(engine.get_tensor_shape(name), engine.get_tensor_dtype(name))
             (inputs if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT else outputs)[name] = found
-        sizes = [_batch(engine, inputs, profile) for profile in range(engine.num_optimization_profiles)]
-        ascending = sorted(range(len(sizes)), key=sizes.__getitem__)
-        return cls(inputs, outputs, tuple(sizes[i] for i in ascending), tuple(ascending))
+        runs = sorted(
+            (size, profile)
+            for profile in range(engine.num_optimization_profiles)
+            for size in _batches(engine, inputs, profile)
+        )
+        return cls(inputs, outputs, tuple(size for size, _ in runs), tuple(profile for _, profile in runs))
 
 
-def shape_in(engine: Any, name: str, found: TensorSpec, profile: int) -> tuple[int, ...]:
-    """The one shape that a profile has for an input."""
+def batch_buckets(largest: int) -> tuple[int, ...]:
+    """1, 2, 4, 8 ... up to `largest`, which is always one of them."""
+    powers = [1 << i for i in range(largest.bit_length()) if 1 << i < largest]
+    return (*powers, largest)
+
+
+def shape_in(engine: Any, name: str, found: TensorSpec, profile: int, batch: int) -> tuple[int, ...]:
+    """The shape of an input for `batch` rows in that profile."""
     if None not in found.shape:
         return tuple(n for n in found.shape if n is not None)
-    return tuple(engine.get_tensor_profile_shape(name, profile)[2])
+    shape = tuple(engine.get_tensor_profile_shape(name, profile)[2])
+    return (batch, *shape[1:]) if found.shape[0] is None else shape
 
 
 def spec(tensor: Any) -> TensorSpec:
@@ -50,9 +63,10 @@ def _spec(shape: Any, dtype: Any) -> TensorSpec:
     return TensorSpec(tuple(None if n < 0 else n for n in tuple(shape)), _DTYPES[dtype.name])
 
 
-def _batch(engine: Any, inputs: dict[str, TensorSpec], profile: int) -> int:
-    """The largest batch of a profile; of a network with a fixed one, that."""
+def _batches(engine: Any, inputs: dict[str, TensorSpec], profile: int) -> tuple[int, ...]:
+    """The batch sizes to run in a profile; of a network with a fixed one, that."""
     for name, spec in inputs.items():
         if spec.shape and spec.shape[0] is None:
-            return int(engine.get_tensor_profile_shape(name, profile)[2][0])
-    return next((spec.shape[0] for spec in inputs.values() if spec.shape and spec.shape[0]), 1)
+            least, _, most = (int(shape[0]) for shape in engine.get_tensor_profile_shape(name, profile))
+            return (most,) if least == most else batch_buckets(most)
+    return (next((spec.shape[0] for spec in inputs.values() if spec.shape and spec.shape[0]), 1),)

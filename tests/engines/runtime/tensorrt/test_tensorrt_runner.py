@@ -25,8 +25,8 @@ def opened(request: pytest.FixtureRequest, fake: ModuleType, make_network: Calla
     from pymafx_live.engines.runtime.tensorrt.memory import HostMemory
     from pymafx_live.engines.runtime.tensorrt.opening import Site, open_on
 
-    def open_it(model: Path | None = None, card: Gpu = CARD, **options: Any) -> Any:
-        site = Site(Flavour(request.param, fake, fake.__version__), card, HostMemory())
+    def open_it(model: Path | None = None, card: Gpu = CARD, memory: Any = None, **options: Any) -> Any:
+        site = Site(Flavour(request.param, fake, fake.__version__), card, memory or HostMemory())
         return open_on(site, model or make_network(), RunnerOptions(cache=tmp_path / "cache", **options))
 
     return open_it
@@ -70,7 +70,7 @@ def test_outputs_stay_where_they_are(opened: Open, small_inputs: Inputs) -> None
 
 def test_the_largest_batch_is_a_bucket(opened: Open, small_inputs: Inputs, fake: ModuleType) -> None:
     runner = opened(max_batch=6)
-    assert fake.seen.batches == [1, 2, 4, 6]  # the warm-up
+    assert list(dict.fromkeys(fake.seen.batches)) == [1, 2, 4, 6]  # the warm-up
     assert runner.run(small_inputs(5))["sums"].shape == (5, 4)
     with pytest.raises(NetworkError, match="has 7 rows, but a batch is 1 to 6"):
         runner.run(small_inputs(7))
@@ -134,10 +134,66 @@ def test_missing_shapes_are_named(opened: Open, fake: ModuleType) -> None:
 
 
 def test_a_failure_while_it_runs_is_no_crash(opened: Open, small_inputs: Inputs, fake: ModuleType) -> None:
-    fake.faults.fail_after = 4  # the warm-up of four sizes
     runner = opened()
+    fake.faults.fail_after = fake.seen.executions
     with pytest.raises(NetworkError, match="fails at a batch of 2: an illegal memory access"):
         runner.run(small_inputs(2))
+
+
+@pytest.mark.parametrize("opened", [STANDARD], indirect=True)
+@pytest.mark.parametrize("kind", ["refused", "inside", "empty"])
+def test_a_graph_that_cannot_be_captured_or_lies_is_not_used(
+    opened: Open, small_inputs: Inputs, fake: ModuleType, make_network: Callable[..., Path], kind: str
+) -> None:
+    from pymafx_live.engines.runtime.tensorrt.memory import Call, HostMemory
+
+    class Capturing(HostMemory):
+        def capture(self, launch: Call) -> Call:
+            if kind == "refused":
+                raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+            if kind == "inside":
+                fake.faults.fail_after = fake.seen.executions
+                try:
+                    launch()
+                finally:
+                    fake.faults.fail_after = None
+            launch()
+            return lambda: None
+
+    told: list[str] = []
+    runner = opened(memory=Capturing(), progress=told.append)
+    assert "no CUDA graph for 4 batch sizes" in told[-1]
+    reference = OnnxRuntimeRunner(make_network("again.onnx"))
+    for n in (1, 3, 8):
+        inputs = small_inputs(n)
+        assert_same(runner.run(inputs), reference.run(inputs))
+
+
+@pytest.mark.parametrize("opened", [STANDARD], indirect=True)
+def test_a_failure_at_any_run_of_the_warm_up_is_survived_or_said(
+    opened: Open, small_inputs: Inputs, fake: ModuleType
+) -> None:
+    opened()
+    whole = fake.seen.executions
+    for count in range(whole):
+        fake.seen.executions, fake.faults.fail_after = 0, count
+        try:
+            runner = opened()
+        except NetworkError as error:
+            assert "an illegal memory access" in str(error)
+        else:
+            fake.faults.fail_after = None
+            assert np.isfinite(np.asarray(runner.run(small_inputs(2))["map"])).all()
+
+
+@pytest.mark.parametrize("opened", [RTX], indirect=True)
+def test_what_rtx_says_of_its_graphs_is_told_once(opened: Open, fake: ModuleType) -> None:
+    fake.faults.warning = "CUDA graph capture failed, falling back to launches. (In x at /_src/y.cpp:3)"
+    told: list[str] = []
+    opened(progress=told.append)
+    assert [step for step in told if "capture" in step] == [
+        "TensorRT-RTX 1.7.1 says: CUDA graph capture failed, falling back to launches"
+    ]
 
 
 def test_a_full_gpu_is_said(opened: Open, fake: ModuleType) -> None:
@@ -221,10 +277,11 @@ def test_each_library_is_used_in_its_own_way(
     managed = fake.ExecutionContextAllocationStrategy.USER_MANAGED
     files = {path.suffix for path in (tmp_path / "cache").iterdir()}
     if request.node.callspec.params["opened"] == STANDARD:
-        assert fake.seen.configs == [managed] * 4 and fake.seen.targets == []
+        assert fake.seen.replays == 0 and fake.seen.configs == [managed] * 4 and fake.seen.targets == []
         assert ".timings" in files and fake.seen.timings == [b""]
         return
     config = fake.seen.configs[0]
+    assert fake.seen.replays == 4  # in the warm-up: the first one stalls
     assert fake.seen.targets == [fake.ComputeCapability.SM89] and fake.seen.timings == []
     assert config.strategy == managed
     assert config.cuda_graph_strategy == fake.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
