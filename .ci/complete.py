@@ -15,11 +15,18 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", name)[0]).lower()
 
 
+def needs(extra: str) -> list[str]:
+    """The requirements of an extra, and those of the extras that it names."""
+    own = project["optional-dependencies"][extra]
+    inner = {need: re.findall(r"[\w-]+", need.partition("[")[2]) for need in own if normal(need) == project["name"]}
+    return [n for n in own if n not in inner] + [n for extras in inner.values() for each in extras for n in needs(each)]
+
+
 found = {normal(each["metadata"]["name"]): each["metadata"]["version"] for each in report["install"]}
-named = {normal(need) for need in project["dependencies"] + project["optional-dependencies"][extra]}
+own = {normal(need) for need in needs(extra)}
+named = own | {normal(need) for need in project["dependencies"]}
 if missing := named - found.keys():
     sys.exit(f"the extra {extra} lacks {', '.join(sorted(missing))}")
 doubled = [name for name in ("opencv-python", "opencv-contrib-python", "opencv-python-headless") if name in found]
 also = f"; two builds of OpenCV: {', '.join(doubled)}" if len(doubled) > 1 else ""
-own = {normal(need) for need in project["optional-dependencies"][extra]}
 print(f"{extra}: {len(found)} packages, of them {', '.join(f'{name} {found[name]}' for name in sorted(own))}{also}")

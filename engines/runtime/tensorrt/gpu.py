@@ -9,6 +9,8 @@ from pathlib import Path
 OLDEST = (7, 5)
 """The lowest compute capability that TensorRT still builds for (Turing)."""
 NONE = "no NVIDIA GPU with a working driver was found"
+DRIVERS = {12: "525", 13: "580"}
+"""The oldest driver that each CUDA runs on (CUDA's release notes, table 2: minor version compatibility)."""
 DRIVER_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
 
@@ -46,7 +48,7 @@ def find_gpu(index: int = 0) -> Gpu:
     if torch.version.cuda is None:
         raise UnavailableError("the installed PyTorch is built without CUDA")
     if not torch.cuda.is_available():
-        raise UnavailableError(NONE)
+        raise UnavailableError(too_old(driver_version(), driver_cuda(), torch.version.cuda) or NONE)
     if index >= torch.cuda.device_count():
         raise UnavailableError(f"there is no GPU number {index}, only {torch.cuda.device_count()} of them")
     properties = torch.cuda.get_device_properties(index)
@@ -62,6 +64,29 @@ def has_driver() -> bool:
         return False
     count = ctypes.c_int(0)
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def driver_cuda() -> int:
+    """The newest CUDA that the driver runs, as 1000 times the major and 10 times the minor version; 0: unknown."""
+    version = ctypes.c_int(0)
+    try:
+        ctypes.CDLL(DRIVER_LIBRARY).cuDriverGetVersion(ctypes.byref(version))
+    except (OSError, AttributeError):
+        return 0
+    return version.value
+
+
+def too_old(driver: str, cuda: int, built_for: str) -> str | None:
+    """What to do where the driver, which runs up to `cuda` (see `driver_cuda`), is too old for a PyTorch that is
+    `built_for` a newer one such as 13.0; None where it is not, or is unknown."""
+    major = int(built_for.partition(".")[0])
+    if not 0 < cuda // 1000 < major:
+        return None
+    older = f", or install 'pymafx-live[tensorrt-cu12]', which needs {DRIVERS[12]}" if cuda >= 12000 else ""
+    return (
+        f"the driver {driver} runs CUDA {cuda // 1000}.{cuda % 1000 // 10} and this PyTorch is built for CUDA {built_for}: "
+        f"update the driver to {DRIVERS.get(major, 'a newer one')} or later{older}"
+    )
 
 
 def checked_age(gpu: Gpu) -> Gpu:
@@ -80,6 +105,4 @@ def driver_version() -> str:
         found = None
     if found:
         return found[0]
-    import torch
-
-    return f"cuda-{torch._C._cuda_getDriverVersion()}"
+    return f"cuda-{driver_cuda()}"

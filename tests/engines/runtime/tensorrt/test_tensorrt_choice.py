@@ -1,5 +1,7 @@
 """Which TensorRT is taken on which GPU, and what is said where none can be."""
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -95,13 +97,13 @@ def cuda(**properties: Any) -> SimpleNamespace:
         cuda=SimpleNamespace(
             is_available=lambda: True, device_count=lambda: 1, get_device_properties=lambda index: card
         ),
-        _C=SimpleNamespace(_cuda_getDriverVersion=lambda: 13000),
     )
 
 
 def test_the_gpu_is_read_from_torch_and_the_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gpu, "has_driver", lambda: True)
     monkeypatch.setitem(sys.modules, "torch", cuda())
+    monkeypatch.setattr(gpu, "driver_cuda", lambda: 13000)
     driver = tmp_path / "version"
     monkeypatch.setattr(gpu, "DRIVER_FILE", driver)
     assert find_gpu() == Gpu("NVIDIA A10", (8, 6), "cuda-13000", 24 << 30)
@@ -111,6 +113,35 @@ def test_the_gpu_is_read_from_torch_and_the_driver(monkeypatch: pytest.MonkeyPat
         find_gpu(1)
     monkeypatch.setitem(sys.modules, "torch", cuda(major=6))
     with pytest.raises(UnavailableError, match="too old"):
+        find_gpu()
+
+
+@pytest.mark.parametrize(
+    ("version", "remedy"),
+    [
+        (12040, r"runs CUDA 12\.4 .* for CUDA 13\.0: update the driver to 580 or later, or .*\[tensorrt-cu12\]"),
+        (11080, r"runs CUDA 11\.8 and this PyTorch is built for CUDA 13\.0: update the driver to 580 or later$"),
+        (13000, r"^no NVIDIA GPU with a working driver"),
+    ],
+)
+def test_a_driver_that_is_too_old_is_said(
+    version: int, remedy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a library in the driver's place that answers as an old one does."""
+    compiler = shutil.which("gcc")
+    if compiler is None or sys.platform == "win32":
+        pytest.skip("no gcc is here, which makes the library")
+    code = f"""int cuInit(unsigned f) {{ return 0; }} int cuDeviceGetCount(int *n) {{ *n = 1; return 0; }}
+    int cuDriverGetVersion(int *v) {{ *v = {version}; return 0; }}"""
+    (tmp_path / "cuda.c").write_text(code)
+    library = tmp_path / "libcuda.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "cuda.c"], check=True)
+    torch = cuda()
+    torch.cuda.is_available = lambda: False
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(gpu, "DRIVER_LIBRARY", str(library))
+    monkeypatch.setattr(gpu, "DRIVER_FILE", tmp_path / "none")
+    with pytest.raises(UnavailableError, match=remedy):
         find_gpu()
 
 
