@@ -121,7 +121,7 @@ class TimedRunner:
 
     def __init__(self, runner: Runner, clock: NetworkClock) -> None:
         self._runner, self._clock = runner, clock
-        self.runtime, self.device = runner.runtime, runner.device
+        self.runtime, self.about, self.device = runner.runtime, runner.about, runner.device
         self.inputs, self.outputs = runner.inputs, runner.outputs
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, Settings, TrackerSettings
 from pymafx_live.core.errors import SourceError
-from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker
+from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker, log_progress
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
@@ -108,6 +108,7 @@ def run(
             for source in sources
         ]  # fmt: skip
         engine = opened(makers.engine(settings, pictures))
+        _say_where(engine, detector)
         frames = [len(source) for source in sources]
         expected = _expected(sum(frames) if all(frames) else 0, settings.run.max_frames)
         screen = opened(Delivery([watch(expected)] if watch else [], stop, live=live))
@@ -162,6 +163,15 @@ def _results_of(
             if item[1] is not None:
                 states.result_of(item[0].source)
             yield item
+
+
+def _say_where(engine: Engine, detector: Detector) -> None:
+    """Says on what the networks run; those who do not tell what they are `about` are left out."""
+    where = {"runtime": getattr(engine, "about", ""), "detector": getattr(detector, "about", "")}
+    if where["runtime"] == where["detector"]:
+        del where["detector"]
+    if any(where.values()):
+        log_progress("; ".join(f"{what}: {about}" for what, about in where.items() if about))
 
 
 def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:

@@ -11,7 +11,6 @@ from pymafx_live.core.errors import LiveError
 from pymafx_live.core.interfaces import PROGRESS, Output, Policy
 from pymafx_live.core.text import LONGEST, quiet, quiet_lines
 from pymafx_live.core.types import Frame, FrameResult
-from pymafx_live.engines.runtime import choose
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Durations, Statistics
 from pymafx_live.pipeline.stop import Stop
@@ -29,7 +28,7 @@ def run_in_terminal(settings: Settings, stop: Stop) -> None:
     _log_to(console, logging.INFO if settings.run.verbose else logging.WARNING, settings.run.log)
     statistics = Statistics()
     if console.is_terminal and settings.run.log == "text":
-        console.print(f"getting ready{_runtime(settings)}", style="dim")
+        console.print("getting ready", style="dim")
     try:
         run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected), stop=stop)
     except LiveError as error:
@@ -50,14 +49,6 @@ def run_in_terminal(settings: Settings, stop: Stop) -> None:
 def say(console: Console, line: str) -> None:
     """Prints a line as it is: rich takes `[brackets]` and `:words:` for orders, and a terminal control characters."""
     console.print(quiet(SECRETS.hide(line)), soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-
-def _runtime(settings: Settings) -> str:
-    """What `auto` takes on this machine, and why."""
-    if settings.run.runtime != "auto":
-        return ""
-    choice = choose()
-    return f" on {choice.runtime}, as {choice.why}"
 
 
 class ProgressOutput(Output):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import AssetError, NetworkError
-from pymafx_live.core.interfaces import Found
+from pymafx_live.core.interfaces import Found, log_progress
 from pymafx_live.core.types import Floats
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.engines.detectors.letterbox import Letterbox
@@ -66,7 +66,7 @@ class YoloOnnx:
         """
         metadata = _metadata(path)
         rows = metadata.get("batch", "")
-        options = RunnerOptions(threads=threads, max_batch=max(int(rows) if rows.isdigit() else ROWS, batch))
+        options = RunnerOptions(threads, max(int(rows) if rows.isdigit() else ROWS, batch), progress=log_progress)
         self._runner = open_runner(path, for_onnx(runtime), options)
         self._pictures = pictures or Pictures()
         self._lane = self._pictures.lane(self._runner.device)
@@ -100,6 +100,19 @@ class YoloOnnx:
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
         """See `Detector.detect`: of each picture the boxes (N, 4), best first, and their scores (N,)."""
+        with self._lane:  # also what the letterboxes and inputs of new sizes are filled with
+            return self._found(images)
+
+    @property
+    def about(self) -> str:
+        """See `Runner.about`."""
+        return self._runner.about
+
+    def close(self) -> None:
+        """Gives back what the runtime holds."""
+        self._runner.close()
+
+    def _found(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
         found: list[Found] = [_NOBODY] * len(images)
         batches: dict[tuple[int, int], list[int]] = {}
         for k, image in enumerate(images):
@@ -112,14 +125,9 @@ class YoloOnnx:
                     found[k] = boxes
         return found
 
-    def close(self) -> None:
-        """Gives back what the runtime holds."""
-        self._runner.close()
-
     def _detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
         """The people in pictures that share a canvas."""
-        with self._lane:
-            outputs = as_numpy(self._of_people(self._look(images)))
+        outputs = as_numpy(self._of_people(self._look(images)))
         return [self._people(output, self._letterbox(image)) for image, output in zip(images, outputs, strict=False)]
 
     def _people(self, output: Floats, letterbox: Letterbox) -> Found:
@@ -176,10 +184,13 @@ class YoloOnnx:
         return outputs if self._end_to_end else outputs[:, [0, 1, 2, 3, 4 + self._labels.person]]
 
     def _try(self, path: Path) -> Array:
-        """The output for a black image, which also warms the network up."""
+        """The output for a black image as broad as most cameras' are, which also warms the network up for those."""
+        height, width = self._input.size
+        if self._input.stride is not None:
+            height = width * 9 // 16
         try:
             with self._lane:
-                return self._look([np.zeros((*self._input.size, 3), np.uint8)])
+                return self._look([np.zeros((height, width, 3), np.uint8)])
         except NetworkError as error:
             raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
 

@@ -111,6 +111,11 @@ class LandmarkEngine:
         """The engine, warm."""
         return cls(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime), pictures)
 
+    @property
+    def about(self) -> str:
+        """See `Runner.about`."""
+        return self._perception.body.networks[0].about
+
     def close(self) -> None:
         """Forgets all tracks and frees the networks."""
         self._memory.clear()

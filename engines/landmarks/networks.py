@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.core.errors import NetworkError
+from pymafx_live.core.interfaces import log_progress
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.regions import ImageBatch, Regions, crop, to_image, turn
 from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
@@ -49,7 +50,7 @@ class Network:
         Raises `AssetError` when the file is missing or damaged, `NetworkError` where the runtime cannot load it,
         `UsageError` for a runtime that is unknown or not installed.
         """
-        options = RunnerOptions(threads=threads, max_batch=MAX_BATCH)
+        options = RunnerOptions(threads=threads, max_batch=MAX_BATCH, progress=log_progress)
         try:
             with as_file(files("pymafx_live.engines.data") / name) as path:
                 self._runner = open_runner(path, for_onnx(runtime), options)
@@ -67,6 +68,11 @@ class Network:
     def device(self) -> str:
         """Where it runs, as `Runner.device` says."""
         return self._runner.device
+
+    @property
+    def about(self) -> str:
+        """See `Runner.about`."""
+        return self._runner.about
 
     def look(
         self, images: ImageBatch, regions: Regions, size: int, finish: Finish = list, hidden: Mask | None = None

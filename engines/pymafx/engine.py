@@ -125,6 +125,11 @@ class PymafxEngine:
         every = PymafxOptions(engine.hands_every, engine.face_every, engine.freeze_shape)
         return cls(estimator, views, skeleton, every, pictures)
 
+    @property
+    def about(self) -> str:
+        """See `Runner.about`."""
+        return self._estimator.about
+
     def close(self) -> None:
         """Forgets all tracks and frees the networks."""
         self._memory.clear()

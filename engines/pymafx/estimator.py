@@ -27,7 +27,7 @@ class Estimator:
     def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
         """`runners` are those of `spec.GRAPHS`; no batch is larger than `max_batch`."""
         self._runners, self._max_batch = runners, max_batch
-        self.device = runners["body"].device
+        self.device, self.about = runners["body"].device, runners["body"].about
         self._seconds = dict.fromkeys(runners, 0.0)
         self._told = False
         # a hand that is not seen is a black crop to the network, which still votes on the other hand

@@ -48,6 +48,8 @@ class Runner(Protocol):
 
     runtime: str
     """The runtime's name, such as `onnxruntime`."""
+    about: str
+    """The library with its version and what it runs on, for people: `OpenVINO 2025.3.0 on the processor`."""
     device: str
     """Where its arrays live: `cpu`, or `cuda:0`."""
     inputs: Mapping[str, TensorSpec]

@@ -44,6 +44,7 @@ class OpenVinoRunner:
         telemetry.switch_off()
         import openvino
 
+        self.about = f"OpenVINO {openvino.__version__.partition('-')[0]} on the processor"
         self._core, self._path, self._max_batch = openvino.Core(), model, options.max_batch
         self._compiled: dict[Shapes | None, Any] = {}
         self._cache: Path | None = None

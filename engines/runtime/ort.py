@@ -4,7 +4,10 @@ A build for CUDA or DirectML is used as such. Other providers are used where `Ru
 TensorRT's builds engines for minutes, and CoreML computes in half precision.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,18 @@ from pymafx_live.engines.runtime.validation import check_inputs
 telemetry.switch_off()
 import onnxruntime as ort  # noqa: E402
 
+logger = logging.getLogger(__name__)
+
 ERROR = 3
 """ONNX Runtime's level for messages, so that its warnings about a file do not reach the terminal."""
 CPU, CUDA, DIRECTML = "CPUExecutionProvider", "CUDAExecutionProvider", "DmlExecutionProvider"
 PREFERRED = (CUDA, DIRECTML)
 ON_CUDA = (CUDA, "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider")
 """Providers that take and give arrays in a GPU's memory."""
+CUDA_OPTIONS = {
+    "use_tf32": "0",  # as everywhere here: it rounds products to ten bits
+    "cudnn_conv_algo_search": "HEURISTIC",  # the exhaustive search stalls at each new batch
+}
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
@@ -34,18 +43,27 @@ class OnnxRuntimeRunner:
     def __init__(self, model: Path, options: RunnerOptions = DEFAULTS) -> None:
         """Raises `NetworkError` when the file cannot be loaded, `UsageError` for a provider that is not there."""
         wanted = _providers(options.providers, ort.get_available_providers())
+        if CUDA in wanted:
+            _load_cuda()
         try:
             self._session = ort.InferenceSession(
                 str(model),
                 _settings(options, wanted),
                 providers=wanted,
-                provider_options=[{"device_id": str(options.device)} if p in ON_CUDA else {} for p in wanted],
+                provider_options=[_provider_options(p, options.device) for p in wanted],
             )
         except Exception as error:  # ONNX Runtime's own classes share no other base
             raise NetworkError(f"{model} cannot be loaded by ONNX Runtime ({first_line(error)}).") from error
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         """What ONNX Runtime really uses: it leaves out a provider whose libraries do not load."""
         self.device = f"cuda:{options.device}" if self.providers[0] in ON_CUDA else "cpu"
+        place = "the processor" if self.providers[0] == CPU else self.providers[0].removesuffix("ExecutionProvider")
+        self.about = f"ONNX Runtime {ort.__version__} on {place}"
+        if self.providers[0] != wanted[0]:
+            _say_once(
+                f"ONNX Runtime could not load its {wanted[0]}, so networks run on {place}: its build needs the CUDA and "
+                "cuDNN that it was made for; pip install 'onnxruntime-gpu[cuda,cudnn]' brings them"
+            )
         self.inputs: Mapping[str, TensorSpec] = {i.name: _spec(i) for i in self._session.get_inputs()}
         self.outputs: Mapping[str, TensorSpec] = {o.name: _spec(o) for o in self._session.get_outputs()}
         self._max_batch = options.max_batch
@@ -88,6 +106,44 @@ class OnnxRuntimeRunner:
         tensor = torch.empty(shape, dtype=getattr(torch, spec.dtype), device=self.device)
         _bind(binding.bind_output, name, tensor)
         return tensor
+
+
+def has_cuda() -> bool:
+    """Whether this build of ONNX Runtime has CUDA's provider; says so where another build hides it."""
+    if CUDA in ort.get_available_providers():
+        return True
+    if _is_installed("onnxruntime-gpu"):
+        _say_once(
+            "onnxruntime-gpu is installed, but another build of onnxruntime lies over it and has no CUDA: "
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu"
+        )
+    return False
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    logger.warning("%s", sentence)
+
+
+@cache
+def _load_cuda() -> None:
+    """Loads CUDA and cuDNN where pip or PyTorch has put them, which is not where the system looks."""
+    if hasattr(ort, "preload_dlls"):  # ONNX Runtime 1.21
+        ort.preload_dlls()
+
+
+def _provider_options(provider: str, device: int) -> dict[str, str]:
+    if provider not in ON_CUDA:
+        return {}
+    return {"device_id": str(device)} | (CUDA_OPTIONS if provider == CUDA else {})
 
 
 def _providers(asked: Sequence[str], there: Sequence[str]) -> list[str]:

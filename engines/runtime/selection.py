@@ -29,21 +29,49 @@ class Choice:
     why: str
 
 
-def choices() -> list[Choice]:
-    """What `auto` tries on this machine, the best first; the last one is always there."""
+def choices(*, modules: bool = False) -> list[Choice]:
+    """What `auto` tries on this machine, the best first; the last one is always there.
+
+    A GPU comes before the processor, whatever reaches it; PyTorch only where `modules` can be run too.
+    """
     gpu, openvino = _reason_against("tensorrt"), _reason_against("openvino")
     found = []
     if gpu is None:
         found.append(Choice("tensorrt", "an NVIDIA GPU and TensorRT are there"))
+    if modules and gpu is not None and _torch_reaches_gpu():
+        found.append(Choice("torch", f"PyTorch reaches the GPU, and {gpu}"))
+    if _onnx_runtime_reaches_gpu():
+        found.append(Choice("onnxruntime", f"it reaches the GPU{f', and {gpu}' if gpu else ''}"))
     if openvino is None:
         found.append(Choice("openvino", f"OpenVINO is the fastest on processors{f', and {gpu}' if gpu else ''}"))
     against = [reason for reason in (gpu, openvino) if reason]
     return [*found, Choice("onnxruntime", " and ".join(against) or "it runs everywhere")]
 
 
-def choose() -> Choice:
+def choose(*, modules: bool = False) -> Choice:
     """What `auto` takes first on this machine."""
-    return choices()[0]
+    return choices(modules=modules)[0]
+
+
+def _torch_reaches_gpu() -> bool:
+    """PyTorch takes seconds to import, so where there is no driver it is left alone."""
+    from pymafx_live.engines.runtime.tensorrt.gpu import UnavailableError, find_gpu
+
+    try:
+        find_gpu()
+    except UnavailableError:
+        return False
+    return True
+
+
+def _onnx_runtime_reaches_gpu() -> bool:
+    from pymafx_live.engines.runtime.tensorrt.gpu import has_driver
+
+    if not has_driver():
+        return False
+    from pymafx_live.engines.runtime.ort import has_cuda
+
+    return has_cuda()
 
 
 def for_onnx(runtime: str) -> str:

@@ -25,6 +25,8 @@ class TorchRunner:
             torch.set_num_threads(threads)
         self.module = module.eval().requires_grad_(False).to(device)
         self.inputs, self.outputs, self.device = inputs, outputs, device
+        place = torch.cuda.get_device_name(device) if device.startswith("cuda") else "the processor"
+        self.about = f"PyTorch {torch.__version__} on {place}"
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`."""

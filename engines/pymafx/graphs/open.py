@@ -18,7 +18,7 @@ from pymafx_live.engines.pymafx.graphs.onnx_files import (
     need_export,
 )
 from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
-from pymafx_live.engines.runtime import Runner, RunnerOptions, choose, open_runner
+from pymafx_live.engines.runtime import Runner, RunnerOptions, choices, open_runner
 from pymafx_live.engines.runtime.selection import ON_TENSOR_CORES
 
 logger = logging.getLogger(__name__)
@@ -30,20 +30,32 @@ def open_graphs(
     """A runner for each of `GRAPHS`, of the prepared files in `folder`.
 
     Compiled runtimes want the graphs as ONNX files, which are exported once; where the packages for that are missing,
-    `auto` runs the network in PyTorch. Raises `AssetError`, `NetworkError` or `UsageError`.
+    `auto` runs the network in PyTorch, and where one fails it goes on to the next. Raises `AssetError`, `NetworkError`
+    or `UsageError`.
     """
+    if runtime == "auto":
+        return _best_graphs(folder, precision, options, progress)
     if runtime == "torch":
         return torch_graphs(folder, precision, options)
     if runtime == "torch-tensorrt":
         return torch_tensorrt_graphs(folder, _precision(runtime, precision), options)
+    files = graph_files(folder, _precision(runtime, precision), progress)
+    return {name: open_runner(file, runtime, options) for name, file in files.items()}
+
+
+def _best_graphs(folder: Path, precision: str, options: RunnerOptions, progress: Progress) -> Mapping[str, Runner]:
+    """The graphs on the best runtime that works here; what the last one raises is raised."""
+    *better, last = choices(modules=True)
     try:
-        files = graph_files(folder, _precision(runtime, precision), progress)
-    except UsageError as error:
-        if runtime != "auto":
-            raise
+        for choice in better:
+            try:
+                return open_graphs(folder, choice.runtime, precision, options, progress)
+            except NetworkError as error:
+                logger.warning("%s The next runtime is tried.", error)
+        return open_graphs(folder, last.runtime, precision, options, progress)
+    except UsageError as error:  # the packages that export
         logger.warning("%s Until then PyMAF-X runs in PyTorch.", error)
         return torch_graphs(folder, precision, options)
-    return {name: open_runner(file, runtime, options) for name, file in files.items()}
 
 
 def graph_files(folder: Path, precision: str, progress: Progress) -> dict[str, Path]:
@@ -109,5 +121,4 @@ def _precision(runtime: str, precision: str) -> str:
     """`auto` is halves where a GPU's tensor cores want them, and float32 on a processor."""
     if precision != "auto":
         return precision
-    chosen = choose().runtime if runtime == "auto" else runtime
-    return "mixed" if chosen in ON_TENSOR_CORES else "fp32"
+    return "mixed" if runtime in ON_TENSOR_CORES else "fp32"

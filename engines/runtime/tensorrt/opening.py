@@ -58,6 +58,11 @@ class Site:
     gpu: Gpu
     memory: Memory
 
+    @property
+    def about(self) -> str:
+        """See `Runner.about`."""
+        return f"{self.flavour.title} on {self.gpu.name}, driver {self.gpu.driver}"
+
 
 def open_on(site: Site, model: Path, options: RunnerOptions) -> TensorRTRunner | AnySizeRunner:
     """The ONNX file on that library, GPU and memory, warmed up. Raises `NetworkError`."""
@@ -65,7 +70,7 @@ def open_on(site: Site, model: Path, options: RunnerOptions) -> TensorRTRunner |
         return _open_sized(site, model, options, {})
     except UnsizedError as error:
         largest, device = options.max_batch, site.memory.device
-        return AnySizeRunner(error.tensors, device, largest, partial(_open_sized, site, model, options))
+        return AnySizeRunner(site.about, error.tensors, device, largest, partial(_open_sized, site, model, options))
 
 
 def _open_sized(site: Site, model: Path, options: RunnerOptions, sizes: Sizes) -> TensorRTRunner:
@@ -78,7 +83,7 @@ def _open_sized(site: Site, model: Path, options: RunnerOptions, sizes: Sizes) -
     kernels = f"{model.stem}-{_kernels_digest(key, site.gpu)}.kernels"
     with site.memory.ordered():
         loaded = _fetch(site, model, options, sizes, key, cache, cache.read_part(kernels) if flavour.rtx else b"")
-        runner = TensorRTRunner(loaded, site.memory)
+        runner = TensorRTRunner(loaded, site.memory, site.about)
     runner.warm_up(options.progress)
     if flavour.rtx:
         cache.write_part(kernels, loaded.kernel_bytes())

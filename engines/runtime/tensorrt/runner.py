@@ -26,9 +26,9 @@ class TensorRTRunner:
 
     runtime = "tensorrt"
 
-    def __init__(self, loaded: Loaded, memory: Memory) -> None:
+    def __init__(self, loaded: Loaded, memory: Memory, about: str) -> None:
         """Raises `NetworkError` where a call fails or the memory runs out."""
-        self.device = memory.device
+        self.device, self.about = memory.device, about
         self._loaded, self._memory = loaded, memory
         tensors = Tensors.of(loaded.flavour.module, loaded.engine)
         self.inputs, self.outputs, self._sizes = tensors.inputs, tensors.outputs, tensors.sizes

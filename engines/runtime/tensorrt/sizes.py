@@ -20,8 +20,11 @@ class AnySizeRunner:
 
     runtime = "tensorrt"
 
-    def __init__(self, tensors: Tensors, device: str, largest: int, open_size: "Callable[[Sizes], TensorRTRunner]"):
+    def __init__(
+        self, about: str, tensors: Tensors, device: str, largest: int, open_size: "Callable[[Sizes], TensorRTRunner]"
+    ) -> None:
         """`open_size` makes the runner for the shapes, without the batch, of the inputs whose size varies."""
+        self.about = about
         self.inputs, self.outputs, self.device = tensors.inputs, tensors.outputs, device
         self._largest, self._open = largest, open_size
         self._runners: dict[tuple[tuple[str, tuple[int, ...]], ...], TensorRTRunner] = {}
