@@ -61,8 +61,8 @@ class OnnxRuntimeRunner:
         self.about = f"ONNX Runtime {ort.__version__} on {place}"
         if self.providers[0] != wanted[0]:
             _say_once(
-                f"ONNX Runtime could not load its {wanted[0]}, so networks run on {place}: its build needs the CUDA and "
-                "cuDNN that it was made for; pip install 'onnxruntime-gpu[cuda,cudnn]' brings them"
+                f"ONNX Runtime could not load its {wanted[0]}, so networks run on {place}: it needs the CUDA and cuDNN "
+                "that it was built for, which pip install 'onnxruntime-gpu[cuda,cudnn]' brings"
             )
         self.inputs: Mapping[str, TensorSpec] = {i.name: _spec(i) for i in self._session.get_inputs()}
         self.outputs: Mapping[str, TensorSpec] = {o.name: _spec(o) for o in self._session.get_outputs()}

@@ -84,8 +84,8 @@ def too_old(driver: str, cuda: int, built_for: str) -> str | None:
         return None
     older = f", or install 'pymafx-live[tensorrt-cu12]', which needs {DRIVERS[12]}" if cuda >= 12000 else ""
     return (
-        f"the driver {driver} runs CUDA {cuda // 1000}.{cuda % 1000 // 10} and this PyTorch is built for CUDA {built_for}: "
-        f"update the driver to {DRIVERS.get(major, 'a newer one')} or later{older}"
+        f"the driver {driver} runs CUDA {cuda // 1000}.{cuda % 1000 // 10} and this PyTorch is built for CUDA "
+        f"{built_for}: update the driver to {DRIVERS.get(major, 'a newer one')} or later{older}"
     )
 
 

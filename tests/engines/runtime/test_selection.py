@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
@@ -19,6 +20,7 @@ from pymafx_live.engines.runtime import (
     choose,
     for_onnx,
     open_runner,
+    ort,
     selection,
 )
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
@@ -98,6 +100,58 @@ def test_auto_goes_on_in_order_until_one_works(
         open_runner(model, "tensorrt")
     with pytest.raises(NetworkError, match=r"mixed\.onnx cannot be loaded by OpenVINO"):
         open_runner(model, "openvino")
+
+
+@pytest.mark.parametrize(
+    ("tensorrt", "torch", "onnx", "expected"),
+    [
+        (True, True, True, ["tensorrt", "onnxruntime"]),
+        (False, True, True, ["torch", "onnxruntime"]),
+        (False, True, False, ["torch"]),
+        (False, False, True, ["onnxruntime"]),
+        (False, False, False, []),
+    ],
+)
+def test_a_gpu_comes_before_the_processor_whatever_reaches_it(
+    tensorrt: bool, torch: bool, onnx: bool, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = selection._reason_against
+    without = None if tensorrt else "there is no TensorRT"
+    monkeypatch.setattr(selection, "_reason_against", lambda name: without if name == "tensorrt" else real(name))
+    monkeypatch.setattr(selection, "_torch_reaches_gpu", lambda: torch)
+    monkeypatch.setattr(selection, "_onnx_runtime_reaches_gpu", lambda: onnx)
+    on_processors = (["openvino"] if OPENVINO else []) + ["onnxruntime"]
+    assert [choice.runtime for choice in choices(modules=True)] == expected + on_processors
+    assert [choice.runtime for choice in choices()] == [name for name in expected if name != "torch"] + on_processors
+
+
+def test_a_cuda_that_does_not_load_is_said_once(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ONNX Runtime drops a provider in silence: here one that it was told to have and has not."""
+    monkeypatch.setattr(ort, "_say_once", cache(ort._say_once.__wrapped__))
+    monkeypatch.setattr(ort.ort, "get_available_providers", lambda: [ort.CUDA, ort.CPU])
+    for _ in range(2):
+        runner = OnnxRuntimeRunner(model)
+    assert runner.device == "cpu" and runner.about.startswith("ONNX Runtime") and "on the processor" in runner.about
+    assert [record.message.partition(",")[0] for record in caplog.records] == [
+        "ONNX Runtime could not load its CUDAExecutionProvider"
+    ]
+
+
+def test_a_build_that_hides_cuda_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(ort, "_say_once", cache(ort._say_once.__wrapped__))
+    assert not ort.has_cuda() and not caplog.records
+    monkeypatch.setattr(ort, "_is_installed", lambda name: name == "onnxruntime-gpu")
+    assert not ort.has_cuda()
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in caplog.text
+
+
+def test_on_cuda_nothing_is_rounded_and_nothing_searched_for_long() -> None:
+    assert ort._provider_options(ort.CUDA, 1) == {
+        "device_id": "1", "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC",
+    }  # fmt: skip
+    assert ort._provider_options(ort.CPU, 1) == {}
 
 
 def test_where_all_fail_the_last_tells(tmp_path: Path) -> None:
