@@ -179,10 +179,10 @@ class EngineSettings(Section):
         "", "whole-body network (.onnx, 133 keypoints) for `parts: rtmlib`; empty: that package's own, downloaded"
     )
     hands_every: int = setting(
-        1, "PyMAF-X estimates a seen hand in every n-th frame, holds it between", "--hands-every", ge=1, le=10_000
+        1, "a followed hand is looked at in every n-th frame, and held between", "--hands-every", ge=1, le=10_000
     )
     face_every: int = setting(
-        1, "PyMAF-X estimates a seen face in every n-th frame, holds it between", "--face-every", ge=1, le=10_000
+        1, "a followed face is looked at in every n-th frame, and held between", "--face-every", ge=1, le=10_000
     )
     freeze_shape: int = setting(
         0,
@@ -242,6 +242,21 @@ class RunSettings(Section):
     overlap: bool = setting(
         False,
         "detect on the next frame while this one is estimated: more frames per second, each a little older",
+    )
+    target_fps: float | None = setting(
+        None,
+        "results per second of each live camera that are to be held, as far as it has so many frames: where there is "
+        "no time for that, less is done, see docs/operations.md; null: no rate is held",
+        "--target-fps",
+        gt=0,
+        le=1000,
+    )
+    max_age_ms: float | None = setting(
+        None,
+        "milliseconds from capture that results of live cameras may be old, held in the same way; null: no age is held",
+        "--max-age-ms",
+        gt=0,
+        le=86_400_000,
     )
     log: Literal["text", "json"] = setting("text", "log lines for people, or one JSON object a line", "--log")
     verbose: bool = setting(False, "say more, and show the traceback of an error", "--verbose")

@@ -11,8 +11,11 @@ KEEP = 1.2
 class Selection:
     """At most so many tracks: the largest, or with `lock` those once chosen until they end."""
 
-    def __init__(self, most: int, lock: bool = False) -> None:
+    def __init__(self, most: int | None = None, lock: bool = False) -> None:
+        """`most` None: everybody."""
         self.most, self.lock = most, lock
+        self.limit: int | None = None
+        """At most so many as long as there is no time for more, in the same order."""
         self._chosen: set[int] = set()
 
     def __call__(self, tracks: Sequence[Track]) -> list[Track]:
@@ -20,7 +23,7 @@ class Selection:
 
         A little larger is not enough to take a place, or two people of one size would alternate.
         """
-        best = sorted(tracks, key=self._rank, reverse=True)[: self.most]
+        best = sorted(tracks, key=self._rank, reverse=True)[: self.most][: self.limit]
         self._chosen = {track.id for track in best}
         return [track for track in tracks if track.id in self._chosen]
 
