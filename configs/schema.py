@@ -75,6 +75,12 @@ class SourceSettings(Section):
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
         "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
     )
+    hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] = setting(
+        "none",
+        "what decodes videos and streams: `none`: the processor; `auto`: the first device that there is, or the "
+        "processor; or a device by name",
+        "--hwaccel",
+    )
     rotate: Literal[0, 90, 180, 270] = setting(
         0, "turn the pictures clockwise by so many degrees, of a camera that hangs so", "--rotate"
     )
@@ -115,6 +121,7 @@ class SourceEntry(Section):
     wait: bool | None = None
     give_up: float | None = Field(None, ge=0, le=31536000)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
+    hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] | None = None
     rotate: Literal[0, 90, 180, 270] | None = None
     mirror: bool | None = None
     camera: CameraSettings | None = None

@@ -37,3 +37,13 @@ def test_the_locked_one_stays_until_it_ends() -> None:
     assert ids(select([track(1, 50, TrackState.LOST), track(2, 500)])) == [1]
     assert ids(select([track(2, 500), track(3, 30)])) == [2]
     assert ids(select([track(2, 20), track(3, 300)])) == [2]
+
+
+def test_a_limit_for_now_leaves_the_same_order_and_is_taken_back() -> None:
+    tracks = [track(1, 50), track(2, 90), track(3, 70)]
+    for select, few in ((Selection(2), [2]), (Selection(), [2]), (Selection(2, lock=True), [1])):
+        select([track(1, 50)])
+        select.limit = 1
+        assert ids(select(tracks)) == few
+        select.limit = None
+        assert len(select(tracks)) == (select.most or 3)
