@@ -75,6 +75,12 @@ class SourceSettings(Section):
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
         "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
     )
+    hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] = setting(
+        "none",
+        "what decodes videos and streams: `none`: the processor; `auto`: the first device that there is, or the "
+        "processor; or a device by name",
+        "--hwaccel",
+    )
     rotate: Literal[0, 90, 180, 270] = setting(
         0, "turn the pictures clockwise by so many degrees, of a camera that hangs so", "--rotate"
     )
@@ -115,6 +121,7 @@ class SourceEntry(Section):
     wait: bool | None = None
     give_up: float | None = Field(None, ge=0, le=31536000)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
+    hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] | None = None
     rotate: Literal[0, 90, 180, 270] | None = None
     mirror: bool | None = None
     camera: CameraSettings | None = None
@@ -179,10 +186,10 @@ class EngineSettings(Section):
         "", "whole-body network (.onnx, 133 keypoints) for `parts: rtmlib`; empty: that package's own, downloaded"
     )
     hands_every: int = setting(
-        1, "PyMAF-X estimates a seen hand in every n-th frame, holds it between", "--hands-every", ge=1, le=10_000
+        1, "a followed hand is looked at in every n-th frame, and held between", "--hands-every", ge=1, le=10_000
     )
     face_every: int = setting(
-        1, "PyMAF-X estimates a seen face in every n-th frame, holds it between", "--face-every", ge=1, le=10_000
+        1, "a followed face is looked at in every n-th frame, and held between", "--face-every", ge=1, le=10_000
     )
     freeze_shape: int = setting(
         0,
@@ -262,6 +269,21 @@ class RunSettings(Section):
     overlap: bool = setting(
         False,
         "detect on the next frame while this one is estimated: more frames per second, each a little older",
+    )
+    target_fps: float | None = setting(
+        None,
+        "results per second of each live camera that are to be held, as far as it has so many frames: where there is "
+        "no time for that, less is done, see docs/operations.md; null: no rate is held",
+        "--target-fps",
+        gt=0,
+        le=1000,
+    )
+    max_age_ms: float | None = setting(
+        None,
+        "milliseconds from capture that results of live cameras may be old, held in the same way; null: no age is held",
+        "--max-age-ms",
+        gt=0,
+        le=86_400_000,
     )
     log: Literal["text", "json"] = setting("text", "log lines for people, or one JSON object a line", "--log")
     verbose: bool = setting(False, "say more, and show the traceback of an error", "--verbose")

@@ -169,10 +169,15 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A frame and those of its tracks whose people are to be estimated."""
+    """A frame and those of its tracks whose people are to be estimated.
+
+    Hands and faces that are followed need to be looked at in every n-th frame only, and are held between.
+    """
 
     frame: Frame
     tracks: Sequence[Track]
+    hands_every: int = 1
+    face_every: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,13 +204,18 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceEvent:
-    """What happened to a source, `at` so many Unix seconds, and the `reason` as one sentence where there is one."""
+    """What happened to a source, `at` so many Unix seconds, and the `reason` as one sentence where there is one.
+
+    `reduced`: what the run does less of for it, because it cannot hold what was asked for otherwise; see
+    `pipeline.overload.Reduction`.
+    """
 
     source: str
     state: SourceState | str
     """What a later release sends stays the text that it is."""
     at: float
     reason: str = ""
+    reduced: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

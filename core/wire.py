@@ -106,6 +106,8 @@ def encode_event(event: SourceEvent) -> bytes:
         "state": str(event.state),
         "reason": event.reason[:_LONGEST_REASON],
     }
+    if event.reduced:
+        content["reduced"] = dict(event.reduced)
     body: bytes = msgpack.packb(content)
     return topic(event.source, EVENT_TOPIC) + body
 
@@ -120,6 +122,7 @@ def decode_event(message: bytes) -> SourceEvent:
             state=_known(SourceState, content["state"]),
             at=float(content["at"]),
             reason=_text(content["reason"]),
+            reduced={_text(name): _whole(value) for name, value in content.get("reduced", {}).items()},
         )
 
 

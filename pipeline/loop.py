@@ -11,8 +11,9 @@ from pymafx_live.core.interfaces import Detector, Engine, Found, Tracker
 from pymafx_live.core.types import Frame, FrameResult, Person, Scene, SourceEvent, SourceState
 from pymafx_live.pipeline.cameras import OVER, Batch, Cameras, Item
 from pymafx_live.pipeline.faults import Faults, Strict
-from pymafx_live.pipeline.lane import Lane, Select, Smooth, Stride, everybody
+from pymafx_live.pipeline.lane import Lane, Smooth, Stride
 from pymafx_live.pipeline.lookout import Detection, SharedDetector
+from pymafx_live.pipeline.selection import Selection
 
 T = TypeVar("T")
 In = TypeVar("In")
@@ -32,7 +33,7 @@ def results(
     *,
     stride: Stride = 1,
     overlap: bool = False,
-    select: Select = everybody,
+    select: Selection | None = None,
     smooth: Smooth | None = None,
 ) -> Generator[tuple[FrameResult, Frame]]:
     """One result per frame of one source, in order, without its events; see `watch`."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,12 @@ from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
+from pymafx_live.pipeline.overload import Overload, Reduction
+from pymafx_live.pipeline.relief import Relief
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import kept_in, open_sources
-from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.pipeline.statistics import Reductions, Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
@@ -119,6 +121,8 @@ def run(
             last.callback(_say_goodbye, lanes, delivery)
             for source in sources:
                 states.connecting(source.name, began)
+            live_lanes = {source.name: lane for source, lane in zip(sources, lanes, strict=True) if source.live}
+            relief = _relief(settings, live_lanes, states, statistics)
             failures: list[str] = []
             for result, frame in _results_of(looped, states, failures if len(sources) > 1 else None):
                 watchdog.moved()
@@ -126,6 +130,8 @@ def run(
                 if frame is None:
                     continue
                 statistics.write(result)
+                if relief is not None:
+                    relief.note(result)
                 screen.write(result, frame)
                 if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
                     break
@@ -162,6 +168,21 @@ def _results_of(
             if item[1] is not None:
                 states.result_of(item[0].source)
             yield item
+
+
+def _relief(
+    settings: Settings, lanes: Mapping[str, Lane], states: SourceStates, statistics: Statistics
+) -> Relief | None:
+    """What holds the rate and the age that are asked for; None where none is, or no source is live."""
+    wanted, engine = settings.run, settings.engine
+    if not lanes or (wanted.target_fps is None and wanted.max_age_ms is None):
+        return None
+    every = settings.detector.stride if isinstance(settings.detector.stride, int) else 1
+    base = Reduction(every, engine.face_every, engine.hands_every)
+    statistics.reductions = Reductions()
+    age = None if wanted.max_age_ms is None else wanted.max_age_ms / 1000
+    overload = Overload(wanted.target_fps, age, base)
+    return Relief(overload, lanes, states, statistics.reductions, overlap=wanted.overlap)
 
 
 def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:

@@ -139,6 +139,9 @@ def vectors() -> dict[str, bytes]:
     made = {name: encode(result, 22) for name, result in stated.items()}
     made["tracked-all-joints"] = encode(tracked, 55)
     made["tracked-no-joints"] = encode(tracked, 0)
+    made["status-reduced"] = encode_event(
+        SourceEvent("demo", SourceState.LIVE, START, "overload: detector in every 2nd frame", {"detect_every": 2})
+    )
     for state, reason in ((SourceState.LIVE, ""), (SourceState.STALLED, "no frame for 3 s"), (SourceState.ENDED, "")):
         made[f"status-{state}"] = encode_event(SourceEvent("demo", state, START, reason))
     return made
