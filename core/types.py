@@ -206,6 +206,8 @@ class SourceEvent:
     """What a later release sends stays the text that it is."""
     at: float
     reason: str = ""
+    gone: bool = False
+    """It has been away for so long that whoever was there has ended; this stays in the process."""
 
 
 @dataclass(frozen=True, slots=True)
