@@ -77,7 +77,7 @@ class SourceSettings(Section):
         "seconds without a frame, stalled or lost, after which a live source's people have ended; who is there when it "
         "is back sooner keeps the id",
         "--gone-after",
-        ge=0,
+        ge=0.5,
         le=86400,
     )
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
@@ -122,7 +122,7 @@ class SourceEntry(Section):
     timeout: float | None = Field(None, gt=0, le=86400)
     wait: bool | None = None
     give_up: float | None = Field(None, ge=0, le=31536000)
-    gone_after: float | None = Field(None, ge=0, le=86400)
+    gone_after: float | None = Field(None, ge=0.5, le=86400)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
     rotate: Literal[0, 90, 180, 270] | None = None
     mirror: bool | None = None
