@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 LARGEST_OPTION = 1_000_000
+_SIZE = r"^[1-9]\d{1,4}x[1-9]\d{1,4}$"
 
 
 def setting(default: Any, description: str, flag: str = "", bare: str = "", **limits: Any) -> Any:
@@ -72,6 +73,14 @@ class SourceSettings(Section):
         ge=0,
         le=31536000,
     )
+    gone_after: float = setting(
+        3.0,
+        "seconds without a frame, stalled or lost, after which a live source's people have ended; who is there when it "
+        "is back sooner keeps the id",
+        "--gone-after",
+        ge=0.5,
+        le=86400,
+    )
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
         "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
     )
@@ -80,6 +89,23 @@ class SourceSettings(Section):
         "what decodes videos and streams: `none`: the processor; `auto`: the first device that there is, or the "
         "processor; or a device by name",
         "--hwaccel",
+    )
+    webcam_size: str | None = setting(
+        None,
+        "width and height, such as `1280x720`, that a webcam is asked for; null: its driver's; `pymafx-live cameras` "
+        "lists what there is",
+        "--webcam-size",
+        pattern=_SIZE,
+    )
+    webcam_fps: float | None = setting(
+        None, "frames per second that a webcam is asked for; null: its driver's", "--webcam-fps", gt=0, le=1000
+    )
+    webcam_exposure: float | None = setting(
+        None,
+        "milliseconds for which a webcam exposes each frame: short ones blur no hands, in good light; null: by itself",
+        "--webcam-exposure",
+        gt=0,
+        le=10000,
     )
     rotate: Literal[0, 90, 180, 270] = setting(
         0, "turn the pictures clockwise by so many degrees, of a camera that hangs so", "--rotate"
@@ -120,8 +146,12 @@ class SourceEntry(Section):
     timeout: float | None = Field(None, gt=0, le=86400)
     wait: bool | None = None
     give_up: float | None = Field(None, ge=0, le=31536000)
+    gone_after: float | None = Field(None, ge=0.5, le=86400)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
     hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] | None = None
+    webcam_size: str | None = Field(None, pattern=_SIZE)
+    webcam_fps: float | None = Field(None, gt=0, le=1000)
+    webcam_exposure: float | None = Field(None, gt=0, le=10000)
     rotate: Literal[0, 90, 180, 270] | None = None
     mirror: bool | None = None
     camera: CameraSettings | None = None

@@ -216,6 +216,8 @@ class SourceEvent:
     at: float
     reason: str = ""
     reduced: Mapping[str, int] = field(default_factory=dict, hash=False)
+    gone: bool = False
+    """It has been away for so long that whoever was there has ended; this stays in the process."""
 
 
 @dataclass(frozen=True, slots=True)

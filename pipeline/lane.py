@@ -115,13 +115,16 @@ class Lane:
         return result
 
     def goodbye(self) -> FrameResult | None:
-        """The last result, once the source or the run is over, which ends who is still there: None if nobody is.
+        """The last result, once the source is gone or the run over, which ends who is still there: None if nobody is.
 
         Whoever is in a frame after it is somebody else.
         """
         self._tracker.reset()
         self._tracks = []
-        return self._presence.goodbye()
+        last = self._presence.goodbye()
+        if last is not None and self._smooth is not None:
+            self._smooth.forget([person.id for person in last.people])
+        return last
 
     def _sound(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people, held where an engine gave what is no number: filters and trackers would keep that for good."""
