@@ -12,6 +12,7 @@ from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
 from pymafx_live.pipeline.presence import Presence, finite
+from pymafx_live.pipeline.world import WorldEstimator
 from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,18 @@ class Lane:
     """
 
     def __init__(
-        self, tracker: Tracker, stride: Stride = 1, *, select: Select = list, smooth: Smooth | None = None
+        self,
+        tracker: Tracker,
+        stride: Stride = 1,
+        *,
+        select: Select = list,
+        smooth: Smooth | None = None,
+        world: WorldEstimator | None = None,
     ) -> None:
-        """`select` says which of the tracks that have not ended are estimated."""
+        """`select` says which of the tracks that have not ended are estimated, `world` where the camera stands."""
         self._tracker, self._select, self._smooth = tracker, select, smooth
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
+        self._world = world or WorldEstimator()
         self._following = Following()
         self._presence = Presence()
         self._tracks: list[Track] = []
@@ -89,6 +97,7 @@ class Lane:
         self._schedule.note(frame, self._tracks, present, self._following.whereabouts)
         if self._smooth is not None and people is not None:
             present = self._smooth(present, frame)
+        world = self._world(present, frame)
         gone = self._say_goodbye()
         stages = self._stages | {"estimate": seconds + time.perf_counter() - began}
         result = FrameResult(
@@ -103,6 +112,7 @@ class Lane:
             stages=stages | {f"estimate/{name}": took for name, took in inside.items()},
             dropped=frame.dropped,
             capture_origin=frame.capture_origin,
+            world=world,
         )
         self._presence.note(result)
         return result
