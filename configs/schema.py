@@ -121,15 +121,20 @@ class SourceSettings(Section):
 
 
 class CameraSettings(Section):
-    """The camera's intrinsics, at most one of the three; without any, 60 degrees along the longer side are assumed."""
+    """The intrinsics, one of three, else 60 degrees along the longer side; how it stands, else what people show."""
 
     fov: float | None = setting(None, "horizontal field of view in degrees", "--fov", ge=0.1, le=179)
     focal: float | None = setting(None, "focal length in pixels of the frame as it arrives", "--focal", ge=0.1, le=1e7)
     calibration: str | None = setting(None, "calibration YAML, as OpenCV or ROS camera_info write it", "--calibration")
+    pitch: float | None = setting(None, "degrees by which it looks up, negative: down", "--camera-pitch", ge=-90, le=90)
+    roll: float | None = setting(
+        None, "degrees by which it is turned clockwise, seen from behind it", "--camera-roll", ge=-180, le=180
+    )
+    height: float | None = setting(None, "metres from the floor to its lens", "--camera-height", ge=0.01, le=1000)
 
     @model_validator(mode="after")
     def _one_at_most(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        given = [name for name in ("fov", "focal", "calibration") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
         return self

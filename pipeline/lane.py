@@ -14,6 +14,7 @@ from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Sched
 from pymafx_live.pipeline.overload import Reduction
 from pymafx_live.pipeline.presence import Presence, finite
 from pymafx_live.pipeline.selection import Selection
+from pymafx_live.pipeline.world import WorldEstimator
 from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
@@ -38,12 +39,20 @@ class Lane:
     """
 
     def __init__(
-        self, tracker: Tracker, stride: Stride = 1, *, select: Selection | None = None, smooth: Smooth | None = None
+        self,
+        tracker: Tracker,
+        stride: Stride = 1,
+        *,
+        select: Selection | None = None,
+        smooth: Smooth | None = None,
+        world: WorldEstimator | None = None,
     ) -> None:
-        """`select` says which of the tracks that have not ended are estimated; None: all."""
+        """`select` says which of the tracks that have not ended are estimated (None: all), `world` where the camera
+        stands."""
         self._tracker, self._select, self._smooth = tracker, select or Selection(), smooth
         self._reduction = Reduction()
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
+        self._world = world or WorldEstimator()
         self._following = Following()
         self._presence = Presence()
         self._tracks: list[Track] = []
@@ -96,6 +105,7 @@ class Lane:
         self._schedule.note(frame, self._tracks, present, self._following.whereabouts)
         if self._smooth is not None and people is not None:
             present = self._smooth(present, frame)
+        world = self._world(present, frame)
         gone = self._say_goodbye()
         stages = self._stages | {"estimate": seconds + time.perf_counter() - began}
         result = FrameResult(
@@ -110,6 +120,7 @@ class Lane:
             stages=stages | {f"estimate/{name}": took for name, took in inside.items()},
             dropped=frame.dropped,
             capture_origin=frame.capture_origin,
+            world=world,
         )
         self._presence.note(result)
         return result

@@ -1,6 +1,7 @@
 """A whole run: opens everything, loops, and closes everything whatever happens."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -8,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pymafx_live.configs.schema import CameraSettings, Settings, TrackerSettings
-from pymafx_live.core.errors import SourceError
+from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings, TrackerSettings
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline.camera import Lens, read_calibration
+from pymafx_live.pipeline.camera import Lens, Mount, read_calibration, read_extrinsics
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
@@ -35,6 +36,7 @@ from pymafx_live.pipeline.statistics import Reductions, Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
+from pymafx_live.pipeline.world import Given, WorldEstimator
 from pymafx_live.trackers import open_tracker
 
 logger = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ def run(
         # What fails soonest comes first: a wrong address is told before networks are loaded.
         began = time.time()
         cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
+        worlds = [WorldEstimator(stance(source, camera)) for source, camera in settings.cameras()]
         sources = [opened(source) for source in open_sources(cameras, stop)]
         live = any(source.live for source in sources)
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
@@ -105,9 +108,9 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing)),
+                smooth=History(Smoother(settings.engine.smoothing)), world=world,
             )
-            for source in sources
+            for source, world in zip(sources, worlds, strict=True)
         ]  # fmt: skip
         engine = opened(makers.engine(settings, pictures))
         frames = [len(source) for source in sources]
@@ -209,6 +212,19 @@ def lens(settings: CameraSettings) -> Lens:
     """What the settings say of the camera; raises `AssetError` for a calibration that cannot be used."""
     calibrated = read_calibration(Path(settings.calibration)) if settings.calibration else None
     return Lens(settings.fov, settings.focal, calibrated)
+
+
+def stance(source: SourceSettings, camera: CameraSettings) -> Given:
+    """What the settings say of how the camera stands; raises `AssetError` for a calibration that cannot be used."""
+    pitch, roll = (None if angle is None else math.radians(angle) for angle in (camera.pitch, camera.roll))
+    world = read_extrinsics(Path(camera.calibration)) if camera.calibration else None
+    if world is not None and (pitch, roll, camera.height) != (None, None, None):
+        raise UsageError(
+            f"the calibration {camera.calibration} says where the camera stands (rvec, tvec): leave --camera-pitch, "
+            "--camera-roll and --camera-height away"
+        )
+    shown = None if world is None else Mount(source.rotate, source.mirror).world(world)
+    return Given(pitch, roll, camera.height, shown)
 
 
 def drawn_body(settings: Settings) -> str:
