@@ -2,7 +2,8 @@
 
     python -m pymafx_live.bench.tracking [--clips crowd,crossing] [--seeds 100-103] [--trackers bytetrack,...]
 
-Needs the extra `trackers`, whose evaluation it uses (after TrackEval) and whose trackers stand beside ours. Each
+Needs the extra `trackers`, whose evaluation it uses (after TrackEval) and whose trackers stand beside ours; those of
+`ultralytics` do too, where that extra is installed, and are left out where not. Each
 tracker has all frames, every second one, and those that are left when a third is dropped at random. People of whom less
 than `VISIBLE` is seen count neither as missed nor as found.
 """
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 from pymafx_live.bench.mannequin.clip import cached_clip, load_truth, truth_path
 from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.bench.report import numbers, print_table, write_json
+from pymafx_live.bench.ultralytics_tracker import UltralyticsTracker, installed
 from pymafx_live.configs.schema import Settings, TrackerSettings
 from pymafx_live.core.boxes import iou
 from pymafx_live.core.errors import LiveError
-from pymafx_live.core.interfaces import Found, Tracker
+from pymafx_live.core.interfaces import Found
 from pymafx_live.core.types import Floats, Track, TrackState
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
@@ -37,6 +39,7 @@ VISIBLE = 0.3
 FRAMES = {"crowd": 150}
 """Frames of a clip, where they are not 75."""
 TRACKERS = "bytetrack,sort,trackers:bytetrack,trackers:ocsort,trackers:botsort"
+ULTRALYTICS = ",ultralytics:botsort,ultralytics:bytetrack"
 COLUMNS = {"HOTA": "HOTA", "IDF1": "IDF1", "MOTA": "MOTA", "AssA": "AssA", "IDSW": "switches"}
 Array = NDArray[Any]
 
@@ -49,6 +52,13 @@ class Seen:
     found: Found
     looks: Floats
     truth: Truth
+
+
+class Updated(Protocol):
+    """Of a tracker, what is measured here."""
+
+    def update(self, boxes: Floats, scores: Floats, time: float, looks: Floats | None = None) -> list[Track]:
+        """See `Tracker.update`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +101,13 @@ SUBSETS: Mapping[str, Callable[[Sequence[Seen]], list[Seen]]] = {
 }  # fmt: skip
 
 
-def track(tracker: Tracker, seen: Sequence[Seen]) -> Scored:
+def opened(name: str) -> Updated:
+    """A tracker of this project, or of `ultralytics:NAME`."""
+    package, _, of_it = name.partition(":")
+    return UltralyticsTracker(of_it) if package == "ultralytics" else open_tracker(TrackerSettings(name=name))
+
+
+def track(tracker: Updated, seen: Sequence[Seen]) -> Scored:
     """Runs a tracker over one clip."""
     scored = Scored([], [], [])
     for one in seen:
@@ -143,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", default="crowd,crossing", help="motions of the mannequins (%(default)s)")
     parser.add_argument("--seeds", default="100-103", help="their seeds (%(default)s); below 100 for tuning")
-    parser.add_argument("--trackers", default=TRACKERS, help="(%(default)s)")
+    parser.add_argument("--trackers", default=TRACKERS + (ULTRALYTICS if installed() else ""), help="(%(default)s)")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     options = parser.parse_args(argv)
     try:
@@ -163,7 +179,7 @@ def _rows(clips: Sequence[str], seeds: Sequence[int], names: Sequence[str]) -> d
         for subset, choose in SUBSETS.items():
             new: dict[str, dict[str, float]] = {}
             for name in names:
-                scored = [track(open_tracker(TrackerSettings(name=name)), choose(one)) for one in seen]
+                scored = [track(opened(name), choose(one)) for one in seen]
                 new[name] = figures(scored)
             print_table(f"{clip}, {subset}", new, COLUMNS, 1)
             rows |= {f"{clip}/{subset}/{name}": found for name, found in new.items()}

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 LARGEST_OPTION = 1_000_000
+_SIZE = r"^[1-9]\d{1,4}x[1-9]\d{1,4}$"
 
 
 def setting(default: Any, description: str, flag: str = "", bare: str = "", **limits: Any) -> Any:
@@ -72,8 +73,39 @@ class SourceSettings(Section):
         ge=0,
         le=31536000,
     )
+    gone_after: float = setting(
+        3.0,
+        "seconds without a frame, stalled or lost, after which a live source's people have ended; who is there when it "
+        "is back sooner keeps the id",
+        "--gone-after",
+        ge=0.5,
+        le=86400,
+    )
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
         "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
+    )
+    hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] = setting(
+        "none",
+        "what decodes videos and streams: `none`: the processor; `auto`: the first device that there is, or the "
+        "processor; or a device by name",
+        "--hwaccel",
+    )
+    webcam_size: str | None = setting(
+        None,
+        "width and height, such as `1280x720`, that a webcam is asked for; null: its driver's; `pymafx-live cameras` "
+        "lists what there is",
+        "--webcam-size",
+        pattern=_SIZE,
+    )
+    webcam_fps: float | None = setting(
+        None, "frames per second that a webcam is asked for; null: its driver's", "--webcam-fps", gt=0, le=1000
+    )
+    webcam_exposure: float | None = setting(
+        None,
+        "milliseconds for which a webcam exposes each frame: short ones blur no hands, in good light; null: by itself",
+        "--webcam-exposure",
+        gt=0,
+        le=10000,
     )
     rotate: Literal[0, 90, 180, 270] = setting(
         0, "turn the pictures clockwise by so many degrees, of a camera that hangs so", "--rotate"
@@ -89,15 +121,20 @@ class SourceSettings(Section):
 
 
 class CameraSettings(Section):
-    """The camera's intrinsics, at most one of the three; without any, 60 degrees along the longer side are assumed."""
+    """The intrinsics, one of three, else 60 degrees along the longer side; how it stands, else what people show."""
 
     fov: float | None = setting(None, "horizontal field of view in degrees", "--fov", ge=0.1, le=179)
     focal: float | None = setting(None, "focal length in pixels of the frame as it arrives", "--focal", ge=0.1, le=1e7)
     calibration: str | None = setting(None, "calibration YAML, as OpenCV or ROS camera_info write it", "--calibration")
+    pitch: float | None = setting(None, "degrees by which it looks up, negative: down", "--camera-pitch", ge=-90, le=90)
+    roll: float | None = setting(
+        None, "degrees by which it is turned clockwise, seen from behind it", "--camera-roll", ge=-180, le=180
+    )
+    height: float | None = setting(None, "metres from the floor to its lens", "--camera-height", ge=0.01, le=1000)
 
     @model_validator(mode="after")
     def _one_at_most(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        given = [name for name in ("fov", "focal", "calibration") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
         return self
@@ -114,7 +151,12 @@ class SourceEntry(Section):
     timeout: float | None = Field(None, gt=0, le=86400)
     wait: bool | None = None
     give_up: float | None = Field(None, ge=0, le=31536000)
+    gone_after: float | None = Field(None, ge=0.5, le=86400)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
+    hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] | None = None
+    webcam_size: str | None = Field(None, pattern=_SIZE)
+    webcam_fps: float | None = Field(None, gt=0, le=1000)
+    webcam_exposure: float | None = Field(None, gt=0, le=10000)
     rotate: Literal[0, 90, 180, 270] | None = None
     mirror: bool | None = None
     camera: CameraSettings | None = None
@@ -179,10 +221,10 @@ class EngineSettings(Section):
         "", "whole-body network (.onnx, 133 keypoints) for `parts: rtmlib`; empty: that package's own, downloaded"
     )
     hands_every: int = setting(
-        1, "PyMAF-X estimates a seen hand in every n-th frame, holds it between", "--hands-every", ge=1, le=10_000
+        1, "a followed hand is looked at in every n-th frame, and held between", "--hands-every", ge=1, le=10_000
     )
     face_every: int = setting(
-        1, "PyMAF-X estimates a seen face in every n-th frame, holds it between", "--face-every", ge=1, le=10_000
+        1, "a followed face is looked at in every n-th frame, and held between", "--face-every", ge=1, le=10_000
     )
     freeze_shape: int = setting(
         0,
@@ -262,6 +304,21 @@ class RunSettings(Section):
     overlap: bool = setting(
         False,
         "detect on the next frame while this one is estimated: more frames per second, each a little older",
+    )
+    target_fps: float | None = setting(
+        None,
+        "results per second of each live camera that are to be held, as far as it has so many frames: where there is "
+        "no time for that, less is done, see docs/operations.md; null: no rate is held",
+        "--target-fps",
+        gt=0,
+        le=1000,
+    )
+    max_age_ms: float | None = setting(
+        None,
+        "milliseconds from capture that results of live cameras may be old, held in the same way; null: no age is held",
+        "--max-age-ms",
+        gt=0,
+        le=86_400_000,
     )
     log: Literal["text", "json"] = setting("text", "log lines for people, or one JSON object a line", "--log")
     verbose: bool = setting(False, "say more, and show the traceback of an error", "--verbose")

@@ -42,13 +42,15 @@ def global_rotation(pose: Reals, joint: str) -> Reals:
     return np.asarray(out)
 
 
-def facing(pose: Reals, joint: str) -> tuple[float, float, float]:
-    """Yaw, pitch and roll of a joint in radians, all 0 for who is upright and faces the camera.
+def facing(pose: Reals, joint: str, front: Reals = FACING) -> tuple[float, float, float]:
+    """Yaw, pitch and roll of a joint in radians, all 0 for whose global rotation is `front` (3, 3).
+
+    That is who is upright and faces the camera, where the pose is one of the camera's frame.
 
     Turned to the own left, nodding down, and tilted to the own right are positive; the angles are to be applied in this
     order, each about an axis that the one before has turned.
     """
-    R = FACING @ global_rotation(pose, joint)
+    R = front.T @ global_rotation(pose, joint)
     yaw, roll = np.arctan2(R[0, 2], R[2, 2]), np.arctan2(R[1, 0], R[1, 1])
     return float(yaw), float(np.arcsin(np.clip(-R[1, 2], -1, 1))), float(roll)
 

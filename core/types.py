@@ -6,7 +6,7 @@ subscriber needs nothing else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from time import monotonic
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core import posture
 from pymafx_live.core.arrays import Reals
+from pymafx_live.core.rotations import to_matrices, to_vectors
+from pymafx_live.core.world import LEVEL, World
 
 Floats = NDArray[np.float32]
 
@@ -169,10 +171,15 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A frame and those of its tracks whose people are to be estimated."""
+    """A frame and those of its tracks whose people are to be estimated.
+
+    Hands and faces that are followed need to be looked at in every n-th frame only, and are held between.
+    """
 
     frame: Frame
     tracks: Sequence[Track]
+    hands_every: int = 1
+    face_every: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,13 +206,20 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceEvent:
-    """What happened to a source, `at` so many Unix seconds, and the `reason` as one sentence where there is one."""
+    """What happened to a source, `at` so many Unix seconds, and the `reason` as one sentence where there is one.
+
+    `reduced`: what the run does less of for it, because it cannot hold what was asked for otherwise; see
+    `pipeline.overload.Reduction`.
+    """
 
     source: str
     state: SourceState | str
     """What a later release sends stays the text that it is."""
     at: float
     reason: str = ""
+    reduced: Mapping[str, int] = field(default_factory=dict, hash=False)
+    gone: bool = False
+    """It has been away for so long that whoever was there has ended; this stays in the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +274,8 @@ class Person:
     """Of `pelvis`, (3, 3) in m²; None where nothing is known of it."""
     size_assumed: bool = True
     """Nobody measured how tall the person is: size and distance are in proportion only."""
+    contact: Floats | None = None
+    """How likely the left and the right foot stand on the floor, (2,) in 0..1; None where no leg is measured."""
     extra: Mapping[str, Floats] = field(default_factory=dict)
     """What one engine adds: `blendshapes` (52,), `keypoints` (33, 3: x, y in pixels, visibility), `bones`
     (55,: the embedded body's bone lengths as a ratio to its rest skeleton), `crop_camera` (3: s, tx, ty) and
@@ -288,6 +304,46 @@ class Person:
     def curls(self, side: str) -> dict[str, float]:
         """How far each finger of the `left` or `right` hand is curled: 0 straight, 1 as in a fist."""
         return posture.curls(self.full_pose, side)
+
+    def in_world(self, result: "FrameResult") -> "WorldPerson":
+        """The same person in the world of `result` (see `World`): what has a place or a direction is turned and moved.
+
+        SMPL-X turns a body about its pelvis, so that `transl` is again the pelvis less the body's rest pelvis.
+        """
+        return WorldPerson.of(self, result.world)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorldPerson(Person):
+    """A person in the world's frame instead of the camera's: `Person.in_world` makes it.
+
+    `global_orient`, `transl`, `pelvis`, `joints`, `velocity`, `pelvis_covariance` and `global_rotation` are the
+    world's; `box`, `extra` and all other rotations are as they were.
+    """
+
+    @classmethod
+    def of(cls, person: Person, world: World) -> "WorldPerson":
+        """The person (of the camera's frame) in `world`."""
+        told: dict[str, Any] = {f.name: getattr(person, f.name) for f in fields(Person)}
+        R, pelvis = world.rotation, world.points(person.pelvis)
+        covariance = None if person.pelvis_covariance is None else R @ person.pelvis_covariance @ R.T
+        moved = {
+            "global_orient": to_vectors(R @ to_matrices(person.global_orient.astype(np.float64))),
+            "transl": pelvis + (person.transl - person.pelvis),
+            "pelvis": pelvis,
+            "joints": world.points(person.joints),
+            "velocity": None if person.velocity is None else world.directions(person.velocity),
+            "pelvis_covariance": covariance,
+        }
+        return cls(**told | {k: None if v is None else np.asarray(v, np.float32) for k, v in moved.items()})
+
+    def facing(self, joint: str = "head") -> tuple[float, float, float]:
+        """As `Person.facing`, but pitch and roll are against gravity, and yaw 0 looks along the world's +z."""
+        return posture.facing(self.full_pose, joint, np.eye(3))
+
+    def in_world(self, result: "FrameResult") -> "WorldPerson":
+        """The person itself: it is there."""
+        return self
 
 
 def pose_parameters(pose: Floats) -> dict[str, Any]:
@@ -318,6 +374,8 @@ class FrameResult:
     final: bool = False
     ttl: float = 0.0
     """Seconds from capture after which the sender holds a result to be worthless; 0: it does not say."""
+    world: World = LEVEL
+    """Where the camera stands: a level frame with the floor at 0, and how that is known."""
 
     @property
     def age(self) -> float:

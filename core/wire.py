@@ -27,6 +27,7 @@ from pymafx_live.core.types import (
     SourceState,
     TrackState,
 )
+from pymafx_live.core.world import LEVEL, FloorOrigin, World, WorldOrigin
 
 Kind = TypeVar("Kind", bound=StrEnum)
 VERSION = 1
@@ -106,6 +107,8 @@ def encode_event(event: SourceEvent) -> bytes:
         "state": str(event.state),
         "reason": event.reason[:_LONGEST_REASON],
     }
+    if event.reduced:
+        content["reduced"] = dict(event.reduced)
     body: bytes = msgpack.packb(content)
     return topic(event.source, EVENT_TOPIC) + body
 
@@ -120,6 +123,7 @@ def decode_event(message: bytes) -> SourceEvent:
             state=_known(SourceState, content["state"]),
             at=float(content["at"]),
             reason=_text(content["reason"]),
+            reduced={_text(name): _whole(value) for name, value in content.get("reduced", {}).items()},
         )
 
 
@@ -145,6 +149,10 @@ def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_J
             "width": camera.width, "height": camera.height,
             "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy,
             "assumed": camera.assumed, "distortion": list(camera.distortion),
+        },
+        "world": {
+            "rotation": result.world.rotation.ravel().tolist(), "translation": result.world.translation.tolist(),
+            "origin": str(result.world.origin), "floor": str(result.world.floor),
         },
         "stages": dict(result.stages),
         "people": [_person_to_map(person, decimals, joints) for person in result.people],
@@ -174,6 +182,7 @@ def from_map(content: Any) -> FrameResult:
             capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
             ttl=float(content.get("ttl", 0)),
             final=bool(content.get("final", False)),
+            world=_world(content["world"]) if "world" in content else LEVEL,
         )
 
 
@@ -241,6 +250,7 @@ def _person_to_map(person: Person, decimals: int | None, joints: int) -> dict[st
         "joints": person.joints[:joints],
         "velocity": person.velocity,
         "pelvis_covariance": None if person.pelvis_covariance is None else person.pelvis_covariance.ravel(),
+        "contact": person.contact,
     }
     return content | {name: plain(values) for name, values in absent_or.items() if values is not None and len(values)}
 
@@ -262,6 +272,7 @@ def _person(content: Mapping[str, Any]) -> Person:
         velocity=_floats(content["velocity"], 3) if "velocity" in content else None,
         pelvis_covariance=_covariance(content),
         size_assumed=bool(content.get("size_assumed", True)),
+        contact=_floats(content["contact"], 2) if "contact" in content else None,
         extra={_text(name): np.array(values, np.float32) for name, values in content["extra"].items()},
     )
 
@@ -285,6 +296,15 @@ def _camera(content: Mapping[str, Any], frame_id: Any, source: str) -> Camera:
         assumed=bool(content["assumed"]),
         distortion=tuple(float(value) for value in content["distortion"]),
         frame_id="" if frame_id in (None, source) else _text(frame_id),
+    )
+
+
+def _world(content: Mapping[str, Any]) -> World:
+    return World(
+        rotation=_floats(content["rotation"], 9).reshape(3, 3),
+        translation=_floats(content["translation"], 3),
+        origin=_known(WorldOrigin, content["origin"]),
+        floor=_known(FloorOrigin, content["floor"]),
     )
 
 

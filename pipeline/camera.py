@@ -12,7 +12,9 @@ import yaml
 from pymafx_live.configs.strict_yaml import StrictLoader, read_yaml
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.errors import AssetError
+from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.types import Camera
+from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
 
 ASSUMED_FOV = 60.0
 """Field of view along the longer side, in degrees, where nobody said another: that of a common webcam or phone."""
@@ -31,6 +33,15 @@ class Mount:
         """A picture (H, W, 3), upright."""
         turned = np.rot90(image, -self.rotate // 90) if self.rotate else image
         return np.ascontiguousarray(turned[:, ::-1] if self.mirror else turned)
+
+    def world(self, world: World) -> World:
+        """Where the camera of upright pictures stands, in the world as they show it, of one that stands in `world`."""
+        turn = np.linalg.matrix_power(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), self.rotate // 90)
+        rotation, translation = world.rotation @ turn.T, world.translation
+        if self.mirror:
+            mirror = np.array([-1.0, 1, 1])
+            rotation, translation = mirror[:, None] * rotation * mirror, mirror * translation
+        return replace(world, rotation=rotation.astype(np.float32), translation=np.asarray(translation, np.float32))
 
     def lens(self, lens: "Lens", width: int, height: int) -> Camera:
         """The intrinsics of upright pictures of `width` x `height`: those of the lens, turned with them."""
@@ -133,6 +144,42 @@ def read_calibration(file: Path) -> Camera:
     name = content.get("camera_name", "")
     frame_id = name if isinstance(name, str) and "\0" not in name else ""
     return Camera(width, height, fx, fy, cx, cy, assumed=False, distortion=distortion, frame_id=frame_id)
+
+
+def read_extrinsics(file: Path) -> World | None:
+    """Where the camera of a calibration YAML stands; None where the file does not say.
+
+    `rvec` and `tvec` are what OpenCV's `solvePnP` answers for points whose z is up, in metres, and 0 on the floor (a
+    chessboard that lies there; ROS's axes, REP 103): X_camera = R(rvec) X + tvec. Their x, y, z are x, -z, y of the
+    world's.
+
+    Raises:
+        AssetError: the file cannot be read, or these are no rotation and place, or one from below the floor.
+    """
+    content = _read(file)
+    if "rvec" not in content and "tvec" not in content:
+        return None
+    try:
+        rvec, tvec = (np.array(_numbers(content[name])) for name in ("rvec", "tvec"))
+        if rvec.shape != (3,) or tvec.shape != (3,) or not np.isfinite([rvec, tvec]).all():
+            raise ValueError("not three numbers")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise AssetError(
+            f"the calibration {file} does not say where the camera stands: it needs rvec and tvec, three numbers each, "
+            "as OpenCV's solvePnP gives them, or neither"
+        ) from error
+    rotation = _Z_UP @ to_matrices(rvec).T
+    position = -rotation @ tvec
+    if position[1] <= 0:
+        raise AssetError(
+            f"the calibration {file} has the camera {-position[1]:.2f} m below the floor: give solvePnP points "
+            "whose z is up, not down, and 0 on the floor"
+        )
+    return World(rotation.astype(np.float32), position.astype(np.float32), WorldOrigin.GIVEN, FloorOrigin.GIVEN)
+
+
+_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+"""From axes with z up to those with y up."""
 
 
 class _FileStorageLoader(StrictLoader):

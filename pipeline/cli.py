@@ -195,6 +195,20 @@ def keygen(folder: Path, client: str) -> None:
 
 
 @main.command()
+@click.option("--json", "json_wanted", is_flag=True, help="as JSON, on standard output")
+def cameras(json_wanted: bool) -> None:
+    """List the webcams: what --source takes for each, its name, and the sizes and rates that it has."""
+    from pymafx_live.pipeline.listing import NONE, as_json, as_text
+    from pymafx_live.pipeline.sources.devices import devices
+
+    found = devices()
+    if found or json_wanted:
+        click.echo(as_json(found) if json_wanted else as_text(found))
+    else:
+        click.echo(NONE, err=True)
+
+
+@main.command()
 def skeleton() -> None:
     """Print the joints as JSON: order, parents, rest, and which part says how far each can be trusted."""
     click.echo((resources.files("pymafx_live.engines.data") / "skeleton.json").read_text(encoding="utf-8"), nl=False)

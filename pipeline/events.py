@@ -1,7 +1,8 @@
 """Tells the outputs what becomes of each source, as far as the run knows better than the source."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,8 @@ class SourceStates:
         self._tell = tell
         self._states: dict[str, SourceState | str] = {}
         self._talkative: set[str] = set()
+        self._reduced: Mapping[str, Mapping[str, int]] = {}
+        self._why = ""
 
     def tell(self, event: SourceEvent) -> None:
         """Passes on an event of a source, which will tell the others too."""
@@ -36,6 +39,14 @@ class SourceStates:
         if source not in self._talkative and self._states.get(source) is not SourceState.LIVE:
             self._pass_on(SourceEvent(source, SourceState.LIVE, time.time()))
 
+    def reduce(self, sources: Collection[str], reduced: Mapping[str, int], why: str) -> None:
+        """Tells those of `sources` that are live what is done less of from now on, and why; nothing: all is again."""
+        self._reduced = dict.fromkeys(sources, reduced)
+        self._why = why
+        for source in sources:
+            if self._states.get(source) is SourceState.LIVE:
+                self._pass_on(SourceEvent(source, SourceState.LIVE, time.time()))
+
     def __enter__(self) -> Self:
         return self
 
@@ -48,4 +59,7 @@ class SourceStates:
 
     def _pass_on(self, event: SourceEvent) -> None:
         self._states[event.source] = event.state
+        reduced = self._reduced.get(event.source, {}) if event.state is SourceState.LIVE else {}
+        if reduced:
+            event = replace(event, reduced=reduced, reason=event.reason or self._why)
         self._tell(event)

@@ -2,27 +2,24 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
 from pymafx_live.core.interfaces import Tracker
-from pymafx_live.core.types import Camera, Frame, FrameResult, Person, Scene, Track, TrackState
+from pymafx_live.core.types import Frame, FrameResult, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
+from pymafx_live.pipeline.overload import Reduction
 from pymafx_live.pipeline.presence import Presence, finite
+from pymafx_live.pipeline.selection import Selection
+from pymafx_live.pipeline.world import WorldEstimator
 from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
 
-Select = Callable[[Sequence[Track], Camera], list[Track]]
 Stride = int | Literal["auto"]
-
-
-def everybody(tracks: Sequence[Track], camera: Camera) -> list[Track]:
-    """Chooses all tracks."""
-    return list(tracks)
 
 
 class Smooth(Protocol):
@@ -42,11 +39,20 @@ class Lane:
     """
 
     def __init__(
-        self, tracker: Tracker, stride: Stride = 1, *, select: Select = everybody, smooth: Smooth | None = None
+        self,
+        tracker: Tracker,
+        stride: Stride = 1,
+        *,
+        select: Selection | None = None,
+        smooth: Smooth | None = None,
+        world: WorldEstimator | None = None,
     ) -> None:
-        """`select` says which of the tracks that have not ended are estimated."""
-        self._tracker, self._select, self._smooth = tracker, select, smooth
+        """`select` says which of the tracks that have not ended are estimated (None: all), `world` where the camera
+        stands."""
+        self._tracker, self._select, self._smooth = tracker, select or Selection(), smooth
+        self._reduction = Reduction()
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
+        self._world = world or WorldEstimator()
         self._following = Following()
         self._presence = Presence()
         self._tracks: list[Track] = []
@@ -55,6 +61,11 @@ class Lane:
         self._told = False
         self.ended: list[int] = []
         """The ids of the tracks that are over, or were said goodbye to, with the last result."""
+
+    def reduce(self, reduction: Reduction) -> None:
+        """From the next frame on does less than was asked for, or all of it again."""
+        self._reduction = reduction
+        self._schedule.at_most, self._select.limit = reduction.detect_every, reduction.max_people
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """See `Schedule.ask`."""
@@ -79,7 +90,7 @@ class Lane:
         self.ended = [track.id for track in listed if track.state is TrackState.ENDED]
         self._chosen = self._select(self._tracks, detection.frame.camera)
         self._stages["track"] = time.perf_counter() - began
-        return Scene(frame, self._chosen)
+        return Scene(frame, self._chosen, self._reduction.hands_every, self._reduction.face_every)
 
     def finish(
         self, frame: Frame, people: Sequence[Person] | None, run_id: str, seconds: float, inside: Mapping[str, float]
@@ -94,6 +105,7 @@ class Lane:
         self._schedule.note(frame, self._tracks, present, self._following.whereabouts)
         if self._smooth is not None and people is not None:
             present = self._smooth(present, frame)
+        world = self._world(present, frame)
         gone = self._say_goodbye()
         stages = self._stages | {"estimate": seconds + time.perf_counter() - began}
         result = FrameResult(
@@ -108,18 +120,22 @@ class Lane:
             stages=stages | {f"estimate/{name}": took for name, took in inside.items()},
             dropped=frame.dropped,
             capture_origin=frame.capture_origin,
+            world=world,
         )
         self._presence.note(result)
         return result
 
     def goodbye(self) -> FrameResult | None:
-        """The last result, once the source or the run is over, which ends who is still there: None if nobody is.
+        """The last result, once the source is gone or the run over, which ends who is still there: None if nobody is.
 
         Whoever is in a frame after it is somebody else.
         """
         self._tracker.reset()
         self._tracks = []
-        return self._presence.goodbye()
+        last = self._presence.goodbye()
+        if last is not None and self._smooth is not None:
+            self._smooth.forget([person.id for person in last.people])
+        return last
 
     def _sound(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people, held where an engine gave what is no number: filters and trackers would keep that for good."""

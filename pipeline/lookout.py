@@ -35,6 +35,8 @@ CLOSE, NEARING = 0.4, 0.08
 frame."""
 WINDOW = 0.3
 """Seconds."""
+_LONG = 1_000_000
+"""Frames: the detector has not run for so long that it is to run now."""
 NICENESS = 10
 """How far a detection stands back behind the networks that a frame waits for."""
 
@@ -103,6 +105,9 @@ class SharedDetector:
 class Schedule:
     """Decides on which frames of one camera the detector runs: this one on all."""
 
+    at_most: int = 1
+    """It runs in every so many-th frame at most, and on the first after a cut."""
+
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """None where the detector has to look at this frame now, or else what there is instead."""
         return None
@@ -124,17 +129,17 @@ class Every(Schedule):
     """The detector runs on every `stride`-th frame, and on the first after a cut."""
 
     def __init__(self, stride: int) -> None:
-        self._stride, self._since = stride, 0
+        self._stride, self._since = stride, _LONG
 
     def ask(self, frame: Frame, later: Later) -> Detection | None:
         """See `Schedule.ask`."""
-        due = frame.cut or self._since % self._stride == 0
+        due = frame.cut or self._since >= max(self._stride, self.at_most)
         self._since = 1 if due else self._since + 1
         return None if due else Detection(frame)
 
     def missed(self, frame: Frame) -> None:
         """See `Schedule.missed`."""
-        self._since = 0
+        self._since = _LONG
 
 
 class Lookout(Schedule):
@@ -145,7 +150,7 @@ class Lookout(Schedule):
     while two people meet, part or hide each other; and until none of this was so for `SETTLED` seconds. Then, every
     `INTERVAL` seconds, a frame is handed to a thread of low priority, which works where a core has nothing better to
     do. After `DELAY` its boxes are used, and waited for if need be, so that the results depend on the frames' times
-    alone.
+    alone. Between two frames that it looks at lie as many as `at_most` asks for, whoever is sought.
     """
 
     def __init__(self) -> None:
@@ -155,7 +160,7 @@ class Lookout(Schedule):
     def _forget(self) -> None:
         """Starts anew, at whatever time."""
         self._at = self._before = self._doubt = -np.inf  # the last detection's time, the last frame's, the last doubt's
-        self._urgent = True
+        self._urgent, self._since = True, _LONG
         self._meetings = Meetings()
         self._unseen: dict[int, float] = {}  # since when the engine has not seen somebody, by id
 
@@ -164,8 +169,9 @@ class Lookout(Schedule):
         if frame.cut:
             self._forget()
         pause, self._before = frame.time - self._before, frame.time
-        if self._urgent:
-            self._at = frame.time
+        due, self._since = self._since >= self.at_most, self._since + 1
+        if self._urgent and due:
+            self._looks(frame)
             self._drop()
             return None
         begun = self._begun
@@ -173,17 +179,17 @@ class Lookout(Schedule):
             self._begun = None
             start = time.perf_counter()
             return Detection(frame, begun.work.result(), time.perf_counter() - start, begun.then)
-        if pause >= DELAY and frame.time + pause > self._at + NEWCOMERS:  # frames are so few: nothing to spread over
-            self._at = frame.time
+        if due and pause >= DELAY and frame.time + pause > self._at + NEWCOMERS:  # so few: nothing to spread
+            self._looks(frame)
             return None
-        if pause < DELAY and begun is None and frame.time >= self._at + INTERVAL:
-            self._at = frame.time
+        if due and pause < DELAY and begun is None and frame.time >= self._at + INTERVAL:
+            self._looks(frame)
             self._begun = _Begun(frame, later(frame.image))
         return Detection(frame)
 
     def missed(self, frame: Frame) -> None:
         """See `Schedule.missed`."""
-        self._doubt = frame.time
+        self._doubt, self._since = frame.time, _LONG
 
     def note(
         self,
@@ -201,6 +207,10 @@ class Lookout(Schedule):
         if missing or unsettled(tracks) or self._meetings.in_doubt(tracks, frame.time):
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED
+
+    def _looks(self, frame: Frame) -> None:
+        """Takes note that the detector looks at this frame."""
+        self._at, self._since = frame.time, 1
 
     def _drop(self) -> None:
         """Forgets what is under way."""

@@ -8,11 +8,12 @@ from typing import TypeVar
 from uuid import uuid4
 
 from pymafx_live.core.interfaces import Detector, Engine, Found, Tracker
-from pymafx_live.core.types import Frame, FrameResult, Person, Scene, SourceEvent, SourceState
+from pymafx_live.core.types import Frame, FrameResult, Person, Scene, SourceEvent
 from pymafx_live.pipeline.cameras import OVER, Batch, Cameras, Item
 from pymafx_live.pipeline.faults import Faults, Strict
-from pymafx_live.pipeline.lane import Lane, Select, Smooth, Stride, everybody
+from pymafx_live.pipeline.lane import Lane, Smooth, Stride
 from pymafx_live.pipeline.lookout import Detection, SharedDetector
+from pymafx_live.pipeline.selection import Selection
 
 T = TypeVar("T")
 In = TypeVar("In")
@@ -32,7 +33,7 @@ def results(
     *,
     stride: Stride = 1,
     overlap: bool = False,
-    select: Select = everybody,
+    select: Selection | None = None,
     smooth: Smooth | None = None,
 ) -> Generator[tuple[FrameResult, Frame]]:
     """One result per frame of one source, in order, without its events; see `watch`."""
@@ -61,7 +62,7 @@ def watch(
     estimated: the results are the same, in less time but each a little older, because its frame was taken earlier;
     `auto` cannot know so early whether to detect.
 
-    Before the event that a source is over, or lost and opened again, a `final` result ends who is still there.
+    Before the event that a source is over, or has been gone for too long, a `final` result ends who is still there.
 
     What a part raises on a frame goes to `faults`, and on where that lets it: a frame on which the detector failed is
     as one on which it did not run, on one on which the engine failed all who are known are held. Without `faults`
@@ -108,7 +109,7 @@ def _estimate(
     for k, item in batch:
         lane = lanes[k]
         if isinstance(item, SourceEvent):
-            if item.state in (*OVER, SourceState.RECONNECTING):
+            if item.gone or item.state in OVER:
                 engine.forget(item.source)
                 if (last := lane.goodbye()) is not None:
                     yield last, None

@@ -1,21 +1,22 @@
 """A whole run: opens everything, loops, and closes everything whatever happens."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pymafx_live.configs.schema import CameraSettings, Settings, TrackerSettings
-from pymafx_live.core.errors import SourceError
+from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings, TrackerSettings
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker, log_progress
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.pipeline.camera import Lens, read_calibration
+from pymafx_live.pipeline.camera import Lens, Mount, read_calibration, read_extrinsics
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
@@ -26,13 +27,16 @@ from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
+from pymafx_live.pipeline.overload import Overload, Reduction
+from pymafx_live.pipeline.relief import Relief
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import kept_in, open_sources
-from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.pipeline.statistics import Reductions, Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
+from pymafx_live.pipeline.world import Given, WorldEstimator
 from pymafx_live.trackers import open_tracker
 
 logger = logging.getLogger(__name__)
@@ -85,6 +89,7 @@ def run(
         # What fails soonest comes first: a wrong address is told before networks are loaded.
         began = time.time()
         cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
+        worlds = [WorldEstimator(stance(source, camera)) for source, camera in settings.cameras()]
         sources = [opened(source) for source in open_sources(cameras, stop)]
         live = any(source.live for source in sources)
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
@@ -103,9 +108,9 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing)),
+                smooth=History(Smoother(settings.engine.smoothing)), world=world,
             )
-            for source in sources
+            for source, world in zip(sources, worlds, strict=True)
         ]  # fmt: skip
         engine = opened(makers.engine(settings, pictures))
         _say_where(engine, detector)
@@ -120,6 +125,8 @@ def run(
             last.callback(_say_goodbye, lanes, delivery)
             for source in sources:
                 states.connecting(source.name, began)
+            live_lanes = {source.name: lane for source, lane in zip(sources, lanes, strict=True) if source.live}
+            relief = _relief(settings, live_lanes, states, statistics)
             failures: list[str] = []
             for result, frame in _results_of(looped, states, failures if len(sources) > 1 else None):
                 watchdog.moved()
@@ -127,6 +134,8 @@ def run(
                 if frame is None:
                     continue
                 statistics.write(result)
+                if relief is not None:
+                    relief.note(result)
                 screen.write(result, frame)
                 if stop.requested or statistics.frames == settings.run.max_frames or not delivery.alive:
                     break
@@ -174,6 +183,21 @@ def _say_where(engine: Engine, detector: Detector) -> None:
         log_progress("; ".join(f"{what}: {about}" for what, about in where.items() if about))
 
 
+def _relief(
+    settings: Settings, lanes: Mapping[str, Lane], states: SourceStates, statistics: Statistics
+) -> Relief | None:
+    """What holds the rate and the age that are asked for; None where none is, or no source is live."""
+    wanted, engine = settings.run, settings.engine
+    if not lanes or (wanted.target_fps is None and wanted.max_age_ms is None):
+        return None
+    every = settings.detector.stride if isinstance(settings.detector.stride, int) else 1
+    base = Reduction(every, engine.face_every, engine.hands_every)
+    statistics.reductions = Reductions()
+    age = None if wanted.max_age_ms is None else wanted.max_age_ms / 1000
+    overload = Overload(wanted.target_fps, age, base)
+    return Relief(overload, lanes, states, statistics.reductions, overlap=wanted.overlap)
+
+
 def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
     """The files and folders that a run reads."""
     calibrations = [camera.calibration for _, camera in settings.cameras()]
@@ -198,6 +222,19 @@ def lens(settings: CameraSettings) -> Lens:
     """What the settings say of the camera; raises `AssetError` for a calibration that cannot be used."""
     calibrated = read_calibration(Path(settings.calibration)) if settings.calibration else None
     return Lens(settings.fov, settings.focal, calibrated)
+
+
+def stance(source: SourceSettings, camera: CameraSettings) -> Given:
+    """What the settings say of how the camera stands; raises `AssetError` for a calibration that cannot be used."""
+    pitch, roll = (None if angle is None else math.radians(angle) for angle in (camera.pitch, camera.roll))
+    world = read_extrinsics(Path(camera.calibration)) if camera.calibration else None
+    if world is not None and (pitch, roll, camera.height) != (None, None, None):
+        raise UsageError(
+            f"the calibration {camera.calibration} says where the camera stands (rvec, tvec): leave --camera-pitch, "
+            "--camera-roll and --camera-height away"
+        )
+    shown = None if world is None else Mount(source.rotate, source.mirror).world(world)
+    return Given(pitch, roll, camera.height, shown)
 
 
 def drawn_body(settings: Settings) -> str:

@@ -32,8 +32,11 @@ Kind = TypeVar("Kind", bound=Candidate)
 class Selection:
     """At most so many tracks: the largest; or with `lock` those whom the rule prefers, each until the track ends."""
 
-    def __init__(self, most: int, lock: Rule | None = None) -> None:
+    def __init__(self, most: int | None = None, lock: Rule | None = None) -> None:
+        """`most` None: everybody."""
         self.most, self.lock = most, lock
+        self.limit: int | None = None
+        """At most so many as long as there is no time for more, in the same order."""
         self._chosen: set[int] = set()
         self._warned = False
 
@@ -42,7 +45,8 @@ class Selection:
         if isinstance(self.lock, int):
             self._warn_if_over(self.lock, tracks)
             tracks = [track for track in tracks if track.id == self.lock]
-        best = sorted(tracks, key=lambda track: self._rank(track, camera), reverse=True)[: self.most]
+        best = sorted(tracks, key=lambda track: self._rank(track, camera), reverse=True)
+        best = best[: self.most][: self.limit]
         self._chosen = {track.id for track in best}
         return [track for track in tracks if track.id in self._chosen]
 

@@ -57,6 +57,34 @@ class OutputFigures:
 
 
 @dataclass(slots=True)
+class Reductions:
+    """What was done less of to hold what was asked for: steps to `less` and to `more`, for how many `seconds` anything
+    was reduced, what is `now`, and whether at some time nothing was left to reduce."""
+
+    less: int = 0
+    more: int = 0
+    seconds: float = 0.0
+    now: Mapping[str, int] = field(default_factory=dict)
+    exhausted: bool = False
+    _since: float = 0.0
+
+    def note(self, now: Mapping[str, int], less: bool, at: float) -> None:
+        """Counts a step, `at` so many monotonic seconds."""
+        if self.now:
+            self.seconds += at - self._since
+        self.less, self.more = self.less + less, self.more + (not less)
+        self.now, self._since = now, at
+
+    def summary(self, at: float) -> dict[str, Any]:
+        """The closing figures of a run whose last result came `at` so many monotonic seconds."""
+        seconds = self.seconds + (max(at - self._since, 0.0) if self.now else 0.0)
+        return {
+            "steps_less": self.less, "steps_more": self.more, "seconds_reduced": round(seconds, 3),
+            "now": dict(self.now), "exhausted": self.exhausted,
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
 class Statistics:
     """What a run counts; its memory does not grow with the frames."""
 
@@ -70,6 +98,8 @@ class Statistics:
     _now: dict[str, int] = field(default_factory=dict)
     outputs: Callable[[], Sequence[OutputFigures]] = tuple
     faults: Faults = field(default_factory=Faults)
+    reductions: Reductions | None = None
+    """None where no rate and no age is asked for, or no source is live."""
     _began: float = field(default_factory=time.monotonic)
     _ended: float = 0.0
 
@@ -129,4 +159,5 @@ class Statistics:
             "age_ms": self.age.summary(),
             "faults": dict(self.faults.frames),
             "outputs": [asdict(figures) for figures in self.outputs()],
+            **({} if self.reductions is None else {"overload": self.reductions.summary(self._ended)}),
         }

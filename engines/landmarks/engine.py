@@ -34,11 +34,17 @@ from pymafx_live.engines.landmarks.sight import Sight
 
 @dataclass(frozen=True, slots=True)
 class LandmarkOptions:
-    """`threads` per network (0: the runtime's choice), `runtime` that runs them; `fit` the evidence's deviations."""
+    """`threads` per network (0: the runtime's choice), `runtime` that runs them; `fit` the evidence's deviations.
+
+    `hands_every` and `face_every`: a followed hand or face is looked at in every n-th frame, held between, as long as
+    that is no longer than anything is held.
+    """
 
     threads: int = 0
     runtime: str = "auto"
     fit: FitOptions = field(default_factory=FitOptions)
+    hands_every: int = 1
+    face_every: int = 1
 
 
 @dataclass(slots=True)
@@ -63,6 +69,8 @@ GAP = 1.5
 """Seconds after which somebody who is seen, and was not estimated meanwhile, starts anew: nothing is held so long."""
 
 
+WITHIN = 0.9
+"""The share of the time that unseen parts are held in which those are looked at again that rest."""
 SIZE = 0.056
 """The deviation of adults' heights, as a share: 95 of 1690 mm, men and women together."""
 ALIKE = 3.0
@@ -109,7 +117,9 @@ class LandmarkEngine:
     @classmethod
     def open(cls, settings: Settings, pictures: Pictures) -> Self:
         """The engine, warm."""
-        return cls(LandmarkOptions(threads=settings.run.threads, runtime=settings.run.runtime), pictures)
+        run, engine = settings.run, settings.engine
+        options = LandmarkOptions(run.threads, run.runtime, FitOptions(), engine.hands_every, engine.face_every)
+        return cls(options, pictures)
 
     @property
     def about(self) -> str:
@@ -134,7 +144,7 @@ class LandmarkEngine:
         for scene in scenes:
             if scene.frame.cut or scene.frame.source not in self._gravity:
                 self._gravity[scene.frame.source] = Gravity()
-        present = [[self._subject(scene.frame, track) for track in scene.tracks] for scene in scenes]
+        present = [[self._subject(scene, track) for track in scene.tracks] for scene in scenes]
         subjects = [subject for members in present for subject in members]
         images = ImageBatch(
             [scene.frame.image for scene in scenes],
@@ -151,11 +161,16 @@ class LandmarkEngine:
         people = [[self._person(s) for s in members] for members in present]
         return Estimate(people, {**stages, "fit": perf_counter() - start})
 
-    def _subject(self, frame: Frame, track: Track) -> _Subject:
+    def _subject(self, scene: Scene, track: Track) -> _Subject:
+        frame, options = scene.frame, self.options
         memory = self._memory.setdefault((frame.source, track.id), Memory(frame.time, track.box))
         if frame.time - memory.time > GAP:
             memory.gaze = Gaze()
-        return _Subject(frame, track, memory)
+        subject = _Subject(frame, track, memory)
+        most = 1 + int(WITHIN * options.fit.hold / subject.dt)
+        hands, face = max(options.hands_every, scene.hands_every), max(options.face_every, scene.face_every)
+        memory.gaze.at_most(min(hands, most), min(face, most))
+        return subject
 
     def _fit(self, subjects: Sequence[_Subject]) -> None:
         """Brings the skeletons of those who are seen up to their frames."""

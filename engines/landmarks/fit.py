@@ -292,7 +292,8 @@ class Fitter:
         jobs: list[tuple[int, str]] = []
         for k, (subject, fit) in enumerate(zip(subjects, fits, strict=True)):
             for side in ("left", "right"):
-                if side in subject.sight.hands:
+                hand = subject.sight.hands.get(side)
+                if hand is not None and not hand.held:
                     jobs.append((k, side))
                 elif side in fit.hands:
                     self.relax_hand(fit, side, subject.unseen[f"{side}_hand"], subject.dt)

@@ -66,6 +66,7 @@ def measured(sight: Sight | None) -> dict[str, bool]:
         seen["keypoints"] = True
         if sight.face is None or sight.face.held:
             seen |= dict.fromkeys(FACE_PARTS, False)
+        seen |= {f"{side}_hand": False for side, hand in sight.hands.items() if hand.held}
     return seen
 
 

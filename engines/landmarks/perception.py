@@ -29,7 +29,7 @@ from pymafx_live.engines.landmarks.regions import (
     hand_from_knuckles,
     hand_from_landmarks,
 )
-from pymafx_live.engines.landmarks.rest import FaceRest
+from pymafx_live.engines.landmarks.rest import FaceRest, HandRest
 from pymafx_live.engines.landmarks.sight import Face, Hand, Sight
 
 Landmarks = BodyLandmarks | HandLandmarks | FaceLandmarks
@@ -60,12 +60,25 @@ class Gaze:
     misses: dict[str, int] = field(default_factory=lambda: {"left": 0, "right": 0})
     """For how many frames each hand has been sought in vain."""
     face_rest: FaceRest = field(default_factory=FaceRest)
+    hand_rests: dict[str, HandRest] = field(default_factory=lambda: {"left": HandRest(), "right": HandRest()})
     ratio: float = 0.0
     """The side of the body's region in spans of the upper body; 0 before there was one."""
     waited: int = 0
     pause: int = 0
     """For how many frames a body that is lost or doubted has not been sought, and for how many it need not be."""
     lost: bool = True
+
+    def at_most(self, hands_every: int, face_every: int) -> None:
+        """Followed hands and faces are looked at in every so many-th frame at most."""
+        self.face_rest.every = face_every
+        for rest in self.hand_rests.values():
+            rest.every = hands_every
+
+    def lose_parts(self) -> None:
+        """The body is not believed in this frame: hands and face do not rest in the next."""
+        self.face_rest.lost()
+        for rest in self.hand_rests.values():
+            rest.lost()
 
     def hand_due(self, side: str) -> bool:
         """Whether a hand that is not followed is to be sought in this frame: at first at once, then now and then."""
@@ -139,6 +152,8 @@ class Perception:
         following = body_from_landmarks(found.xy)
         for n in range(len(gazes)):
             gazes[n].body = None
+            if not good[n]:
+                gazes[n].lose_parts()
         for k, n in enumerate(people):
             _steady(gazes[n], following, regions, found.xy, visibility[k], n)
             gazes[n].body = following[n : n + 1]
@@ -150,7 +165,10 @@ class Perception:
 
     def _look_ahead(self, images: ImageBatch, gazes: Sequence[Gaze]) -> None:
         """Begins with the hands and faces that are followed."""
-        hands = [(n, region) for n, gaze in enumerate(gazes) for region in gaze.hands.values() if region is not None]
+        hands = [
+            (n, region) for n, gaze in enumerate(gazes) for side, region in gaze.hands.items()
+            if region is not None and not gaze.hand_rests[side].due
+        ]  # fmt: skip
         faces = [(n, g.face) for n, g in enumerate(gazes) if g.face is not None and not g.face_rest.due]
         for network, known in ((self._hands, hands), (self._faces, faces)):
             who = np.array([n for n, _ in known], np.intp)
@@ -225,8 +243,8 @@ class Perception:
         An arm that ends in a hand of another person is theirs from the wrist on: its `visibility` (N, 39) there is set
         to 0.
         """
-        found: list[dict[str, Hand]] = [{} for _ in gazes]
-        jobs = [(n, side) for n in range(len(gazes)) for side in ARMS]
+        found = [self._held_hands(gaze, points) for gaze, points in zip(gazes, xy, strict=True)]
+        jobs = [(n, side) for n in range(len(gazes)) for side in ARMS if side not in found[n]]
         jobs = [(n, s) for n, s in jobs if gazes[n].hands[s] is not None or visibility[n, ARMS[s][2]] > 0.5]
         if not jobs:
             return found
@@ -254,7 +272,17 @@ class Perception:
             gazes[n].misses[side] = 0 if good[i] else gazes[n].misses[side] + 1
             if good[i]:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
+            gazes[n].hand_rests[side].note(found[n].get(side), xy[n, ARMS[side][2]], gazes[n].hands[side])
         return found
+
+    @staticmethod
+    def _held_hands(gaze: Gaze, xy: Reals) -> dict[str, Hand]:
+        """The hands of a body (39, 2) that need not be looked at in this frame."""
+        held = {}
+        for side, points in ARMS.items():
+            if gaze.hands[side] is not None and (kept := gaze.hand_rests[side].take(xy[points[2]])) is not None:
+                held[side], gaze.hands[side] = kept
+        return held
 
     @staticmethod
     def _doubt_wrists(visibility: Reals, arms: "_Arms", missing: Mask) -> None:
@@ -291,16 +319,19 @@ class Perception:
         While nothing moves in a face, the one of the frame before does for every second frame.
         """
         found = [gaze.face_rest.take(points) for gaze, points in zip(gazes, xy, strict=True)]
+        for gaze, kept in zip(gazes, found, strict=True):
+            if kept is not None and gaze.face_rest.every > 1:
+                gaze.face = face_from_landmarks(kept.xyz[None, :, :2])
         jobs = [n for n in range(len(gazes)) if gazes[n].face is not None or visibility[n, [0, 2, 5]].min() > 0.5]
         jobs = [n for n in jobs if found[n] is None]
         if not jobs:
             return found
         guess = face_from_body(xy[jobs])
-        kept = [gazes[n].face for n in jobs]
-        regions = concatenate([guess[i : i + 1] if r is None else r for i, r in enumerate(kept)])
+        followed = [gazes[n].face for n in jobs]
+        regions = concatenate([guess[i : i + 1] if r is None else r for i, r in enumerate(followed)])
         shown = images[np.array(jobs, np.intp)]
         seen = self._faces(shown, regions)
-        new = np.array([r is None for r in kept])
+        new = np.array([r is None for r in followed])
         if new.any():
             closer = face_from_landmarks(seen.xyz[new, :, :2])
             _put(regions, new, closer)

@@ -1,25 +1,34 @@
 """What is believed of people in a frame: bodies, hands and faces, as the networks saw them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from pymafx_live.core.arrays import Reals
 
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """One believed hand: `xy` (21, 2) pixels, `world` (21, 3) metres, `score`, its region's `centre` (2,)."""
+    """One believed hand: `xy` (21, 2) pixels, `world` (21, 3) metres, `score`, its region's `centre` (2,).
+
+    `held` says that it is an earlier frame's, moved along with the wrist.
+    """
 
     xy: Reals
     world: Reals
     score: float
     centre: Reals
+    held: bool = False
+
+    def moved(self, step: Reals) -> "Hand":
+        """The hand `step` (2,) pixels away, held."""
+        return replace(self, xy=self.xy + step, centre=self.centre + step, held=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
     """One believed face: `xyz` (478, 3) pixels, `blendshapes` (52,), `score`, its region's `centre` (2,).
 
-    `held` says that it is the frame before's, because nothing was moving.
+    `held` says that it is an earlier frame's, moved along with the head.
     """
 
     xyz: Reals
@@ -27,6 +36,10 @@ class Face:
     score: float
     centre: Reals
     held: bool = False
+
+    def moved(self, step: Reals) -> "Face":
+        """The face `step` (2,) pixels away, held."""
+        return replace(self, xyz=self.xyz + np.append(step, 0).astype(np.float32), centre=self.centre + step, held=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,15 +69,20 @@ class PymafxOptions:
 
 @dataclass(slots=True)
 class _Subject:
-    """One person in one frame, of the `scene`-th scene."""
+    """One person in one frame, of the `index`-th scene."""
 
-    scene: int
-    frame: Frame
+    index: int
+    scene: Scene
     track: Track
     memory: TrackMemory
     view: View | None
     measured: set[str] = field(default_factory=set)
     """Of `left`, `right` and `face`, what was estimated in this frame."""
+
+    @property
+    def frame(self) -> Frame:
+        """The scene's."""
+        return self.scene.frame
 
 
 class PymafxEngine:
@@ -147,7 +152,7 @@ class PymafxEngine:
         views, looked = self._views.look(scenes)
         looking = perf_counter() - began
         present = [
-            [_Subject(i, scene.frame, t, self._recall(scene, t), v) for t, v in zip(scene.tracks, seen, strict=True)]
+            [_Subject(i, scene, t, self._recall(scene, t), v) for t, v in zip(scene.tracks, seen, strict=True)]
             for i, (scene, seen) in enumerate(zip(scenes, views, strict=True))
         ]
         with self._lane:
@@ -174,7 +179,7 @@ class PymafxEngine:
             body_boxes([s.view for s in subjects], np.array([s.track.box for s in subjects])),
         ]
         whose = [s for s, *_ in hands] + [s for s, _ in faces] + subjects
-        crops = self._cut(scenes, concatenate(kinds), np.array([s.scene for s in whose]))
+        crops = self._cut(scenes, concatenate(kinds), np.array([s.index for s in whose]))
         after_hands, after_faces = np.cumsum([len(boxes) for boxes in kinds])[:-1]
         self._measure_hands(crops[:after_hands], hands)
         self._measure_faces(crops[after_hands:after_faces], faces)
@@ -207,10 +212,12 @@ class PymafxEngine:
             memory.forget_stale(subject.frame.time)
             if view is None:
                 continue
+            hands_every = max(self.options.hands_every, subject.scene.hands_every)
+            face_every = max(self.options.face_every, subject.scene.face_every)
             for side, points in view.hands.items():
-                if memory.is_due(memory.hands.get(side), self.options.hands_every):
+                if memory.is_due(memory.hands.get(side), hands_every, subject.frame.time):
                     hands.append((subject, side, points))
-            if view.face is not None and memory.is_due(memory.face, self.options.face_every):
+            if view.face is not None and memory.is_due(memory.face, face_every, subject.frame.time):
                 faces.append((subject, view.face))
         return hands, faces
 

@@ -72,9 +72,12 @@ class TrackMemory:
     frame: int = 0
     """How many frames it has been estimated in."""
 
-    def is_due(self, known: HandEstimate | FaceEstimate | None, every: int) -> bool:
-        """Whether a part that is seen now is to be estimated, if that is done in every n-th frame."""
-        return known is None or self.frame - known.frame >= every
+    def is_due(self, known: HandEstimate | FaceEstimate | None, every: int, time: float) -> bool:
+        """Whether a part that is seen now is to be estimated, if that is done in every n-th frame.
+
+        Where frames are so few that it would be dropped before that, it is estimated earlier.
+        """
+        return known is None or self.frame - known.frame >= every or time - known.time > HOLD / 2
 
     def forget_stale(self, time: float) -> None:
         """Drops hands and face that have been held for too long."""

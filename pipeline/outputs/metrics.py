@@ -112,6 +112,7 @@ class _Figures:
 
         self.registry = CollectorRegistry()
         self._dropped_before: dict[str, int] = {}
+        self._reduced_before: dict[str, set[str]] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         source, of = ["source"], self.registry
@@ -124,6 +125,11 @@ class _Figures:
         self._stage = Histogram(
             "pymafx_live_stage_seconds", "Time of each stage.", ["stage"], buckets=_STAGES, registry=of
         )
+        self._reduced = Gauge(
+            "pymafx_live_reduced",
+            "What is done less of to hold the rate or age that is asked for; 0: as much as was asked for.",
+            ["source", "what"], registry=of,
+        )  # fmt: skip
         states = [str(state) for state in SourceState]
         self._state = Enum("pymafx_live_source_state", "What a source is at.", source, states=states, registry=of)
 
@@ -143,6 +149,11 @@ class _Figures:
         """Sets the state of a source."""
         if event.state in list(SourceState):
             self._state.labels(event.source).state(str(event.state))
+        if event.state == SourceState.LIVE:
+            known = self._reduced_before.get(event.source, set()) | set(event.reduced)
+            self._reduced_before[event.source] = known
+            for what in known:
+                self._reduced.labels(event.source, what).set(event.reduced.get(what, 0))
 
 
 class _Run:

@@ -109,7 +109,7 @@ def _source(kind: type[Reader], settings: SourceSettings, lens: Lens, stop: Stop
     settings = settings.model_copy(update={"name": name})
     return ThreadedSource(
         lambda: looped(kind.of(settings), settings.loop), lens, stop, mount=Mount(settings.rotate, settings.mirror),
-        wait=settings.wait, give_up=settings.give_up,
+        wait=settings.wait, give_up=settings.give_up, gone_after=settings.gone_after,
     )  # fmt: skip
 
 

@@ -24,8 +24,9 @@ class Cuts:
     scene from aside: then phase correlation (Kuglin and Hines 1975) has a peak.
     """
 
-    def __init__(self) -> None:
-        self._before: NDArray[np.float32] | None = None
+    def __init__(self, earlier: "Cuts | None" = None) -> None:
+        """Goes on where `earlier` has ended."""
+        self._before: NDArray[np.float32] | None = None if earlier is None else earlier._before
         self._window = cv2.createHanningWindow((_WIDTH, _HEIGHT), cv2.CV_32F)
 
     def before(self, image: NDArray[np.uint8]) -> bool:

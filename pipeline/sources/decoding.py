@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -20,6 +20,10 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from pymafx_live.pipeline.sources.complaints import Complaints
 from pymafx_live.pipeline.sources.h264 import FrameNumbers
+from pymafx_live.pipeline.sources.hwaccel import tell_decoder
+
+if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +90,10 @@ class Decoder:
     def coding(self) -> str:
         """FFmpeg's name of the codec."""
         return self._stream.codec_context.name
+
+    def tell_device(self, hwaccel: "HWAccel | None") -> None:
+        """Says once where a device was asked for that does not decode this."""
+        tell_decoder(hwaccel, self._stream.codec_context, self._name)
 
     def pictures(self) -> Iterator[Picture]:
         """The good pictures in order.

@@ -4,13 +4,17 @@ import math
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import av
 from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.sources.decoding import Decoder
+from pymafx_live.pipeline.sources.hwaccel import NOT_DECODED, NotDecodedError, accelerator
 from pymafx_live.pipeline.sources.reader import Shot
+
+if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
 
 
 class FileReader:
@@ -19,11 +23,11 @@ class FileReader:
     timeout = math.inf
     endless = False
 
-    def __init__(self, file: Path, name: str = "", *, realtime: bool = False) -> None:
+    def __init__(self, file: Path, name: str = "", *, realtime: bool = False, hwaccel: "HWAccel | None" = None) -> None:
         self.name = name or file.name
         self.live = self.paced = realtime
         self.count = 0
-        self._file = file
+        self._file, self._hwaccel = file, hwaccel
         self.files: Sequence[Path] = (file,)
         self._container: av.container.InputContainer | None = None
 
@@ -32,14 +36,19 @@ class FileReader:
         """See `Reader.of`; `demo` is the clip that ships."""
         uri = settings.uri
         file = Path(str(resources.files("pymafx_live.engines.data"))) / "demo.mp4" if uri == "demo" else Path(uri)
-        return cls(file, settings.name or uri.rpartition("/")[2], realtime=settings.realtime)
+        name, hwaccel = settings.name or uri.rpartition("/")[2], accelerator(settings.hwaccel)
+        return cls(file, name, realtime=settings.realtime, hwaccel=hwaccel)
 
     def open(self) -> None:
         """Raises `SourceError` for a file that is missing, unreadable, or no video."""
         if not self._file.exists():
             raise SourceError(f"there is no file {self._file}: check the path given as --source")
         try:
-            self._container = av.open(f"file:{self._file}")  # a name may look like an address: `a:b.mp4`
+            self._container = av.open(
+                f"file:{self._file}", hwaccel=self._hwaccel
+            )  # a name may look like an address: `a:b.mp4`
+        except NotDecodedError as error:
+            raise SourceError(f"{self._file} {NOT_DECODED}") from error
         except PermissionError as error:
             raise SourceError(f"{self._file} may not be read: check its permissions") from error
         except (av.error.FFmpegError, OSError) as error:
@@ -50,6 +59,7 @@ class FileReader:
             raise SourceError(f"{self._file} holds no video stream: give a file with pictures in it")
         self._decoder = Decoder(self._container, self.name)
         self.count = self._decoder.count
+        self._decoder.tell_device(self._hwaccel)
 
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` where not a single frame can be decoded."""

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import av
 from av.packet import Packet
@@ -15,8 +15,12 @@ from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import CaptureOrigin
 from pymafx_live.pipeline.sources.clocks import Backlog, CaptureClock, SteadyTime
 from pymafx_live.pipeline.sources.decoding import Decoder, Picture
+from pymafx_live.pipeline.sources.hwaccel import NOT_DECODED, NotDecodedError, accelerator
 from pymafx_live.pipeline.sources.reader import RefusedError, Shot
 from pymafx_live.pipeline.sources.redirects import MOST, TooManyRedirectsError, followed
+
+if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
 
 _PROBE = 1.0
 """Seconds of video that FFmpeg looks at, at most, before it gives the first frame out."""
@@ -51,11 +55,13 @@ class StreamReader:
     count = 0
     files: Sequence[Path] = ()
 
-    def __init__(self, url: str, name: str = "", *, timeout: float, transport: str = "auto") -> None:
+    def __init__(
+        self, url: str, name: str = "", *, timeout: float, transport: str = "auto", hwaccel: "HWAccel | None" = None
+    ) -> None:
         self.name = name or masked(url)
         self.paced, self.endless = False, True
         self.timeout = timeout
-        self._url, self._transport = escaped(url), transport
+        self._url, self._transport, self._hwaccel = escaped(url), transport, hwaccel
         self._container: av.container.InputContainer | None = None
         self._decoder: Decoder | None = None
         self._clock: CaptureClock | None = None
@@ -67,7 +73,10 @@ class StreamReader:
     @classmethod
     def of(cls, settings: SourceSettings) -> Self:
         """See `Reader.of`."""
-        return cls(settings.uri, settings.name, timeout=settings.timeout, transport=settings.rtsp_transport)
+        return cls(
+            settings.uri, settings.name, timeout=settings.timeout, transport=settings.rtsp_transport,
+            hwaccel=accelerator(settings.hwaccel),
+        )  # fmt: skip
 
     def open(self) -> None:
         """Raises `SourceError` for a stream that refuses, does not answer in time, or carries no video."""
@@ -79,7 +88,9 @@ class StreamReader:
         try:
             url = followed(self._url, self.timeout)
             left = max(self.timeout - (time.monotonic() - began), 0.1)
-            self._container = av.open(url, options=options, timeout=(left, self.timeout))
+            self._container = av.open(url, options=options, timeout=(left, self.timeout), hwaccel=self._hwaccel)
+        except NotDecodedError as error:
+            raise RefusedError(f"{self.name} {NOT_DECODED}") from error
         except TooManyRedirectsError:
             raise RefusedError(f"{self.name} redirects more than {MOST} times: check the address") from None
         except (av.error.FFmpegError, OSError) as error:
@@ -87,6 +98,7 @@ class StreamReader:
         if not self._container.streams.video:
             raise RefusedError(f"{self.name} carries no video: check the address")
         self._decoder = Decoder(self._container, self.name, strict=True, heed=self._note)
+        self._decoder.tell_device(self._hwaccel)
         kinds = set(self._container.format.name.split(","))
         self.endless = not self._container.duration
         self.paced = not self.endless or bool(kinds & _BURSTS)

@@ -22,9 +22,11 @@ class Session:
     what is played from a store.
     """
 
-    def __init__(self, reader: Reader, mount: Mount) -> None:
+    def __init__(self, reader: Reader, mount: Mount, earlier: "Session | None" = None) -> None:
+        """The first image of a session that follows an `earlier` one is compared with the last one of that."""
         self.reader = reader
-        self._mount, self._cuts = mount, Cuts()
+        self._mount = mount
+        self._cuts: Cuts = Cuts() if earlier is None else Cuts(earlier._cuts)
         self.slot = Slot(newest_wins=reader.live)
         self._opened, self._started, self._closing = Event(), Event(), Event()
         self._deadline = time.monotonic() + reader.timeout

@@ -98,6 +98,7 @@ def test_the_messages_are_as_the_tables_say(name):
     told = content(name)
     check_map(told, "## The map", name)
     check_map(told["camera"], "### camera", name)
+    check_map(told["world"], "### world", name)
     for person in told["people"]:
         check_map(person, "### A person", name)
         assert set(person["extra"]) <= set(table("## What an engine adds"))

@@ -33,6 +33,7 @@ from pymafx_live.core.wire import (
     from_map,
     to_map,
 )
+from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
 
 PAGE = Path(__file__).parents[2] / "docs" / "wire-protocol.md"
 
@@ -60,6 +61,7 @@ PERSON = st.builds(
     velocity=st.none() | vector(3),
     pelvis_covariance=st.none() | vector(3, 3),
     size_assumed=st.booleans(),
+    contact=st.none() | vector(2),
     extra=st.fixed_dictionaries(
         {}, optional={"blendshapes": vector(52), "keypoints": vector(33, 3), "bones": vector(55)}
     ),
@@ -77,6 +79,7 @@ RESULT = st.builds(
     capture_origin=st.sampled_from(CaptureOrigin),
     final=st.booleans(),
     ttl=st.just(0.0) | st.floats(1e-3, 1e6),
+    world=st.builds(World, vector(3, 3), vector(3), st.sampled_from(WorldOrigin), st.sampled_from(FloorOrigin)),
 )  # fmt: skip
 
 
@@ -88,6 +91,8 @@ def assert_same(one: object, other: object) -> None:
             assert len(a) == len(b)
             for person, again in zip(a, b, strict=True):
                 assert_same(person, again)
+        elif field.name == "world":
+            assert_same(a, b)
         elif field.name == "extra":
             assert a.keys() == b.keys()
             for name in a:
@@ -162,9 +167,9 @@ JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.list
 @given(RESULT.filter(lambda result: result.people), st.data())
 def test_a_field_that_is_missing_or_of_another_kind_is_malformed(result, data):
     content = to_map(result)
-    holder = data.draw(st.sampled_from([content, content["camera"], content["people"][0]]))
+    holder = data.draw(st.sampled_from([content, content["camera"], content["world"], content["people"][0]]))
     free = ("version", "clock", "capture_origin", "final", "frame_id", "ttl", "joints", "velocity", "pelvis_covariance",
-            "size_assumed")  # fmt: skip
+            "size_assumed", "world", "contact")  # fmt: skip
     name = data.draw(st.sampled_from([name for name in holder if name not in free]))
     del holder[name]
     with pytest.raises(MalformedMessageError, match=name):
@@ -277,7 +282,7 @@ def test_a_message_that_is_too_large_is_not_looked_into():
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5000), st.data())
 def test_what_is_wrong_is_said_in_a_short_line_that_can_be_shown(junk, data):
     content = to_map(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1), (full_person(1),)))
-    holder = data.draw(st.sampled_from([content, content["camera"], content["people"][0]]))
+    holder = data.draw(st.sampled_from([content, content["camera"], content["world"], content["people"][0]]))
     holder[data.draw(st.sampled_from(list(holder)))] = data.draw(st.sampled_from([junk, [junk], {junk: junk}]))
     try:
         decode(b"smplx/" + junk.encode() + b"\0" + msgpack.packb(content))

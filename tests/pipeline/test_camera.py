@@ -1,5 +1,6 @@
 import logging
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.types import Camera
-from pymafx_live.pipeline.camera import ASSUMED_FOV, Lens, Mount, read_calibration
+from pymafx_live.pipeline.camera import ASSUMED_FOV, Lens, Mount, read_calibration, read_extrinsics
 
 SIDE = st.integers(32, 8000)
 ROS = """
@@ -152,3 +153,73 @@ def test_a_field_of_view_is_that_of_the_camera_as_it_delivers(mount):
     upright = Lens(fov=70).camera(640, 480)
     turned = mount.lens(Lens(fov=70), *((640, 480) if mount.rotate % 180 == 0 else (480, 640)))
     assert (turned.fx, turned.fy) == (upright.fx, upright.fy)
+
+
+def calibration_with(tmp_path: Path, **extra: list[float]) -> Path:
+    file = tmp_path / "camera.yaml"
+    file.write_text(ROS + "".join(f"{key}: {values}\n" for key, values in extra.items()), encoding="utf-8")
+    return file
+
+
+CHESSBOARD = np.array([[x, y, 0] for x in (0.0, 0.4, 0.8) for y in (0.0, 0.3, 0.6)])
+"""Corners on the floor, in metres, z up."""
+
+
+def solved(position: list[float], looks_at: list[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The view of the floor from a `position`, z up: rotation (3, 3), and what `solvePnP` makes of its chessboard."""
+    forward = np.subtract(looks_at, position)
+    forward = forward / np.linalg.norm(forward)
+    right = np.cross(forward, [0, 0, 1])
+    right /= np.linalg.norm(right)
+    R = np.stack([right, np.cross(forward, right), forward])
+    camera = np.array([[600.5, 0, 321], [0, 601.5, 241], [0, 0, 1]])
+    seen = (CHESSBOARD - position) @ R.T @ camera.T
+    _, rvec, tvec = cv2.solvePnP(CHESSBOARD, seen[:, :2] / seen[:, 2:], camera, None)
+    return R, rvec.ravel(), tvec.ravel()
+
+
+def test_extrinsics_are_what_opencv_solves_from_a_chessboard_on_the_floor(tmp_path):
+    R, rvec, tvec = solved([0.5, -2, 1.4], [0.4, 0.3, 0.2])
+    world = read_extrinsics(calibration_with(tmp_path, rvec=rvec.tolist(), tvec=tvec.tolist()))
+    assert world is not None and (world.origin, world.floor) == ("given", "given")
+    seen = (CHESSBOARD - [0.5, -2, 1.4]) @ R.T
+    np.testing.assert_allclose(world.points(seen), CHESSBOARD[:, [0, 2, 1]] * [1, 1, -1], atol=1e-4)
+    assert world.translation[1] == pytest.approx(1.4, abs=1e-4)
+    assert np.linalg.det(world.rotation) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("mount", [Mount(90), Mount(180), Mount(270), Mount(0, mirror=True), Mount(90, mirror=True)])
+def test_extrinsics_turn_with_the_picture(tmp_path, mount):
+    """What lies on the floor is there in the turned picture too; in a mirrored one it lies on the other side."""
+    R, rvec, tvec = solved([0.5, -2, 1.4], [0.4, 0.3, 0.2])
+    world = read_extrinsics(calibration_with(tmp_path, rvec=rvec.tolist(), tvec=tvec.tolist()))
+    seen = (CHESSBOARD - [0.5, -2, 1.4]) @ R.T
+    lens = Lens(calibrated=read_calibration(calibration_with(tmp_path)))
+    straight, turned = (
+        lens.camera(640, 480),
+        mount.lens(lens, *((640, 480) if mount.rotate == 180 or not mount.rotate else (480, 640))),
+    )
+    for point, true in zip(seen, CHESSBOARD[:, [0, 2, 1]] * [1, 1, -1], strict=True):
+        pixel = (straight.matrix @ point)[:2] / point[2]
+        picture = np.zeros((480, 640))
+        picture[round(pixel[1]), round(pixel[0])] = 1
+        row, column = np.argwhere(mount.shown(picture))[0]
+        ray = np.array([(column - turned.cx) / turned.fx, (row - turned.cy) / turned.fy, 1]) * point[2]
+        np.testing.assert_allclose(
+            mount.world(world).points(ray), true * ([-1, 1, 1] if mount.mirror else 1), atol=0.004
+        )
+    assert np.linalg.det(mount.world(world).rotation) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"rvec": [0.0, 0, 0]}, "rvec and tvec"),
+        ({"rvec": [0.0, 0, 0], "tvec": [0.0, 0]}, "three numbers"),
+        ({"rvec": [0.0, 0, 0], "tvec": [0.0, 0, 2]}, "2.00 m below the floor"),
+    ],
+)
+def test_extrinsics_that_cannot_be_are_told(tmp_path, extra, words):
+    with pytest.raises(AssetError, match=words):
+        read_extrinsics(calibration_with(tmp_path, **extra))
+    assert read_extrinsics(calibration_with(tmp_path)) is None

@@ -119,3 +119,41 @@ def test_a_live_source_does_not_wait_for_a_file() -> None:
     with closing(Cameras([file, camera])) as cameras:
         assert next(item.source for _, item in next(iter(cameras))) == "camera"
         never.set()
+
+
+def test_a_camera_of_sixty_frames_a_second_does_not_starve_one_of_five() -> None:
+    """Whatever a batch takes: who has a frame by then is in it, and gets its newest."""
+    turns = {name: [threading.Event() for _ in range(13)] for name in ("fast", "slow")}
+
+    def script(name: str, each: int) -> Iterator[object]:
+        for k, turn in enumerate(turns[name]):
+            yield turn
+            yield from (frame(name, each * k + i) for i in range(each))
+
+    sources = [Script("fast", script("fast", 12), live=True), Script("slow", script("slow", 1), live=True)]
+    with closing(Cameras(sources)) as cameras:
+        batches = iter(cameras)
+        got: dict[str, list[Frame]] = {"fast": [], "slow": []}
+        for k in range(12):  # the loop is busy while a slow frame and twelve fast ones come
+            for name in turns:
+                turns[name][k].set()
+            if k == 0:
+                continue  # the threads begin with the first batch
+            for item in (item for _, item in next(batches) if isinstance(item, Frame)):
+                got[item.source].append(item)
+            until = time.monotonic() + 10
+            while time.monotonic() < until and not _waiting(cameras, 12 * (k + 1) - 1, k, got):
+                time.sleep(0.001)
+        for name in turns:
+            turns[name][12].set()
+    assert [f.sequence for f in got["slow"]] == sorted({f.sequence for f in got["slow"]})
+    assert len(got["slow"]) >= 9 and got["slow"][-1].dropped <= 2
+    assert got["fast"][-1].sequence >= 12 * 10 and got["fast"][-1].dropped > 80
+
+
+def _waiting(cameras: Cameras, fast: int, slow: int, got: dict[str, list[Frame]]) -> bool:
+    """Whether these frames wait to be taken, or were."""
+    feeds = cameras._feeds
+    there = {item.source: item.sequence for feed in feeds for item in list(feed.items) if isinstance(item, Frame)}
+    last = {name: frames[-1].sequence for name, frames in got.items() if frames} | there
+    return last.get("fast") == fast and last.get("slow") == slow

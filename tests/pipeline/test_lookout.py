@@ -5,13 +5,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from pymafx_live.core.types import Estimate, Frame, FrameResult, Origin, Part, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.lookout import DELAY, SharedDetector
-from pymafx_live.pipeline.loop import results
+from pymafx_live.pipeline.loop import results, watch
+from pymafx_live.pipeline.overload import Reduction
 from pymafx_live.pipeline.selection import Selection
 from support.parts import create_tracker
 
@@ -272,3 +275,28 @@ def test_a_box_that_is_no_number_never_reaches_the_tracker(caplog: pytest.LogCap
         np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
         np.testing.assert_array_equal(scores, np.float32([0.9]))
     assert [record.message.count("no numbers") for record in caplog.records] == [1]
+
+
+@pytest.mark.parametrize("stride", ["auto", 1, 2])
+@pytest.mark.parametrize("most", [2, 4])
+def test_under_overload_the_detector_looks_at_every_nth_frame_at_most_and_at_every_cut(
+    stride: int | str, most: int
+) -> None:
+    """Two who pass each other all the time: without a limit that is a reason to look at every frame."""
+    world = World({"left": standing(100), "near": lambda t: (110 + 40 * np.sin(9 * t), 100.0)})
+    lane = Lane(create_tracker("bytetrack"), stride)  # type: ignore[arg-type]
+    lane.reduce(Reduction(detect_every=most))
+    looped = watch([world.frames(4.0, 20, cut=2.05)], [lane], world, world)
+    made = [item[0] for item in looped if isinstance(item, tuple) and not item[0].final]
+    assert len(made) == 80
+    looked = np.round(np.array(world.looked) * 20).astype(int)
+    cut = 41
+    assert {0, cut} <= set(looked)
+    assert min(b - a for a, b in pairwise(looked) if b != cut) >= most
+    assert len(looked) >= 78 // max(most, stride if isinstance(stride, int) else 1)
+    for result in made[5:cut]:
+        assert len(alive(result)) == 2
+    lane.reduce(Reduction())
+    before = len(world.looked)
+    list(watch([world.frames(1.0, 20)], [lane], world, world))
+    assert len(world.looked) - before == (10 if stride == 2 else 20)

@@ -115,16 +115,16 @@ def test_what_has_ended_is_forgotten_and_only_of_its_source(clips, opened, green
     assert [ids for source, ids in box_engine.forgotten if source == "still.mp4"] == [None]
 
 
-def test_who_is_there_when_a_source_is_lost_has_ended_and_comes_back_as_another(
+def test_who_is_there_when_a_source_is_gone_has_ended_and_comes_back_as_another(
     clips, opened, green_detector, box_engine
 ):
     frames = list(opened(clips.write(count=8)))
     lost, live = (SourceEvent("clip.mp4", state, 1.0) for state in (SourceState.RECONNECTING, SourceState.LIVE))
-    source = [*frames[:4], lost, live, *frames[4:]]  # and nobody says that the next frame is a cut
+    source = [*frames[:2], lost, live, *frames[2:4], replace(lost, gone=True), live, *frames[4:]]
     made = list(watch([source], [Lane(create_tracker("bytetrack"))], green_detector, box_engine))
     said = [item.state if isinstance(item, SourceEvent) else item[0].final for item in made]
-    over = [True, SourceState.ENDED]
-    assert said == [*[False] * 4, True, SourceState.RECONNECTING, SourceState.LIVE, *[False] * 4, *over]
+    away, over = [SourceState.RECONNECTING, SourceState.LIVE], [True, SourceState.ENDED]
+    assert said == [False, False, *away, False, False, True, *away, *[False] * 4, *over]
     people = [
         [(p.id, p.state == "ended") for p in item[0].people] for item in made if not isinstance(item, SourceEvent)
     ]

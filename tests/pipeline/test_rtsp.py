@@ -13,9 +13,12 @@ from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import SourceError
 from pymafx_live.core.interfaces import Source
 from pymafx_live.core.types import CaptureOrigin, Frame, SourceEvent, SourceState
+from pymafx_live.pipeline.lane import Lane
+from pymafx_live.pipeline.loop import watch as watched
 from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
+from support.parts import create_tracker
 from support.rtsp_camera import Faults, RtspCamera
 from support.slow_link import SlowLink
 from support.watching import frames_of
@@ -79,7 +82,7 @@ def test_a_camera_that_dies_and_comes_back(camera, watch, caplog):
         left, _ = until(items, SourceState.LIVE)
         assert not left
         after = some(items, 3)
-        assert [frame.cut for frame in after] == [True, False, False]
+        assert not any(frame.cut for frame in after)  # it was away for a moment, and shows what it has shown before
         assert after[0].sequence > before[-1].sequence and after[0].time > before[-1].time
         before = after
     assert camera.most_at_once <= 2  # one that asks for redirections may just be closing
@@ -191,7 +194,54 @@ def test_a_camera_that_sends_nothing_but_damage_is_opened_again(camera, watch):
     _, lost = until(items, SourceState.RECONNECTING)
     assert "has sent nothing for 1 s" in lost.reason
     camera.faults.flip = 0.0
-    assert some(items, 3)[0].cut
+    assert some(items, 3)
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "silent"])
+def test_who_is_there_when_a_camera_is_gone_has_ended_before_it_is_back(
+    camera, watch, green_detector, box_engine, lost
+):
+    """Within `gone_after` everybody keeps the id; after it a message ends them although no frame comes."""
+    with SlowLink(camera.port, rate=5e7) as link:
+
+        def away(seconds: float) -> None:
+            leave, come = (camera.stop, camera.start) if lost else (link.held.set, link.held.clear)
+            leave()
+            threading.Timer(seconds, come).start()
+
+        url = camera.url if lost else camera.url.replace(str(camera.port), str(link.port))
+        source = watch(url, timeout=20, gone_after=1.0)
+        made = watched([source], [Lane(create_tracker())], green_detector, box_engine)
+        told: list[tuple[str, list[tuple[int, str]]]] = []
+
+        def until_frames(count: int) -> list[Frame]:
+            frames: list[Frame] = []
+            while len(frames) < count:
+                item = next(made)
+                if isinstance(item, SourceEvent):
+                    told.append((str(item.state), []))
+                    continue
+                result, frame = item
+                frames += [frame] if frame is not None else []
+                if frame is None or result.people:
+                    told.append(("final" if frame is None else "", [(p.id, str(p.state)) for p in result.people]))
+            return frames
+
+        until_frames(5)
+        away(0.3)
+        assert not any(frame.cut for frame in until_frames(20))
+        assert {key for _, people in told for key, _ in people} == {1}
+        told.clear()
+        away(2.0)
+        frames = until_frames(40)
+        made.close()
+    last = next(k for k, (what, _) in enumerate(told) if what == "final")
+    assert told[last][1] == [(1, "ended")]
+    assert all(people == [(1, "tracked")] for what, people in told[:last] if not what)
+    assert [what for what, _ in told[last:] if what not in ("", "final", "reconnecting", "stalled")] == ["live"]
+    assert min(key for _, people in told[last + 1 :] for key, _ in people) == 2
+    assert sum(frame.cut for frame in frames) == 1
+    assert box_engine.forgotten[0] == (source.name, None)
 
 
 def ages(camera: RtspCamera, clips: object, frames: list[Frame]) -> np.ndarray:

@@ -85,3 +85,13 @@ def test_the_locked_person_changes_only_when_they_have_ended_or_are_gone(film, r
     for (_, before), (people, now) in pairwise(zip(film, made, strict=True)):
         if before is not None and now is not None and before.id != now.id:
             assert not any(person.id == before.id and person.state is not ENDED for person in people)
+
+
+def test_a_limit_for_now_leaves_the_same_order_and_is_taken_back() -> None:
+    tracks = [track(1, 50), track(2, 90), track(3, 70)]
+    for select, few in ((Selection(2), [2]), (Selection(), [2]), (Selection(2, "largest"), [1])):
+        select([track(1, 50)], CAMERA)
+        select.limit = 1
+        assert ids(select(tracks, CAMERA)) == few
+        select.limit = None
+        assert len(select(tracks, CAMERA)) == (select.most or 3)

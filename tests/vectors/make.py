@@ -34,6 +34,7 @@ from pymafx_live.core.types import (
     TrackState,
 )
 from pymafx_live.core.wire import encode, encode_event
+from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.engine import LandmarkEngine
@@ -134,11 +135,14 @@ def vectors() -> dict[str, bytes]:
         "calibrated": replace(tracked, people=(), camera=Camera(
             640, 480, 612.5, 611.25, 322.5, 238.75, assumed=False, distortion=(0.0625, -0.125, 0.0, 0.0, 0.0),
             frame_id="head_camera",
-        )),
+        ), world=World.tilted(-0.25, 0.0625, 1.75, WorldOrigin.GIVEN, FloorOrigin.GIVEN)),
     }  # fmt: skip
     made = {name: encode(result, 22) for name, result in stated.items()}
     made["tracked-all-joints"] = encode(tracked, 55)
     made["tracked-no-joints"] = encode(tracked, 0)
+    made["status-reduced"] = encode_event(
+        SourceEvent("demo", SourceState.LIVE, START, "overload: detector in every 2nd frame", {"detect_every": 2})
+    )
     for state, reason in ((SourceState.LIVE, ""), (SourceState.STALLED, "no frame for 3 s"), (SourceState.ENDED, "")):
         made[f"status-{state}"] = encode_event(SourceEvent("demo", state, START, reason))
     return made
@@ -155,7 +159,7 @@ def pymafx() -> Person:
         global_orient=np.array([3.125, 0, 0], np.float32), body_pose=turn.normal(0, 0.25, 63).astype(np.float32),
         betas=turn.normal(0, 1, 10).astype(np.float32), expression=turn.normal(0, 1, 50).astype(np.float32),
         transl=np.array([0.5, 0.25, 3], np.float32), pelvis=np.array([0.5, 0.625, 3], np.float32),
-        velocity=np.array([0.25, 0, -0.5], np.float32),
+        velocity=np.array([0.25, 0, -0.5], np.float32), contact=np.array([0.875, 0.5], np.float32),
         extra={name: np.array(values, np.float32) for name, values in crops.items()},
     )  # fmt: skip
 

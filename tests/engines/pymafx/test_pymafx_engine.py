@@ -194,6 +194,22 @@ def test_hands_and_faces_that_are_not_due_do_not_run(make: Any) -> None:
     assert origins == [("measured",) * 2, ("held",) * 2] * 2 + [("measured",) * 2]
 
 
+@pytest.mark.parametrize("rates", [{}, {"hands_every": 2, "face_every": 4}])
+def test_a_scene_may_ask_for_hands_and_faces_less_often_but_not_so_rarely_that_they_are_dropped(
+    make: Any, rates: dict[str, int]
+) -> None:
+    engine, told, graphs = make(**rates)
+    told.views = {1: view(100)}
+    for k in range(7):
+        (people,) = engine.estimate([Scene(frame(k), [track(1, 100)], hands_every=3, face_every=2)]).people
+        check_sound(people[0])
+    assert len(graphs["hands"].rows) == 3
+    assert len(graphs["face"].rows) == (2 if rates else 4)
+    for k in (100, 120, 140):  # the better part of a second apart
+        (people,) = engine.estimate([Scene(frame(k), [track(1, 100)], hands_every=9, face_every=9)]).people
+        assert people[0].parts["left_hand"].origin is people[0].parts["jaw"].origin is Origin.MEASURED
+
+
 def test_what_is_out_of_view_does_not_run_and_is_held_then_let_go(make: Any) -> None:
     engine, told, graphs = make()
     told.views = {1: view(100)}

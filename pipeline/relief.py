@@ -1,0 +1,55 @@
+"""Does less for the live cameras of a run while it cannot hold what is asked for, and says so."""
+
+import logging
+import time
+from collections.abc import Mapping
+
+from pymafx_live.core.types import FrameResult, TrackState
+from pymafx_live.pipeline.events import SourceStates
+from pymafx_live.pipeline.lane import Lane
+from pymafx_live.pipeline.overload import Measure, Overload, Step
+from pymafx_live.pipeline.statistics import Reductions
+
+logger = logging.getLogger(__name__)
+
+
+class Relief:
+    """Measures results, has `overload` decide, and passes on what it decides: to the lanes, the outputs and the log."""
+
+    def __init__(
+        self, overload: Overload, lanes: Mapping[str, Lane], states: SourceStates, done: Reductions, *, overlap: bool
+    ) -> None:
+        """`lanes` are those of the live cameras, by source; `done` counts. `overlap`: see `loop.watch`."""
+        self._overload, self._lanes, self._states, self._done = overload, lanes, states, done
+        self._overlap = overlap
+
+    def note(self, result: FrameResult) -> None:
+        """Takes in a result; what it leads to holds from the next frame on."""
+        if result.source not in self._lanes:
+            return
+        people = sum(person.state is not TrackState.ENDED for person in result.people)
+        now = time.monotonic()
+        measure = Measure(result.source, now, result.age, busy(result.stages, self._overlap), people)
+        step = self._overload.note(measure)
+        if step is not None:
+            self._take(step, now)
+
+    def _take(self, step: Step, now: float) -> None:
+        reduction = step.reduction
+        if step.exhausted:
+            logger.warning("overload: %s, and nothing is left to be reduced: it cannot be held", step.why)
+            self._done.exhausted = True
+        else:
+            logger.warning("overload: %s; %s", step.why, str(reduction) or "all is done again")
+            self._done.note(reduction.in_force(), step.less, now)
+        for lane in self._lanes.values():
+            lane.reduce(reduction)
+        reason = f"overload: {reduction}" + ("; what is asked for cannot be held" if step.exhausted else "")
+        self._states.reduce(self._lanes, reduction.in_force(), reason)
+
+
+def busy(stages: Mapping[str, float], overlap: bool) -> float:
+    """Seconds for which the loop worked on the batch of a result; with `overlap` the longer one of its two halves."""
+    detecting = stages.get("detect", 0.0)
+    rest = stages.get("track", 0.0) + stages.get("estimate", 0.0)
+    return max(detecting, rest) if overlap else detecting + rest
