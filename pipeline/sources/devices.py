@@ -149,7 +149,6 @@ def _system_ioctl() -> Ioctl:
 def _tried() -> Iterator[Device]:
     """The cameras that OpenCV opens by their numbers."""
     import cv2
-    from pymafx_live.pipeline.sources.webcam import silence_opencv
 
     silence_opencv()
     for number in range(TRIED):
@@ -162,3 +161,11 @@ def _tried() -> Iterator[Device]:
                 str(number), f"camera {number}", modes=[Mode("", int(width), int(height), (rate,) if rate else ())]
             )
         capture.release()
+
+
+def silence_opencv() -> None:
+    """OpenCV would write its own warnings to standard error beside our sentence."""
+    import cv2
+
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # where OpenCV 5 has it
+    set_level(0)

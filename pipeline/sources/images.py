@@ -5,8 +5,10 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from glob import escape, glob, has_magic
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -15,7 +17,11 @@ from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.pipeline.sources.reader import Shot
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+HEIF = frozenset({".heic", ".heif", ".hif"})
+"""Phones' pictures, whose tiles FFmpeg gives one by one, and OpenCV not at all; libheif puts them together."""
+_HEIF_PACKAGES = ("pi_heif", "pillow_heif")
+"""Two builds of one package: the first has no encoder, whose licence (x265's) is GPL-2.0."""
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}) | HEIF
 
 _NAMED = 10
 """Bad images that are named; more are only counted."""
@@ -53,7 +59,7 @@ class ImagesReader:
         return cls(settings.uri, settings.name, fps=settings.image_fps, realtime=settings.realtime)
 
     def open(self) -> None:
-        """Raises `SourceError` where no image matches."""
+        """Raises `SourceError` where no image matches, `UsageError` for HEIC without the extra."""
         path = Path(self._uri)
         if path.is_dir():
             files, what = list(path.iterdir()), f"the folder {path} holds no image"
@@ -66,6 +72,8 @@ class ImagesReader:
         self.count = len(self._files)
         if not self._files:
             raise SourceError(f"{what} ({', '.join(sorted(SUFFIXES))}): check the path given as --source")
+        if any(file.suffix.lower() in HEIF for file in self._files):
+            _heif_package()
 
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` at the end where some cannot be decoded, which were left out."""
@@ -101,9 +109,30 @@ def _pattern(uri: str) -> str:
 
 
 def _decoded(file: Path) -> NDArray[np.uint8] | None:
+    if file.suffix.lower() in HEIF:
+        return _heif(file)
     try:
         data = np.fromfile(file, np.uint8)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except (OSError, MemoryError, cv2.error):  # OpenCV's is what a header raises that claims too many pixels
         return None
     return None if image is None else np.asarray(image, np.uint8)
+
+
+def _heif(file: Path) -> NDArray[np.uint8] | None:
+    """The main picture of a file, turned as its `irot` and `imir` say; EXIF repeats that, and is not to be heeded."""
+    try:
+        image = np.asarray(_heif_package().open_heif(file, bgr_mode=True), np.uint8)
+    except (OSError, ValueError, RuntimeError, EOFError, SyntaxError, MemoryError):
+        return None
+    if image.ndim == 2:
+        return np.repeat(image[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(image[:, :, :3])
+
+
+def _heif_package() -> Any:
+    """The package that reads HEIC; raises `UsageError` where there is none."""
+    for name in _HEIF_PACKAGES:
+        if find_spec(name) is not None:
+            return import_module(name)
+    raise UsageError("HEIC pictures need the package pi-heif: pip install 'pymafx-live[heic]', or give them as JPEG")

@@ -64,7 +64,7 @@ class WebcamReader:
     def open(self) -> None:
         """Raises `SourceError` for a device that is not there, is taken, or may not be opened."""
         device = self._found()
-        silence_opencv()
+        devices.silence_opencv()
         self._capture = type(self).make(device)
         if not self._capture.isOpened():
             raise SourceError(
@@ -157,9 +157,3 @@ def _expose(capture: Any, milliseconds: float) -> bool:
         manual, value = 1, round(10 * milliseconds)
     capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, manual)
     return bool(capture.set(cv2.CAP_PROP_EXPOSURE, value))
-
-
-def silence_opencv() -> None:
-    """OpenCV would write its own warnings to standard error beside our sentence."""
-    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # where OpenCV 5 has it
-    set_level(0)

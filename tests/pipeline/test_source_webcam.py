@@ -111,8 +111,8 @@ def test_what_is_plugged_in_is_listed_with_what_it_can_do(plugged):
     brio, virtual = devices(plugged.root, plugged.ioctl)
     assert (brio.source, brio.name, Path(brio.link).name) == ("0", "Logitech BRIO", BRIO)
     assert [(m.coding, m.width, m.height, m.rates) for m in brio.modes] == [
-        ("MJPG", 1280, 720, (30, 15)), ("MJPG", 640, 480, (60,)),
-        ("YUYV", 640, 480, (30,)), ("NV12", 1920, 1080, (25,)),
+        ("MJPG", 1280, 720, (30, 15)), ("MJPG", 640, 480, (60,)), ("YUYV", 640, 480, (30,)),
+        ("NV12", 1920, 1080, (25,)),
     ]  # fmt: skip
     assert (virtual.source, virtual.link) == ("10", "")
     text = as_text([brio, virtual])
