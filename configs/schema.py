@@ -84,6 +84,12 @@ class SourceSettings(Section):
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
         "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
     )
+    ca_file: str = setting(
+        "",
+        "PEM file of certificates of which a source's (rtsps, https, rtmps) must be one, or signed by one; empty: "
+        "FFmpeg takes any",
+        "--ca-file",
+    )
     webcam_size: str | None = setting(
         None,
         "width and height, such as `1280x720`, that a webcam is asked for; null: its driver's; `pymafx-live cameras` "
@@ -142,6 +148,7 @@ class SourceEntry(Section):
     give_up: float | None = Field(None, ge=0, le=31536000)
     gone_after: float | None = Field(None, ge=0.5, le=86400)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
+    ca_file: str | None = None
     webcam_size: str | None = Field(None, pattern=_SIZE)
     webcam_fps: float | None = Field(None, gt=0, le=1000)
     webcam_exposure: float | None = Field(None, gt=0, le=10000)

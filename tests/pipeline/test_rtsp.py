@@ -1,6 +1,9 @@
 """RTSP from a camera of our own, over real sockets: it dies and comes back, keeps silent, loses packets, lies."""
 
 import itertools
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
-from pymafx_live.core.errors import SourceError
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Source
 from pymafx_live.core.types import CaptureOrigin, Frame, SourceEvent, SourceState
 from pymafx_live.pipeline.lane import Lane
@@ -143,6 +146,42 @@ def test_what_asking_again_cannot_help_is_an_error_at_once(camera, watch, fault,
 def test_a_password_and_a_redirection(camera, watch):
     camera.faults = Faults(password="r:ght/#1", redirects=1)
     assert some(iter(watch(camera.url.replace("rtsp://", "RTSP://admin:r:ght/#1@"), timeout=5)), 2)
+
+
+@pytest.fixture
+def certificate(tmp_path) -> Callable[[str], tuple[Path, Path]]:
+    """A certificate for an address and its key, as cameras make them for themselves."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+
+    def made(address: str) -> tuple[Path, Path]:
+        files = tmp_path / f"{address}.crt", tmp_path / f"{address}.key"
+        options = f"req -x509 -nodes -newkey rsa:2048 -days 2 -subj /CN={address} -addext subjectAltName=IP:{address}"
+        subprocess.run(["openssl", *options.split(), "-out", files[0], "-keyout", files[1]], check=True, timeout=30)
+        return files
+
+    return made
+
+
+def test_a_camera_that_encrypts_and_one_that_pretends_to_be_it(film, watch, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    known, key = certificate("127.0.0.1")
+    other, _ = certificate("127.0.0.2")
+    context.load_cert_chain(known, key)
+    with RtspCamera([film], tls=context) as camera:
+        for trusted in ("", known):
+            items = iter(watch(camera.url, timeout=5, ca_file=str(trusted)))
+            some(items, 2)
+            camera.stop()
+            camera.start()
+            until(items, SourceState.LIVE)
+            assert some(items, 2)
+        with pytest.raises(
+            SourceError, match=r"has a certificate that .*127\.0\.0\.2\.crt does not vouch for: it is an"
+        ):
+            watch(camera.url, timeout=5, ca_file=str(other))
+    with pytest.raises(UsageError, match=r"there is no file of certificates /nowhere\.crt: check --ca-file"):
+        watch(camera.url, ca_file="/nowhere.crt")
 
 
 @pytest.mark.parametrize("silent_at", ["OPTIONS", "DESCRIBE", "PLAY"])
