@@ -190,6 +190,12 @@ class TrackerSettings(Section):
     """The tracker."""
 
     name: str = setting("bytetrack", "`bytetrack`, `sort`, or `trackers:<name>` of that package", "--tracker")
+    reid: str = setting(
+        "",
+        "re-identification network (.onnx: crops in, embeddings out) that tells people apart instead of the colours "
+        "that they wear",
+        "--reid",
+    )
     options: dict[str, bool | int | float | str] = setting({}, "the tracker's own parameters, by name")
 
     @field_validator("options", mode="before")

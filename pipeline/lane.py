@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
+from pymafx_live.core.arrays import Image
 from pymafx_live.core.interfaces import Tracker
-from pymafx_live.core.types import Frame, FrameResult, Person, Scene, Track, TrackState
+from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
@@ -17,6 +18,8 @@ from pymafx_live.trackers.looks import looks
 logger = logging.getLogger(__name__)
 
 Select = Callable[[Sequence[Track]], list[Track]]
+Look = Callable[[Image, Floats], Floats]
+"""What people look like in boxes (N, 4) of a picture, (N, D): see `trackers.looks.looks`."""
 Stride = int | Literal["auto"]
 
 
@@ -37,10 +40,16 @@ class Lane:
     """
 
     def __init__(
-        self, tracker: Tracker, stride: Stride = 1, *, select: Select = list, smooth: Smooth | None = None
+        self,
+        tracker: Tracker,
+        stride: Stride = 1,
+        *,
+        select: Select = list,
+        smooth: Smooth | None = None,
+        look: Look = looks,
     ) -> None:
-        """`select` says which of the tracks that have not ended are estimated."""
-        self._tracker, self._select, self._smooth = tracker, select, smooth
+        """`select` says which of the tracks that have not ended are estimated, `look` what the tracker sees of them."""
+        self._tracker, self._select, self._smooth, self._look = tracker, select, smooth, look
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
         self._following = Following()
         self._presence = Presence()
@@ -152,4 +161,4 @@ class Lane:
             found = self._following.brought_up(found, detection.then, predicted)
         boxes, scores = found
         company = max(len(boxes), len(self._tracks)) > 1  # who is alone cannot be taken for somebody else
-        return ended + tracker.update(boxes, scores, frame.time, looks(frame.image, boxes) if company else None)
+        return ended + tracker.update(boxes, scores, frame.time, self._look(frame.image, boxes) if company else None)

@@ -15,6 +15,7 @@ from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.reid import Reid
 from pymafx_live.pipeline.camera import Lens, read_calibration
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
@@ -34,6 +35,7 @@ from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
 from pymafx_live.trackers import open_tracker
+from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +103,13 @@ def run(
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))
+        look = opened(Reid.open(settings)) if settings.tracker.reid else looks
         lanes = [
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
                 smooth=History(Smoother(settings.engine.smoothing)),
+                look=look,
             )
             for source in sources
         ]  # fmt: skip
@@ -181,8 +185,9 @@ def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
     calibrations = [camera.calibration for _, camera in settings.cameras()]
     keys = getattr(settings.output, "curve", "")
     kept = [kept_in(source.uri) for source, _ in settings.cameras()]
-    named = [settings.detector.weights, settings.engine.assets, settings.output.smplx_file, keys, *calibrations]
-    return [*(file for source in sources for file in source.files), *(Path(name) for name in (*named, *kept) if name)]
+    networks = [settings.detector.weights, settings.tracker.reid, settings.engine.assets]
+    named = [*networks, settings.output.smplx_file, keys, *calibrations, *kept]
+    return [*(file for source in sources for file in source.files), *(Path(name) for name in named if name)]
 
 
 def _expected(frames: int, limit: int) -> int:
