@@ -142,8 +142,11 @@ class ThreadedSource:
                 if live and silent > _STALLED and state == SourceState.LIVE:
                     state = SourceState.STALLED
                     yield SourceEvent(self.name, state, time.time(), f"no frame for {_STALLED:g} s")
-                for event in self._missed(SourceState.STALLED) if live else ():
-                    state = SourceState.STALLED
+                away = (
+                    SourceState.STALLED if state else SourceState.RECONNECTING
+                )  # its first frame may not be there yet
+                for event in self._missed(away) if live else ():
+                    state = away
                     yield event
                 continue
             if live and state != SourceState.LIVE:

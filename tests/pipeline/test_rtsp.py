@@ -278,6 +278,7 @@ def test_who_is_there_when_a_camera_is_gone_has_ended_before_it_is_back(
     assert told[last][1] == [(1, "ended")]
     assert all(people == [(1, "tracked")] for what, people in told[:last] if not what)
     assert [what for what, _ in told[last:] if what not in ("", "final", "reconnecting", "stalled")] == ["live"]
+    assert {what for what, _ in told} - {"", "final", "live"} == {"reconnecting" if lost else "stalled"}
     assert min(key for _, people in told[last + 1 :] for key, _ in people) == 2
     assert sum(frame.cut for frame in frames) == 1
     assert box_engine.forgotten[0] == (source.name, None)
