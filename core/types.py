@@ -206,8 +206,10 @@ class SourceEvent:
     """What a later release sends stays the text that it is."""
     at: float
     reason: str = ""
-    gone: bool = False
-    """It has been away for so long that whoever was there has ended; this stays in the process."""
+
+
+class SourceGone(SourceEvent):
+    """It has been away for so long that whoever was there has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,6 +365,6 @@ def test_what_has_piled_up_is_skipped(clips, film, watch):
         last = clips.number((frames or [before])[-1].image)
         until(items, SourceState.LIVE)
         after = some(items, 5)
-    numbers = [clips.number(frame.image) for frame in after]
-    assert numbers[0] > last + 25 * 2  # of three and a half seconds the first two at least are gone
-    assert after[0].dropped >= numbers[0] - last - 1
+    missing = (clips.number(after[0].image) - last - 1) % 200  # the film begins anew after so many pictures
+    assert missing >= 25 * 2  # of three and a half seconds the first two at least are gone
+    assert after[0].dropped >= missing
