@@ -90,6 +90,12 @@ class SourceSettings(Section):
         "processor; or a device by name",
         "--hwaccel",
     )
+    ca_file: str = setting(
+        "",
+        "PEM file of certificates of which a source's (rtsps, https, rtmps) must be one, or signed by one; empty: "
+        "FFmpeg takes any",
+        "--ca-file",
+    )
     webcam_size: str | None = setting(
         None,
         "width and height, such as `1280x720`, that a webcam is asked for; null: its driver's; `pymafx-live cameras` "
@@ -154,6 +160,7 @@ class SourceEntry(Section):
     gone_after: float | None = Field(None, ge=0.5, le=86400)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
     hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] | None = None
+    ca_file: str | None = None
     webcam_size: str | None = Field(None, pattern=_SIZE)
     webcam_fps: float | None = Field(None, gt=0, le=1000)
     webcam_exposure: float | None = Field(None, gt=0, le=10000)
@@ -195,6 +202,12 @@ class TrackerSettings(Section):
     """The tracker."""
 
     name: str = setting("bytetrack", "`bytetrack`, `sort`, or `trackers:<name>` of that package", "--tracker")
+    reid: str = setting(
+        "",
+        "re-identification network (.onnx: crops in, embeddings out) that tells people apart instead of the colours "
+        "that they wear",
+        "--reid",
+    )
     options: dict[str, bool | int | float | str] = setting({}, "the tracker's own parameters, by name")
 
     @field_validator("options", mode="before")

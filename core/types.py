@@ -218,8 +218,10 @@ class SourceEvent:
     at: float
     reason: str = ""
     reduced: Mapping[str, int] = field(default_factory=dict, hash=False)
-    gone: bool = False
-    """It has been away for so long that whoever was there has ended; this stays in the process."""
+
+
+class SourceGone(SourceEvent):
+    """It has been away for so long that whoever was there has ended."""
 
 
 @dataclass(frozen=True, slots=True)

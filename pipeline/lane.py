@@ -2,12 +2,13 @@
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
+from pymafx_live.core.arrays import Image
 from pymafx_live.core.interfaces import Tracker
-from pymafx_live.core.types import Frame, FrameResult, Person, Scene, Track, TrackState
+from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
@@ -19,6 +20,8 @@ from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
 
+Look = Callable[[Image, Floats], Floats]
+"""What people look like in boxes (N, 4) of a picture, (N, D): see `trackers.looks.looks`."""
 Stride = int | Literal["auto"]
 
 
@@ -46,10 +49,11 @@ class Lane:
         select: Selection | None = None,
         smooth: Smooth | None = None,
         world: WorldEstimator | None = None,
+        look: Look = looks,
     ) -> None:
         """`select` says which of the tracks that have not ended are estimated (None: all), `world` where the camera
-        stands."""
-        self._tracker, self._select, self._smooth = tracker, select or Selection(), smooth
+        stands, `look` what the tracker sees of them."""
+        self._tracker, self._select, self._smooth, self._look = tracker, select or Selection(), smooth, look
         self._reduction = Reduction()
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
         self._world = world or WorldEstimator()
@@ -170,4 +174,4 @@ class Lane:
             found = self._following.brought_up(found, detection.then, predicted)
         boxes, scores = found
         company = max(len(boxes), len(self._tracks)) > 1  # who is alone cannot be taken for somebody else
-        return ended + tracker.update(boxes, scores, frame.time, looks(frame.image, boxes) if company else None)
+        return ended + tracker.update(boxes, scores, frame.time, self._look(frame.image, boxes) if company else None)

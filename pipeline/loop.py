@@ -8,7 +8,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from pymafx_live.core.interfaces import Detector, Engine, Found, Tracker
-from pymafx_live.core.types import Frame, FrameResult, Person, Scene, SourceEvent
+from pymafx_live.core.types import Frame, FrameResult, Person, Scene, SourceEvent, SourceGone
 from pymafx_live.pipeline.cameras import OVER, Batch, Cameras, Item
 from pymafx_live.pipeline.faults import Faults, Strict
 from pymafx_live.pipeline.lane import Lane, Smooth, Stride
@@ -109,7 +109,7 @@ def _estimate(
     for k, item in batch:
         lane = lanes[k]
         if isinstance(item, SourceEvent):
-            if item.gone or item.state in OVER:
+            if isinstance(item, SourceGone) or item.state in OVER:
                 engine.forget(item.source)
                 if (last := lane.goodbye()) is not None:
                     yield last, None

@@ -16,6 +16,7 @@ from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.reid import Reid
 from pymafx_live.pipeline.camera import Lens, Mount, read_calibration, read_extrinsics
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
@@ -38,6 +39,7 @@ from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
 from pymafx_live.pipeline.world import Given, WorldEstimator
 from pymafx_live.trackers import open_tracker
+from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
 
@@ -104,11 +106,12 @@ def run(
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))
+        look = opened(Reid.open(settings)) if settings.tracker.reid else looks
         lanes = [
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing)), world=world,
+                smooth=History(Smoother(settings.engine.smoothing)), world=world, look=look,
             )
             for source, world in zip(sources, worlds, strict=True)
         ]  # fmt: skip
@@ -203,8 +206,9 @@ def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
     calibrations = [camera.calibration for _, camera in settings.cameras()]
     keys = getattr(settings.output, "curve", "")
     kept = [kept_in(source.uri) for source, _ in settings.cameras()]
-    named = [settings.detector.weights, settings.engine.assets, settings.output.smplx_file, keys, *calibrations]
-    return [*(file for source in sources for file in source.files), *(Path(name) for name in (*named, *kept) if name)]
+    networks = [settings.detector.weights, settings.tracker.reid, settings.engine.assets]
+    named = [*networks, settings.output.smplx_file, keys, *calibrations, *kept]
+    return [*(file for source in sources for file in source.files), *(Path(name) for name in named if name)]
 
 
 def _expected(frames: int, limit: int) -> int:

@@ -71,7 +71,15 @@ class Tracks:
 
     def resemblance(self, found: Detections) -> Floats | None:
         """How much each track looks like each detection, 0 to 1, shape (N, M); None where nobody looked."""
-        return None if found.looks is None else np.asarray(self._looks @ found.looks.T, np.float32)
+        if found.looks is None:
+            return None
+        self._fit(found.looks)
+        return np.asarray(self._looks @ found.looks.T, np.float32)
+
+    def _fit(self, looks: Floats) -> None:
+        """Forgets what was known in another way of looking, such as nothing."""
+        if self._looks.shape[1] != looks.shape[1]:
+            self._looks = np.zeros((len(self._looks), looks.shape[1]), np.float32)
 
     def reach(self, boxes: Floats) -> Mask:
         """Whether a track that was out of sight may be at each of `boxes` (M, 4), shape (N, M).
@@ -131,7 +139,9 @@ class Tracks:
         """Begin a track at each of these detections, (K,)."""
         size = len(rows)
         self._filters.add(found.boxes[rows])
-        looks = np.zeros((size, SIZE), np.float32) if found.looks is None else found.looks[rows]
+        if found.looks is not None:
+            self._fit(found.looks)
+        looks = np.zeros((size, self._looks.shape[1]), np.float32) if found.looks is None else found.looks[rows]
         self._looks = np.concatenate((self._looks, looks))
         ids = np.fromiter(self._next_id, np.int64, size)
         self._id = np.concatenate((self._id, ids))

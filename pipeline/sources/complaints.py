@@ -10,11 +10,14 @@ from contextlib import contextmanager
 
 import av.logging
 
-_DAMAGE = re.compile(
+DAMAGE = re.compile(
     r"RTP: missed \d+ packets|concealing \d+ DC|error while decoding MB|Frame num gap|[Mm]issing reference picture|"
     r"reference picture missing|co located POCs unavailable|Could not find ref with POC|ac-tex damaged|"
     r"Error at MB|slice mismatch|out of range intra chroma|PPS id out of range"
 )
+
+DISTRUST = re.compile(r"certificate", re.IGNORECASE)
+"""Of a server that is not who it should be."""
 
 
 class Complaints:
@@ -31,9 +34,12 @@ class Complaints:
         av.logging.set_level(av.logging.INFO)  # at which concealment is told
 
     @contextmanager
-    def heard(self) -> Iterator[list[bool]]:
-        """Yields a list that holds, once the block is left, whether damage was told in it."""
-        damage: list[bool] = []
-        with av.logging.Capture(local=True) as logs:
-            yield damage
-        damage.append(any(_DAMAGE.search(message) for _, _, message in logs))
+    def heard(self, what: re.Pattern[str] = DAMAGE) -> Iterator[list[bool]]:
+        """Yields a list that holds, once the block is left, whether something like `what` was told in it."""
+        told: list[bool] = []
+        logs: list[tuple[int, str, str]] = []
+        try:
+            with av.logging.Capture(local=True) as logs:
+                yield told
+        finally:
+            told.append(any(what.search(message) for _, _, message in logs))

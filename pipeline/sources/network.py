@@ -11,9 +11,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.addresses import escaped, masked
-from pymafx_live.core.errors import SourceError
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.types import CaptureOrigin
 from pymafx_live.pipeline.sources.clocks import Backlog, CaptureClock, SteadyTime
+from pymafx_live.pipeline.sources.complaints import DISTRUST, Complaints
 from pymafx_live.pipeline.sources.decoding import Decoder, Picture
 from pymafx_live.pipeline.sources.hwaccel import NOT_DECODED, NotDecodedError, accelerator
 from pymafx_live.pipeline.sources.reader import RefusedError, Shot
@@ -53,15 +54,24 @@ class StreamReader:
 
     live = True
     count = 0
-    files: Sequence[Path] = ()
 
     def __init__(
-        self, url: str, name: str = "", *, timeout: float, transport: str = "auto", hwaccel: "HWAccel | None" = None
+        self,
+        url: str,
+        name: str = "",
+        *,
+        timeout: float,
+        transport: str = "auto",
+        hwaccel: "HWAccel | None" = None,
+        ca_file: str = "",
     ) -> None:
         self.name = name or masked(url)
         self.paced, self.endless = False, True
         self.timeout = timeout
         self._url, self._transport, self._hwaccel = escaped(url), transport, hwaccel
+        self._ca_file = Path(ca_file).expanduser() if ca_file else None
+        self.files: Sequence[Path] = (self._ca_file,) if self._ca_file else ()
+        self._distrusted = [False]
         self._container: av.container.InputContainer | None = None
         self._decoder: Decoder | None = None
         self._clock: CaptureClock | None = None
@@ -73,9 +83,11 @@ class StreamReader:
     @classmethod
     def of(cls, settings: SourceSettings) -> Self:
         """See `Reader.of`."""
+        if settings.ca_file and not Path(settings.ca_file).expanduser().is_file():
+            raise UsageError(f"there is no file of certificates {settings.ca_file}: check --ca-file")
         return cls(
             settings.uri, settings.name, timeout=settings.timeout, transport=settings.rtsp_transport,
-            hwaccel=accelerator(settings.hwaccel),
+            hwaccel=accelerator(settings.hwaccel), ca_file=settings.ca_file,
         )  # fmt: skip
 
     def open(self) -> None:
@@ -84,11 +96,14 @@ class StreamReader:
         if self._url.startswith("rtsp"):
             options |= _TRANSPORTS[self._transport]
             options["probesize"] = "32"  # the description says what comes: FFmpeg needs no more than a packet
+        if self._ca_file:
+            options |= {"tls_verify": "1", "ca_file": str(self._ca_file)}
         began = time.monotonic()
         try:
             url = followed(self._url, self.timeout)
             left = max(self.timeout - (time.monotonic() - began), 0.1)
-            self._container = av.open(url, options=options, timeout=(left, self.timeout), hwaccel=self._hwaccel)
+            with Complaints().heard(DISTRUST) as self._distrusted:
+                self._container = av.open(url, options=options, timeout=(left, self.timeout), hwaccel=self._hwaccel)
         except NotDecodedError as error:
             raise RefusedError(f"{self.name} {NOT_DECODED}") from error
         except TooManyRedirectsError:
@@ -172,6 +187,11 @@ class StreamReader:
                 f"{self.name} has sent nothing for {self.timeout:g} s: check that it is on and reachable"
             )
         kind = SourceError
+        if self._ca_file and any(self._distrusted):
+            return RefusedError(
+                f"{self.name} has a certificate that {self._ca_file} does not vouch for: it is another server, or "
+                "--ca-file needs that certificate"
+            )
         match error:
             case ConnectionRefusedError():
                 why = "refused the connection: check the address, the port, and that the server runs"
@@ -180,7 +200,11 @@ class StreamReader:
             case av.error.HTTPNotFoundError():
                 kind, why = RefusedError, "does not exist on its server: check the path"
             case av.error.ProtocolNotFoundError():
-                kind, why = RefusedError, "has a scheme that FFmpeg does not know: use rtsp, http, rtmp, udp or tcp"
+                kind = RefusedError
+                why = (
+                    "has a scheme that this FFmpeg does not know: use rtsp(s), http(s), rtmp(s), udp or tcp "
+                    "(PyAV's wheels come without SRT)"
+                )
             case av.error.InvalidDataError():
                 kind = SourceError if self._url.startswith("rtsp") else RefusedError  # a camera that is just starting
                 why = "does not send a video that FFmpeg can read: check the address"

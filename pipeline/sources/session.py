@@ -8,6 +8,7 @@ from threading import Event, Thread
 from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.camera import Mount
 from pymafx_live.pipeline.sources.cuts import Cuts
+from pymafx_live.pipeline.sources.pace import Pace
 from pymafx_live.pipeline.sources.reader import Reader, Shot
 from pymafx_live.pipeline.sources.slot import Slot
 
@@ -90,17 +91,11 @@ class Session:
         return replace(shot, image=self._mount.shown(shot.image), cut=cut)
 
     def _played(self) -> Iterator[Shot]:
-        """Stored images at the pace of their times, as if a camera had taken them just now.
-
-        What comes late is caught up with, unless it was not there before.
-        """
+        """Stored images at the pace of their times, as if a camera had taken them just now."""
         self._started.wait()
-        offset: float | None = None
+        pace = Pace(live=self.reader.endless)
         for shot in self.reader.shots():
             now = time.monotonic()
-            offset = now - shot.time if offset is None else offset
-            late = now - shot.time - offset
-            offset += min(max(late, 0.0), shot.waited)
-            if self._closing.wait(max(0.0, -late)):
+            if self._closing.wait(max(0.0, pace.due(shot.time, now, shot.waited) - now)):
                 return
             yield replace(shot, captured=time.monotonic())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import Frame, SourceEvent, SourceState
+from pymafx_live.core.types import Frame, SourceEvent, SourceGone, SourceState
 from pymafx_live.pipeline.camera import Lens, Mount
 from pymafx_live.pipeline.sources.clocks import WALL
 from pymafx_live.pipeline.sources.reader import Reader, RefusedError, Shot
@@ -37,7 +37,7 @@ class ThreadedSource:
 
     A frame's `sequence` counts every image of the source, so that a gap shows a drop. What has no end of its own
     (a camera) is opened again whenever it is lost, and waited for where it is not there yet. After `gone_after` seconds
-    without a frame an event says that it is `gone`, and the next frame is a cut.
+    without a frame a `SourceGone` says so, and the next frame is a cut.
 
     Raises:
         SourceError: it cannot be opened, or was lost for longer than `give_up` seconds.
@@ -142,8 +142,11 @@ class ThreadedSource:
                 if live and silent > _STALLED and state == SourceState.LIVE:
                     state = SourceState.STALLED
                     yield SourceEvent(self.name, state, time.time(), f"no frame for {_STALLED:g} s")
-                for event in self._missed(SourceState.STALLED) if live else ():
-                    state = SourceState.STALLED
+                away = (
+                    SourceState.STALLED if state else SourceState.RECONNECTING
+                )  # its first frame may not be there yet
+                for event in self._missed(away) if live else ():
+                    state = away
                     yield event
                 continue
             if live and state != SourceState.LIVE:
@@ -174,7 +177,7 @@ class ThreadedSource:
         if self._delivered and not self._gone and self._quiet >= self._gone_after:
             self._gone = True
             reason = self._reason or f"no frame for {self._quiet:.1f} s"
-            yield SourceEvent(self.name, state, time.time(), reason, gone=True)
+            yield SourceGone(self.name, state, time.time(), reason)
 
     def _continued(self, shot: Shot) -> float:
         """What a connection's times lack to go on after the last one's, of which `shot` is the first."""

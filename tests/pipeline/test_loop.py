@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pymafx_live.core.types import SourceEvent, SourceState
+from pymafx_live.core.types import SourceEvent, SourceGone, SourceState
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.loop import results, watch
 from support.parts import create_tracker
@@ -120,7 +120,8 @@ def test_who_is_there_when_a_source_is_gone_has_ended_and_comes_back_as_another(
 ):
     frames = list(opened(clips.write(count=8)))
     lost, live = (SourceEvent("clip.mp4", state, 1.0) for state in (SourceState.RECONNECTING, SourceState.LIVE))
-    source = [*frames[:2], lost, live, *frames[2:4], replace(lost, gone=True), live, *frames[4:]]
+    gone = SourceGone("clip.mp4", SourceState.RECONNECTING, 1.0)
+    source = [*frames[:2], lost, live, *frames[2:4], gone, live, *frames[4:]]
     made = list(watch([source], [Lane(create_tracker("bytetrack"))], green_detector, box_engine))
     said = [item.state if isinstance(item, SourceEvent) else item[0].final for item in made]
     away, over = [SourceState.RECONNECTING, SourceState.LIVE], [True, SourceState.ENDED]

@@ -139,7 +139,9 @@ def test_a_full_disk_ends_the_recordings_and_nothing_else(clips, start):
         _, err = process.communicate(timeout=60)
     assert list(dict.fromkeys(event.state for event in events))[:2] == [SourceState.CONNECTING, SourceState.LIVE]
     assert first.startswith("runtime: ")
-    assert sorted(said) == [f"cannot write {name} (File too large): free some space" for name in ("out.jsonl", "out.mp4")]
+    assert sorted(said) == [
+        f"cannot write {name} (File too large): free some space" for name in ("out.jsonl", "out.mp4")
+    ]
     assert process.returncode == 5, err
     assert err.count("ended early: cannot write") == 2
     assert err.splitlines()[-1] == "pymafx-live: cannot write out.jsonl (File too large): free some space"

@@ -172,7 +172,7 @@ def test_a_server_that_sends_something_else(opened, serve):
 
 
 def test_an_unknown_scheme(opened):
-    with pytest.raises(SourceError, match="has a scheme that FFmpeg does not know"):
+    with pytest.raises(SourceError, match="has a scheme that this FFmpeg does not know"):
         opened("gopher2://127.0.0.1/live")
 
 

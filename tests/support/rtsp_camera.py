@@ -3,6 +3,7 @@
 import random
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -68,6 +69,8 @@ class RtspCamera:
     taken: list[tuple[int, float]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     most_at_once: int = 0
+    tls: ssl.SSLContext | None = None
+    """With it, it speaks RTSPS only."""
 
     def __enter__(self) -> "RtspCamera":
         self._pictures = [access_units(clip.read_bytes()) for clip in self.clips]
@@ -81,7 +84,7 @@ class RtspCamera:
 
     @property
     def url(self) -> str:
-        return f"rtsp://127.0.0.1:{self.port}/live"
+        return f"rtsp{'s' if self.tls else ''}://127.0.0.1:{self.port}/live"
 
     def start(self) -> None:
         """Listens, on the same port as before."""
@@ -107,8 +110,13 @@ class RtspCamera:
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection:
-            _Client(self, connection).serve()
+        with suppress(OSError):
+            if self.tls is not None:
+                self._connections.discard(connection)
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                self._connections.add(connection)
+            with connection:
+                _Client(self, connection).serve()
         self._connections.discard(connection)
 
     def play(self, send: Send, report: Send, alive: Callable[[], bool]) -> None:
