@@ -66,7 +66,7 @@ class Played:
 def play(clip: Path, folder: Path, **asked: float) -> Played:
     """Runs the whole pipeline on a clip in real time, with what is `asked` of it."""
     out = folder / "out.jsonl"
-    given = {
+    given: dict[str, dict[str, object]] = {
         "source": {"uri": str(clip), "realtime": True}, "run": dict(asked),
         "output": {"bind": "", "jsonl": str(out), "overwrite": True},
     }  # fmt: skip

@@ -76,7 +76,8 @@ class Gaze:
 
     def lose_parts(self) -> None:
         """The body is not believed in this frame: hands and face do not rest in the next."""
-        for rest in (self.face_rest, *self.hand_rests.values()):
+        self.face_rest.lost()
+        for rest in self.hand_rests.values():
             rest.lost()
 
     def hand_due(self, side: str) -> bool:
