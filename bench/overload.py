@@ -1,6 +1,6 @@
 """What the overload policy makes of ages and rates: the same crowd, played as a camera would, with it and without.
 
-    python -m pymafx_live.bench.overload [--people 6] [--seconds 60] [--rounds 2] [--share 0.6] [--json out.json]
+    python -m pymafx_live.bench.overload [--people 6] [--seconds 60] [--rounds 2] [--share 0.6] [--threads N]
 
 A run without any limit comes first; what is then asked for is that share of the age that its results have in the
 middle, or with `--rate` so many times as many results. Runs with and without the limit follow in turn. The first
@@ -63,11 +63,11 @@ class Played:
         }  # fmt: skip
 
 
-def play(clip: Path, folder: Path, **asked: float) -> Played:
+def play(clip: Path, folder: Path, threads: int, asked: Mapping[str, float]) -> Played:
     """Runs the whole pipeline on a clip in real time, with what is `asked` of it."""
     out = folder / "out.jsonl"
     given: dict[str, dict[str, object]] = {
-        "source": {"uri": str(clip), "realtime": True}, "run": dict(asked),
+        "source": {"uri": str(clip), "realtime": True}, "run": {"threads": threads, **asked},
         "output": {"bind": "", "jsonl": str(out), "overwrite": True},
     }  # fmt: skip
     statistics = Statistics()
@@ -89,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=2, help="runs of each kind (default 2)")
     parser.add_argument("--share", type=float, default=0.6, help="of the age without a limit (default 0.6)")
     parser.add_argument("--rate", type=float, help="ask for so many times as many results instead")
+    parser.add_argument("--threads", type=int, default=0, help="of each network (default: as many as cores)")
     parser.add_argument("--json", metavar="OUT.json", help="write the figures")
     options = parser.parse_args(arguments)
     if options.seconds < 1.5 * SETTLING:
@@ -109,7 +110,7 @@ def compare(options: argparse.Namespace) -> tuple[str, dict[str, Figures]]:
     with tempfile.TemporaryDirectory() as name:
         folder, clip = Path(name), Path(name) / "crowd.mp4"
         write_crowd(clip, options.people, _ONCE, round(options.seconds * FPS / _ONCE))
-        usual = play(clip, folder)
+        usual = play(clip, folder, options.threads, {})
         median = float(np.median(usual.ages[usual.times >= SETTLING]))
         limit = math.inf if options.rate else round(options.share * median)
         rate = round(options.rate * usual.rate(SETTLING), 1) if options.rate else 0.0
@@ -119,7 +120,7 @@ def compare(options: argparse.Namespace) -> tuple[str, dict[str, Figures]]:
         for k in range(options.rounds):
             for kind, wanted in (("with", asked), ("without", {})):
                 row = f"{kind} {k + 1}"
-                rows[row] = play(clip, folder, **wanted).figures(SETTLING, limit)
+                rows[row] = play(clip, folder, options.threads, wanted).figures(SETTLING, limit)
                 print(f"{row}: {rows[row]}", file=sys.stderr)
     return said, rows
 
