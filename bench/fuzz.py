@@ -147,7 +147,7 @@ def _messages() -> Sequence[bytes]:
         encode(_result(0)),
         encode(_result(1)),
         encode(_result(2, "Tür 漢")),
-        encode_event(SourceEvent("cam", "live", 1.0)),
+        encode_event(SourceEvent("cam", "live", 1.0, "", {"detect_every": 2})),
     ]
 
 

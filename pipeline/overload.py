@@ -7,10 +7,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-WINDOW, LEAST = 1.0, 5
-"""Seconds, and results of the camera that has most of them, after which is decided; both must have passed."""
-SETTLING = 2
-"""Results of each camera after a step that do not count: their frames waited for what was slower or faster before."""
+WINDOW, LEAST, MOST = 1.0, 4, 8
+"""Seconds, and results of the camera that has most of them, after which is decided; both must have passed. There are
+to be two of the frames on which everything is looked at among them: `LEAST` at least, `MOST` at most."""
+WARM_UP, SETTLING = 5, 1
+"""Results of each camera that do not count, at the beginning and after a step: they may have been begun before it."""
 SPARE = 0.9
 """The share of the age that is asked for that results may have, so that it holds for nearly all of them."""
 ROOM = 0.7
@@ -128,7 +129,7 @@ class Overload:
         self._tries: dict[int, _Try] = {}
         self._usual: float | None = None  # the mean load since the last step
         self._seen: dict[str, _Seen] = {}
-        self._skip = SETTLING
+        self._skip = WARM_UP
         self._began: float | None = None
         self._people = 0
         self._steady = 0.0
@@ -157,7 +158,7 @@ class Overload:
         seen.busy += result.busy
         self._people = max(self._people, result.people)
         seconds = result.now - self._began
-        if seconds < WINDOW or len(seen.ages) < LEAST:
+        if seconds < WINDOW or len(seen.ages) < self._enough():
             return None
         load, why = self._load(seconds)
         self._usual = load if self._usual is None else self._usual + CALM * (load - self._usual)
@@ -168,6 +169,12 @@ class Overload:
             self._begin_window(SETTLING)
             self._usual = None
         return step
+
+    def _enough(self) -> int:
+        """How many results tell what frames cost."""
+        known, base = self.reduction, self._base
+        cycle = max(max(r.detect_every, r.face_every, r.hands_every) for r in (known, base))
+        return min(max(LEAST, 2 * cycle), MOST)
 
     def _begin_window(self, skip: int) -> None:
         self._seen, self._began, self._people, self._skip = {}, None, 0, skip

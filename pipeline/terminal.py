@@ -97,13 +97,30 @@ def headline(statistics: Statistics) -> str:
 
 
 def lost(statistics: Statistics) -> list[str]:
-    """One line for each part of the loop that failed on frames, and for each output that did not take all."""
-    return statistics.faults.sentences() + [
-        f"{figures.name}: {figures.written} results written, {figures.dropped} dropped"
-        + (f", {figures.failed} failed" if figures.failed else "")
-        + (f"; ended early: {figures.error}" if figures.error else "")
-        for figures in statistics.outputs()
-        if figures.dropped or figures.failed or figures.error
+    """One line for each part of the loop that failed on frames, for each output that did not take all, and for what
+    was reduced under overload."""
+    return (
+        statistics.faults.sentences()
+        + reduced(statistics)
+        + [
+            f"{figures.name}: {figures.written} results written, {figures.dropped} dropped"
+            + (f", {figures.failed} failed" if figures.failed else "")
+            + (f"; ended early: {figures.error}" if figures.error else "")
+            for figures in statistics.outputs()
+            if figures.dropped or figures.failed or figures.error
+        ]
+    )
+
+
+def reduced(statistics: Statistics) -> list[str]:
+    """What was done less of to hold what was asked for, as one line, or none where that was not needed."""
+    done = statistics.reductions
+    if done is None or not done.less:
+        return []
+    now = ", ".join(f"{name} {value}" for name, value in done.now.items()) or "nothing reduced"
+    return [
+        f"overload: {done.less} steps down and {done.more} back, at the end {now}"
+        + ("; what is asked for could not be held" if done.exhausted else "")
     ]
 
 

@@ -20,6 +20,7 @@ from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.statistics import Reductions, Statistics
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.pipeline.terminal import lost
 from support.parts import create_tracker
 
 
@@ -132,5 +133,7 @@ def test_a_live_run_that_cannot_hold_what_is_asked_reduces_and_a_file_does_not(
         assert figures["overload"]["steps_less"] >= 2
         assert figures["overload"]["now"]["detect_every"] >= 2
         assert green_detector.calls < 100
+        (line,) = lost(statistics)
+        assert line.startswith("overload: ") and "detect_every" in line
     else:
         assert "overload" not in figures and green_detector.calls == 100
