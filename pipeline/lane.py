@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 from pymafx_live.core.interfaces import Tracker
-from pymafx_live.core.types import Camera, Frame, FrameResult, Person, Scene, Track, TrackState
+from pymafx_live.core.types import Camera, Frame, FrameResult, Person, Scene, Smoothing, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
@@ -27,6 +27,10 @@ def everybody(tracks: Sequence[Track], camera: Camera) -> list[Track]:
 
 class Smooth(Protocol):
     """Has the last word on a camera's people."""
+
+    @property
+    def smoothing(self) -> Smoothing:
+        """What is told of it."""
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people of one frame, smoothed."""
@@ -108,6 +112,7 @@ class Lane:
             stages=stages | {f"estimate/{name}": took for name, took in inside.items()},
             dropped=frame.dropped,
             capture_origin=frame.capture_origin,
+            smoothing=None if self._smooth is None else self._smooth.smoothing,
         )
         self._presence.note(result)
         return result

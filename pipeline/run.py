@@ -105,7 +105,7 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing)),
+                smooth=History(Smoother(settings.engine.smoothing, settings.output.raw)),
             )
             for source in sources
         ]  # fmt: skip
