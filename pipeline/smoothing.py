@@ -85,6 +85,8 @@ JUMPS: Mapping[str, float] = {"torso": 8.0, "limbs": 15.0, "hands": 15.0, "jaw":
 """Radians per second: a joint that turns faster, and faster than twice its recent speed besides, jumps."""
 JUMP = 5.0
 """The same of the place, in metres per second."""
+BRIEF = 0.04
+"""Seconds: in less a part may turn or move as far as in these, as noise does not shrink with the time that passes."""
 _JUMPS: Reals = np.array([JUMPS[_PARTS[part][0]] for part in _PART])
 
 
@@ -164,7 +166,7 @@ class Smoother:
         """Takes the smoothed rotations one step on towards `pose` (55, 3, 3)."""
         dt = (time - memory.taken[:_PLACE])[_PART]
         steps = to_vectors(np.stack([memory.raw, memory.smooth]).swapaxes(-1, -2) @ pose)
-        jumps = _norms(steps[0]) > (_JUMPS + 2 * _norms(memory.spin)) * dt
+        jumps = _norms(steps[0]) > (_JUMPS + 2 * _norms(memory.spin)) * np.maximum(dt, BRIEF)
         taken = np.ones(len(pose), bool)
         if jumps.any() or memory.held[:_PLACE].any():
             jumped = np.bincount(_PART, jumps, _PLACE) > 0
@@ -180,7 +182,7 @@ class Smoother:
     def _move(self, memory: _Memory, place: Reals, time: float, cutoffs: Cutoffs) -> None:
         """Takes the smoothed pelvis one step on towards `place` (3,)."""
         dt, step = float(time - memory.taken[_PLACE]), place - memory.place
-        jumped = math.hypot(*step) > (JUMP + 2 * math.hypot(*memory.drift)) * dt
+        jumped = math.hypot(*step) > (JUMP + 2 * math.hypot(*memory.drift)) * max(dt, BRIEF)
         memory.held[_PLACE] = hold = jumped and not memory.held[_PLACE]
         if hold:
             return
