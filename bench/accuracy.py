@@ -93,7 +93,7 @@ def play(clip: Path, pipeline: Parts, watch: Watch | None = None) -> Outcome:
     trio = pipeline.detector, pipeline.tracker, pipeline.engine
     for result, frame in results(frames, *trio, stride=pipeline.stride, smooth=pipeline.smooth):
         truth = truths[frame.sequence]
-        _pair(result, truth, frame.sequence, outcome)
+        pair(result, truth, frame.sequence, outcome)
         if watch is not None:
             watch(result, truth, frame.image)
         pipeline.clock = frame.time
@@ -108,7 +108,8 @@ def _frames(clip: Path, truths: list[Truth], start: float) -> Iterator[Frame]:
             yield Frame(image, clip.stem, i, time, time, truths[i].camera, cut=i == 0)
 
 
-def _pair(result: FrameResult, truth: Truth, frame: int, outcome: Outcome) -> None:
+def pair(result: FrameResult, truth: Truth, frame: int, outcome: Outcome) -> None:
+    """Take the people of one result, and the true ones they are, into the outcome."""
     states = (TrackState.NEW, TrackState.TRACKED)
     reported = {p.id: p for p in result.people if p.state in states and p.extra}  # empty: not estimated yet
     true = {p.id: p for p in truth.people if p.visible > 0}
@@ -162,15 +163,15 @@ def _errors(outcome: Outcome, body: BodyModel) -> dict[str, NDArray[np.float64]]
     pairs = outcome.pairs
     joints, rotations = estimated_joints(pairs.estimated, body)
     true_joints = np.array([p.joints for p in pairs.true], np.float64).reshape(-1, 55, 3)
-    true_rotations = _true_rotations(pairs.true, body)
+    true_turns = true_rotations(pairs.true, body)
     offset = joints[:, 0] - true_joints[:, 0]
-    angles = metrics.rotation_error(rotations, true_rotations)
+    angles = metrics.rotation_error(rotations, true_turns)
     visible = np.array([p.seen for p in pairs.true], bool).reshape(-1, 55)
     table = {
         "upper": metrics.upper_error(joints, true_joints, visible),
         "invented_legs": metrics.invented_legs(joints, true_joints, visible, outcome.camera).astype(np.float64),
         "legs_seen": visible[:, metrics.LEGS].mean(1),
-        "wrong_way": _wrong_way(rotations, true_rotations, outcome),
+        "wrong_way": _wrong_way(rotations, true_turns, outcome),
         "mixed_up": _mixed_up(joints, outcome),
         "body": metrics.body_error(joints, true_joints),
         "body_pa": metrics.body_shape_error(joints, true_joints),
@@ -182,7 +183,7 @@ def _errors(outcome: Outcome, body: BodyModel) -> dict[str, NDArray[np.float64]]
     }
     for side in metrics.HANDS:
         table[f"{side}_hand"] = metrics.hand_error(joints, true_joints, side)
-        table[f"{side}_fingers"] = metrics.finger_error(joints, true_joints, rotations, true_rotations, side)
+        table[f"{side}_fingers"] = metrics.finger_error(joints, true_joints, rotations, true_turns, side)
     for origin in Origin:
         table[f"hands_{origin}"] = np.array(
             [p.parts[f"{side}_hand"].origin is origin for p in pairs.estimated for side in metrics.HANDS], np.float64
@@ -225,7 +226,8 @@ def estimated_joints(people: list[Person], body: BodyModel) -> tuple[metrics.Val
     return joints.astype(np.float64), rotations.astype(np.float64)
 
 
-def _true_rotations(people: list[TruePerson], body: BodyModel) -> metrics.Values:
+def true_rotations(people: list[TruePerson], body: BodyModel) -> metrics.Values:
+    """The global rotations (N, 55, 3, 3) of true people."""
     pose = np.array([p.pose for p in people]).reshape(-1, 55, 3)
     _, rotations = body.joints(pose, np.zeros((len(pose), 3)))
     return rotations.astype(np.float64)

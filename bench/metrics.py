@@ -148,9 +148,13 @@ def finger_error(
 ) -> Values:
     """The mean distance (N,) of the finger joints seen from the wrist: its position and rotation aligned, in mm."""
     wrist, hand = HANDS[side]
-    mine = np.einsum("nba,njb->nja", estimated_rotations[:, wrist], aligned_at(estimated, wrist)[:, hand])
-    theirs = np.einsum("nba,njb->nja", true_rotations[:, wrist], aligned_at(true, wrist)[:, hand])
-    return _mean(distances(mine, theirs))
+    mine, theirs = seen_from(estimated, estimated_rotations, wrist), seen_from(true, true_rotations, wrist)
+    return _mean(distances(mine[:, hand], theirs[:, hand]))
+
+
+def seen_from(joints: Values, rotations: Values, root: int) -> Values:
+    """The joints (N, J, 3) in the own frame of the joint `root`, whose global rotation is that of `rotations`."""
+    return np.asarray(np.einsum("nba,njb->nja", rotations[:, root], aligned_at(joints, root)))
 
 
 def rotation_error(estimated: Values, true: Values) -> Values:

@@ -6,7 +6,8 @@ configuration file and `docs/configuration.md` are all made from it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from types import UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -247,8 +248,11 @@ class EngineSettings(Section):
         le=1_000_000,
     )
     max_batch: int = setting(8, "most crops that PyMAF-X runs at once", "--max-batch", ge=1, le=64)
-    smoothing: float = setting(
-        1.0, "how strongly poses are smoothed over time; 0: not at all, 2: twice as slow", "--smoothing", ge=0, le=10
+    smoothing: float | Literal["raw", "responsive", "smooth"] = setting(
+        "responsive",
+        "how people are smoothed over time: `raw` (not at all), `responsive`, `smooth`, or a number: how many times as "
+        "slow as `responsive`",
+        "--smoothing",
     )
     max_people: int = setting(
         8, "most people that are estimated in one frame: the largest; with `lock` 1 unless given", "--max-people",
@@ -261,6 +265,15 @@ class EngineSettings(Section):
         "--lock",
         bare="largest",
     )
+
+    @field_validator("smoothing", mode="before")
+    @classmethod
+    def _preset_or_strength(cls, value: object) -> object:
+        if value in ("raw", "responsive", "smooth") or (
+            isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 10
+        ):
+            return value
+        raise ValueError(f"must be `raw`, `responsive`, `smooth` or a number of 0 to 10, not {value!r}")
 
     @field_validator("lock", mode="before")
     @classmethod
@@ -291,6 +304,7 @@ class OutputSettings(Section):
     joints: Literal["body", "all", "off"] = setting(
         "body", "which joints' places are sent: the 22 of the body, `all` 55, or none", "--joints"
     )
+    raw: bool = setting(True, "send of each person also what was estimated before it was smoothed", "--raw")
     smplx_file: str = setting("", "licensed SMPL-X model (.npz) to draw; empty: the embedded body", "--smplx-file")
     overwrite: bool = setting(
         False, "replace files that are there; else an output takes the next number: out-2.mp4", "--overwrite"
@@ -400,9 +414,12 @@ class Key:
     bare: str = ""
 
 
-def number_or_word(text: str) -> int | str:
+def number_or_word(text: str) -> float | str:
     """What a command line gives for a key that is a number or a word, such as a stride."""
-    return int(text) if text.isdecimal() else text
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text
 
 
 def keys(settings: type[Settings] = Settings) -> Iterator[Key]:
@@ -414,6 +431,6 @@ def keys(settings: type[Settings] = Settings) -> Iterator[Key]:
         for name, field in model.model_fields.items():
             extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
             kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
-            optional = type(None) in get_args(field.annotation)
-            kind = (kinds[0] if len(kinds) == 1 else tuple(kinds)) if optional else field.annotation
+            several = get_origin(field.annotation) in (Union, UnionType)
+            kind = (kinds[0] if len(kinds) == 1 else tuple(kinds)) if several else field.annotation
             yield Key(section, name, extra["flag"], kind, field.default, field.description or "", extra["bare"])

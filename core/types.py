@@ -45,6 +45,9 @@ POSE: Mapping[str, slice] = {
 }
 """The parameters that are rotations, and which of SMPL-X's 55 joints each holds, in their order."""
 
+RAW_SHAPES: Mapping[str, int] = {name: SHAPES[name] for name in (*POSE, "transl")} | {"pelvis": 3}
+"""What of a person is smoothed, and the lengths."""
+
 PARTS: Sequence[str] = (
     "torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand",
     "jaw", "eyes", "betas", "expression", "transl", "keypoints", "blendshapes",
@@ -242,6 +245,29 @@ def _zeros(name: str) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Raw:
+    """A person's pose and place as they were estimated, before they were smoothed; the fields are `Person`'s."""
+
+    global_orient: Floats
+    body_pose: Floats
+    left_hand_pose: Floats
+    right_hand_pose: Floats
+    jaw_pose: Floats
+    leye_pose: Floats
+    reye_pose: Floats
+    transl: Floats
+    pelvis: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothing:
+    """How people were smoothed: the preset's name, or `custom`, and by how many seconds that delays one who moves."""
+
+    preset: str
+    lag: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Person:
     """One tracked human in one frame; lengths of the SMPL-X parameters are in `SHAPES`.
 
@@ -274,6 +300,8 @@ class Person:
     """The pelvis's, (3,) in metres per second of the camera's frame; None where its place is not measured."""
     pelvis_covariance: Floats | None = None
     """Of `pelvis`, (3, 3) in m²; None where nothing is known of it."""
+    raw: Raw | None = None
+    """Before smoothing; None where that changed nothing, or where the sender leaves it out."""
     size_assumed: bool = True
     """Nobody measured how tall the person is: size and distance are in proportion only."""
     contact: Floats | None = None
@@ -374,6 +402,8 @@ class FrameResult:
     capture_origin: CaptureOrigin | str = CaptureOrigin.ARRIVAL
     """What a later release sends stays the text that it is."""
     final: bool = False
+    smoothing: Smoothing | None = None
+    """None: the sender does not say."""
     ttl: float = 0.0
     """Seconds from capture after which the sender holds a result to be worthless; 0: it does not say."""
     world: World = LEVEL

@@ -15,6 +15,7 @@ import numpy as np
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.text import LONGEST, quiet
 from pymafx_live.core.types import (
+    RAW_SHAPES,
     SHAPES,
     Camera,
     CaptureOrigin,
@@ -23,6 +24,8 @@ from pymafx_live.core.types import (
     Origin,
     Part,
     Person,
+    Raw,
+    Smoothing,
     SourceEvent,
     SourceState,
     TrackState,
@@ -157,6 +160,8 @@ def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_J
         "stages": dict(result.stages),
         "people": [_person_to_map(person, decimals, joints) for person in result.people],
     }  # fmt: skip
+    if result.smoothing is not None:
+        content["smoothing"] = {"preset": result.smoothing.preset, "lag": result.smoothing.lag}
     if result.ttl:
         content["ttl"] = result.ttl
     if result.final:
@@ -180,6 +185,7 @@ def from_map(content: Any) -> FrameResult:
             stages={_text(name): float(seconds) for name, seconds in content["stages"].items()},
             dropped=_whole(content["dropped"]),
             capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
+            smoothing=_smoothing(content.get("smoothing")),
             ttl=float(content.get("ttl", 0)),
             final=bool(content.get("final", False)),
             world=_world(content["world"]) if "world" in content else LEVEL,
@@ -252,7 +258,10 @@ def _person_to_map(person: Person, decimals: int | None, joints: int) -> dict[st
         "pelvis_covariance": None if person.pelvis_covariance is None else person.pelvis_covariance.ravel(),
         "contact": person.contact,
     }
-    return content | {name: plain(values) for name, values in absent_or.items() if values is not None and len(values)}
+    content |= {name: plain(values) for name, values in absent_or.items() if values is not None and len(values)}
+    if person.raw is not None:
+        content["raw"] = {name: plain(getattr(person.raw, name)) for name in RAW_SHAPES}
+    return content
 
 
 def _person(content: Mapping[str, Any]) -> Person:
@@ -271,6 +280,7 @@ def _person(content: Mapping[str, Any]) -> Person:
         joints=_points(content.get("joints", ())),
         velocity=_floats(content["velocity"], 3) if "velocity" in content else None,
         pelvis_covariance=_covariance(content),
+        raw=_raw(content.get("raw")),
         size_assumed=bool(content.get("size_assumed", True)),
         contact=_floats(content["contact"], 2) if "contact" in content else None,
         extra={_text(name): np.array(values, np.float32) for name, values in content["extra"].items()},
@@ -279,6 +289,16 @@ def _person(content: Mapping[str, Any]) -> Person:
 
 def _covariance(content: Mapping[str, Any]) -> Floats | None:
     return _floats(content["pelvis_covariance"], 9).reshape(3, 3) if "pelvis_covariance" in content else None
+
+
+def _raw(content: Mapping[str, Any] | None) -> Raw | None:
+    if content is None:
+        return None
+    return Raw(**{name: _floats(content[name], length) for name, length in RAW_SHAPES.items()})
+
+
+def _smoothing(content: Mapping[str, Any] | None) -> Smoothing | None:
+    return None if content is None else Smoothing(_text(content["preset"]), float(content["lag"]))
 
 
 def _time(value: Any) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-from pymafx_live.core.types import Floats, Frame, Origin, Part, Person
+from pymafx_live.core.types import Floats, Frame, Origin, Part, Person, Smoothing
 from pymafx_live.pipeline.smoothing import GAP, SPEED_CUTOFF, Smoother, share
 
 FASTEST = 10.0
@@ -29,6 +29,11 @@ class History:
     def __init__(self, smoother: Smoother) -> None:
         self._smoother = smoother
         self._memory: dict[int, _Memory] = {}
+
+    @property
+    def smoothing(self) -> Smoothing:
+        """What is told of the smoothing."""
+        return self._smoother.smoothing
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people of one frame, smoothed, with `measured_at` and `velocity`."""

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.interfaces import Tracker
-from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Scene, Track, TrackState
+from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Scene, Smoothing, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
@@ -27,6 +27,10 @@ Stride = int | Literal["auto"]
 
 class Smooth(Protocol):
     """Has the last word on a camera's people."""
+
+    @property
+    def smoothing(self) -> Smoothing:
+        """What is told of it."""
 
     def __call__(self, people: Sequence[Person], frame: Frame) -> list[Person]:
         """The people of one frame, smoothed."""
@@ -125,6 +129,7 @@ class Lane:
             dropped=frame.dropped,
             capture_origin=frame.capture_origin,
             world=world,
+            smoothing=None if self._smooth is None else self._smooth.smoothing,
         )
         self._presence.note(result)
         return result

@@ -69,7 +69,7 @@ def _unseen(person: Person) -> Person:
         for name, part in person.parts.items()
     }
     extra = {name: values for name, values in person.extra.items() if name not in MOMENTARY}
-    return replace(person, parts=parts, extra=extra, velocity=None, contact=None)
+    return replace(person, parts=parts, extra=extra, velocity=None, contact=None, raw=None)
 
 
 def finite(person: Person) -> bool:

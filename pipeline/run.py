@@ -111,7 +111,7 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing)), world=world, look=look,
+                smooth=History(Smoother(settings.engine.smoothing, settings.output.raw)), world=world, look=look,
             )
             for source, world in zip(sources, worlds, strict=True)
         ]  # fmt: skip

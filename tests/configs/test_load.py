@@ -58,6 +58,11 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("detector: {stride: true}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not True"),
         ("detector: {stride: often}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not 'often'"),
         ("detector: {stride: auto}\nrun: {overlap: true}", r"run\.overlap detects before `detector\.stride: auto` can"),
+        (
+            "engine: {smoothing: 11}",
+            r"engine\.smoothing: must be `raw`, `responsive`, `smooth` or a number of 0 to 10, no",
+        ),
+        ("engine: {smoothing: soft}", r"engine\.smoothing: must be `raw`, .* not 'soft'"),
         ("engine: {lock: 0}", r"engine\.lock: must be `largest`, `centre`, `first` or a person's id \(1, 2, .*, not 0"),
         ("engine: {lock: biggest}", r"engine\.lock: must be `largest`, .* not 'biggest'"),
         ("run: {overlap: 1}", r"`run\.overlap` cannot be 1: it should be a valid boolean"),

@@ -11,7 +11,7 @@ import msgpack
 import numpy as np
 import pytest
 from pymafx_live.core.errors import AssetError
-from pymafx_live.core.types import PARTS, Camera, Origin, Part, SourceState, TrackState
+from pymafx_live.core.types import PARTS, RAW_SHAPES, Camera, Origin, Part, SourceState, TrackState
 from pymafx_live.core.wire import decode, decode_event, encode, encode_event, to_map
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from support.vectors import FOLDER, NAMES, content, excerpt, hexdump, message
@@ -68,6 +68,7 @@ def test_a_message_of_before_there_were_joints_and_times_of_parts_is_read():
     assert person.parts == {"torso": Part(0.75, Origin.MEASURED, None)}
     assert person.transl.tolist() == [0.5, 0.25, 3.0]
     assert person.joints.shape == (0, 3) and person.velocity is person.pelvis_covariance is None
+    assert result.smoothing is person.raw is None
 
 
 def check(value: Any, kind: str, where: str) -> None:
@@ -99,9 +100,13 @@ def test_the_messages_are_as_the_tables_say(name):
     check_map(told, "## The map", name)
     check_map(told["camera"], "### camera", name)
     check_map(told["world"], "### world", name)
+    check_map(told["smoothing"], "### Smoothing", name)
     for person in told["people"]:
         check_map(person, "### A person", name)
         assert set(person["extra"]) <= set(table("## What an engine adds"))
+        for key, value in person.get("raw", {}).items():
+            check(value, table("### A person")[key][0], f"{name}.raw.{key}")
+        assert "raw" not in person or set(person["raw"]) == set(RAW_SHAPES)
         for key, value in person["extra"].items():
             check(value, table("## What an engine adds")[key][0], f"{name}.{key}")
         for part in person["parts"].values():

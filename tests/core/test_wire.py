@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from pymafx_live.core.names import BLENDSHAPES, KEYPOINTS
 from pymafx_live.core.types import (
     PARTS,
+    RAW_SHAPES,
     SHAPES,
     Camera,
     CaptureOrigin,
@@ -18,6 +19,8 @@ from pymafx_live.core.types import (
     Origin,
     Part,
     Person,
+    Raw,
+    Smoothing,
     SourceEvent,
     SourceState,
     TrackState,
@@ -62,6 +65,7 @@ PERSON = st.builds(
     pelvis_covariance=st.none() | vector(3, 3),
     size_assumed=st.booleans(),
     contact=st.none() | vector(2),
+    raw=st.none() | st.builds(Raw, **{name: vector(length) for name, length in RAW_SHAPES.items()}),
     extra=st.fixed_dictionaries(
         {}, optional={"blendshapes": vector(52), "keypoints": vector(33, 3), "bones": vector(55)}
     ),
@@ -80,6 +84,7 @@ RESULT = st.builds(
     final=st.booleans(),
     ttl=st.just(0.0) | st.floats(1e-3, 1e6),
     world=st.builds(World, vector(3, 3), vector(3), st.sampled_from(WorldOrigin), st.sampled_from(FloorOrigin)),
+    smoothing=st.none() | st.builds(Smoothing, TEXT, st.floats(0, 10)),
 )  # fmt: skip
 
 
@@ -91,7 +96,7 @@ def assert_same(one: object, other: object) -> None:
             assert len(a) == len(b)
             for person, again in zip(a, b, strict=True):
                 assert_same(person, again)
-        elif field.name == "world":
+        elif field.name in ("world", "raw") and a is not None:
             assert_same(a, b)
         elif field.name == "extra":
             assert a.keys() == b.keys()
@@ -169,7 +174,7 @@ def test_a_field_that_is_missing_or_of_another_kind_is_malformed(result, data):
     content = to_map(result)
     holder = data.draw(st.sampled_from([content, content["camera"], content["world"], content["people"][0]]))
     free = ("version", "clock", "capture_origin", "final", "frame_id", "ttl", "joints", "velocity", "pelvis_covariance",
-            "size_assumed", "world", "contact")  # fmt: skip
+            "size_assumed", "world", "contact", "smoothing", "raw")  # fmt: skip
     name = data.draw(st.sampled_from([name for name in holder if name not in free]))
     del holder[name]
     with pytest.raises(MalformedMessageError, match=name):

@@ -297,6 +297,15 @@ def test_who_is_locked_is_the_only_one_unless_more_are_asked_for(command, monkey
     assert (asked[0].engine.lock, asked[0].engine.max_people) == (lock, most)
 
 
+@pytest.mark.parametrize(("given", "smoothing"), [("raw", "raw"), ("0.5", 0.5), ("2", 2.0), ("smooth", "smooth")])
+def test_a_smoothing_is_a_preset_or_a_number(command, monkeypatch, given, smoothing):
+    asked: list[Settings] = []
+    monkeypatch.setattr(terminal, "run_in_terminal", lambda settings, _: asked.append(settings))
+    assert command("--smoothing", given)[0] == 0
+    assert asked[0].engine.smoothing == smoothing
+    assert "must be `raw`, `responsive`, `smooth` or a number" in command("--smoothing", "soft")[2]
+
+
 @pytest.mark.parametrize("password", ["secret", "p@ss#wo[rd/x", "sec%20ret"])
 def test_no_password_leaves_the_process_not_even_in_a_traceback(command, tmp_path, monkeypatch, password):
     monkeypatch.setenv("DOOR", f"rtsp://admin:{password}@127.0.0.1:1/live")

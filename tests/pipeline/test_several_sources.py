@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
-from pymafx_live.core.types import FrameResult, Person, SourceEvent, SourceState
+from pymafx_live.core.types import FrameResult, Person, Raw, SourceEvent, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
@@ -74,10 +74,12 @@ def play() -> Iterator[Player]:
     player.engine.close()
 
 
-def assert_same(one: Person, other: Person) -> None:
-    for field in fields(Person):
+def assert_same(one: Person | Raw, other: Person | Raw) -> None:
+    for field in fields(one):
         a, b = getattr(one, field.name), getattr(other, field.name)
-        if field.name == "extra":
+        if field.name == "raw" and a is not None:
+            assert_same(a, b)
+        elif field.name == "extra":
             assert a.keys() == b.keys()
             for name in a:
                 np.testing.assert_array_equal(a[name], b[name], name)
