@@ -20,6 +20,7 @@ from pymafx_live.pipeline.camera import Lens, Mount, read_calibration, read_extr
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
+from pymafx_live.pipeline.ground import Ground
 from pymafx_live.pipeline.history import History
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import Result
@@ -34,7 +35,7 @@ from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
-from pymafx_live.pipeline.world import Given, WorldEstimator
+from pymafx_live.pipeline.world import Given
 from pymafx_live.trackers import open_tracker
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def run(
         # What fails soonest comes first: a wrong address is told before networks are loaded.
         began = time.time()
         cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
-        worlds = [WorldEstimator(stance(source, camera)) for source, camera in settings.cameras()]
+        grounds = [Ground(stance(source, camera)) for source, camera in settings.cameras()]
         if len(cameras) > 1:
             _check_outputs(settings.output)
         sources = [opened(source) for source in open_sources(cameras, stop)]
@@ -108,9 +109,9 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing)), world=world,
+                smooth=History(Smoother(settings.engine.smoothing)), ground=ground,
             )
-            for source, world in zip(sources, worlds, strict=True)
+            for source, ground in zip(sources, grounds, strict=True)
         ]  # fmt: skip
         engine = opened(makers.engine(settings, pictures))
         frames = [len(source) for source in sources]

@@ -1,10 +1,40 @@
 """Where a camera stands: what was given of that, and what is not, as it is learnt from the people it sees."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pymafx_live.core.types import Frame, Person
-from pymafx_live.core.world import LEVEL, FloorOrigin, World, WorldOrigin
+import numpy as np
+from pymafx_live.core.arrays import Reals
+from pymafx_live.core.world import ASSUMED_HEIGHT, FloorOrigin, World, WorldOrigin, tilt
+from pymafx_live.pipeline.legs import Legs
+
+TRUNK, FOOT = np.tan(np.radians([1.5, 4.0])), np.tan(np.radians(3.0))
+"""How far off up is as a standing person tells it, across the picture and in depth, and as a foot on the floor does."""
+GAIN, LEAN = 0.68, np.tan(np.radians(-1.6))
+FOOT_GAIN, FOOT_LEAN = 0.8, np.tan(np.radians(-2.3))
+"""The tilt in depth that an upright person, or a foot on the floor, has as the engine estimates it: so much of the true
+one, as networks draw people upright, and so much more. Of rendered people (the tuned seeds of `bench.ground`)."""
+FORWARD = np.tan(np.radians(2.0))
+"""How far forward of the ankles the neck of who stands is."""
+SOLE = 0.06
+"""Metres by which a sole is off the floor that it stands on."""
+LEVEL_TILT = np.tan(np.radians(10.0))
+"""How far cameras are tilted that nobody knows anything of."""
+LEVEL, TILTED = np.tan(np.radians([0.4, 1.0])), np.tan(np.radians([1.6, 4.0]))
+"""Roll and pitch up to which a camera is taken for level, as more cameras are than nearly are, and from which on the
+estimate is not shrunk towards that (firm shrinkage: Gao and Bruce, Statistica Sinica 7, 1997)."""
+KNEES, HIPS = np.radians(25.0), np.radians(10.0)
+"""The bend of the straighter knee of who does not stand, and that of the hips at which somebody weighs e^-1."""
+STILL = 0.2
+"""Metres per second at which a foot's direction weighs e^-1."""
+ALIKE = 0.5
+"""Seconds in which errors are alike: so long a look counts as one."""
+MEMORY = 20.0
+"""Seconds of people who stand after which what was learnt before weighs e^-1."""
+ASSUMED_RATE = 0.02
+"""The share of a frame in where the floor is that nobody's feet are seen on."""
+ENOUGH = 2.0
+"""Looks after which what is learnt counts as an estimate."""
+_PRIOR = np.eye(2) / LEVEL_TILT**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +48,138 @@ class Given:
     world: World | None = None
 
 
+@dataclass(slots=True)
+class _Stand:
+    """Where a person has stood: the normal equations of a x + b z + h = y over their soles."""
+
+    information: Reals = field(default_factory=lambda: np.zeros((3, 3)))
+    right: Reals = field(default_factory=lambda: np.zeros(3))
+
+
 class WorldEstimator:
-    """The world of one camera, frame by frame."""
+    """The world of one camera, frame by frame.
 
-    def __init__(self, given: Given = Given()) -> None:
-        self._given = given
+    Up is (a, -1, b), and a sole that stands on the floor is at y = a x + b z + h: three numbers, linear in what is
+    seen, so that least squares over all frames, in which old ones fade, need the normal equations only. Upright people
+    say up (poorly in depth), feet that stand still are level, and soles of who walks lie in a plane; each person has
+    an h of their own, as nobody knows how tall they are. Who does not stand says nothing.
+    """
 
-    def __call__(self, people: Sequence[Person], frame: Frame) -> World:
-        """The world as it is known with the people of one more frame."""
+    def __init__(self, given: Given | None = None) -> None:
+        self._given = given or Given()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._information, self._right, self._looks = _PRIOR.copy(), np.zeros(2), 0.0
+        self._stands: dict[int, _Stand] = {}
+        self._assumed: float | None = None
+        self._slopes: Reals = np.zeros(2)
+
+    def __call__(self, legs: Legs | None, dt: Reals, velocity: Reals, cut: bool = False) -> World:
+        """The world as it is known with one more frame, in which there are these `legs` of P people, or nobody's.
+
+        `dt` (P,) are the seconds since each was seen last and `velocity` (P, 2, 2, 3) those of their soles in m/s, not
+        a number where nobody knows. After a `cut` all is forgotten.
+        """
+        if self._given.world is not None:
+            return self._given.world
+        if cut:
+            self._forget()
+        for k in range(0 if legs is None else len(legs.ids)):
+            if legs is not None:
+                self._look(legs, k, float(dt[k]), velocity[k])
+        self._slopes = self._solved()
+        return self._world()
+
+    def _world(self) -> World:
         given = self._given
-        if given.world is not None:
-            return given.world
-        origin = WorldOrigin.LEVEL if given.pitch is None or given.roll is None else WorldOrigin.GIVEN
-        floor = FloorOrigin.ASSUMED if given.height is None else FloorOrigin.GIVEN
-        height = float(LEVEL.translation[1]) if given.height is None else given.height
-        return World.tilted(given.pitch or 0.0, given.roll or 0.0, height, origin, floor)
+        size = np.abs(self._slopes)
+        shrunk = np.minimum(np.maximum(size - LEVEL, 0) * TILTED / (TILTED - LEVEL), size)
+        slopes = np.sign(self._slopes) * shrunk
+        learnt = self._looks >= ENOUGH
+        pitch, roll = tilt(np.array([slopes[0], -1.0, slopes[1]])) if learnt else (0.0, 0.0)
+        pitch = pitch if given.pitch is None else given.pitch
+        roll = roll if given.roll is None else given.roll
+        origin = WorldOrigin.ESTIMATED if learnt else WorldOrigin.LEVEL
+        if given.pitch is not None and given.roll is not None:
+            origin = WorldOrigin.GIVEN
+        up = World.tilted(pitch, roll, 0.0).up.astype(np.float64)
+        if given.height is not None:
+            return World.tilted(pitch, roll, given.height, origin, FloorOrigin.GIVEN)
+        height, floor = self._height(-up[[0, 2]] / up[1])
+        return World.tilted(pitch, roll, height * -up[1], origin, floor)
+
+    def _height(self, slopes: Reals) -> tuple[float, FloorOrigin]:
+        """How far below the lens the floor of these slopes is, along y, and how that is known."""
+        weight = sum(stand.information[2, 2] for stand in self._stands.values())
+        if weight > 0:
+            known = sum(stand.right[2] - stand.information[2, :2] @ slopes for stand in self._stands.values())
+            return float(known / weight), FloorOrigin.ESTIMATED
+        return ASSUMED_HEIGHT if self._assumed is None else self._assumed, FloorOrigin.ASSUMED
+
+    def _solved(self) -> Reals:
+        """The slopes a and b."""
+        information, right = self._information.copy(), self._right.copy()
+        for stand in self._stands.values():
+            own = stand.information
+            if own[2, 2] > 0:  # with the person's own h eliminated
+                information += own[:2, :2] - np.outer(own[:2, 2], own[2, :2]) / own[2, 2]
+                right += stand.right[:2] - own[:2, 2] * stand.right[2] / own[2, 2]
+        return np.linalg.solve(information, right)
+
+    def _look(self, legs: Legs, k: int, dt: float, velocity: Reals) -> None:
+        """Takes in person `k`."""
+        if not legs.seen[k].all():
+            if self._looks < ENOUGH:
+                self._assume_floor(legs.soles[k])
+            return
+        if not legs.knees[k] < KNEES or not dt > 0:
+            return
+        weight = dt / ALIKE
+        self._fade(dt)
+        self._looks += weight
+        forward = legs.forward[k]
+        axis = legs.neck[k] - legs.ankles[k].mean(0)
+        self._learn_axis(axis / np.linalg.norm(axis), forward.mean(0), weight * np.exp(-((legs.hips[k] / HIPS) ** 2)))
+        speed = np.sqrt((velocity**2).sum(-1)).min(-1).max()
+        self._learn_feet(forward, weight * np.full(2, np.exp(-((speed / STILL) ** 2))))
+        self._learn_floor(self._stands.setdefault(legs.ids[k], _Stand()), legs.soles[k].reshape(4, 3), weight)
+
+    def _fade(self, dt: float) -> None:
+        """What was learnt before weighs less."""
+        left = np.exp(-dt / MEMORY)
+        self._information = _PRIOR + left * (self._information - _PRIOR)
+        self._right *= left
+        for stand in self._stands.values():
+            stand.information *= left
+            stand.right *= left
+
+    def _learn_axis(self, axis: Reals, forward: Reals, weight: float) -> None:
+        """Takes in which way (3,) somebody is upright, from the ankles to the neck."""
+        axis = axis - FORWARD * forward
+        if axis[1] > -0.3:  # lies, or hangs head first
+            return
+        sure = weight / TRUNK**2
+        self._information[[0, 1], [0, 1]] += sure
+        self._right += sure * np.array([axis[0] / -axis[1], (axis[2] / -axis[1] - LEAN) / GAIN])
+
+    def _learn_feet(self, forward: Reals, weight: Reals) -> None:
+        """Takes in feet (2, 3) that stand on the floor, each with its weight: (a, -1, b) . forward = 0."""
+        across = forward[:, [0, 2]] * [1.0, FOOT_GAIN]
+        sure = weight / FOOT**2
+        self._information += (across.T * sure) @ across
+        self._right += across.T @ (sure * (forward[:, 1] - FOOT_LEAN * forward[:, 2]))
+
+    def _learn_floor(self, stand: _Stand, corners: Reals, weight: float) -> None:
+        """Takes in the lowest corner of somebody's soles (4, 3): a x + b z + h = y."""
+        x, y, z = corners[np.argmin(corners @ [self._slopes[0], -1.0, self._slopes[1]])]
+        row = np.array([x, z, 1.0])
+        sure = weight / SOLE**2
+        stand.information += sure * np.outer(row, row)
+        stand.right += sure * y * row
+
+    def _assume_floor(self, soles: Reals) -> None:
+        """Takes in the soles (2, 2, 3) of legs of which some are not seen, and which rest straight."""
+        lowest = float(soles[..., 1].max())
+        before = lowest if self._assumed is None else self._assumed
+        self._assumed = before + ASSUMED_RATE * (lowest - before)

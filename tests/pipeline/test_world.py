@@ -1,29 +1,134 @@
+"""Where the camera stands, from what is given and from people whose place and tilt are known."""
+
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.types import Camera, Frame
+from pymafx_live.core.rotations import to_matrices, to_vectors
+from pymafx_live.core.skeleton import JOINT
+from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Part, Person, TrackState
+from pymafx_live.core.world import World, tilt
+from pymafx_live.engines.body.model import BodyModel
+from pymafx_live.pipeline import world as estimating
+from pymafx_live.pipeline.ground import Ground
+from pymafx_live.pipeline.legs import SOLE
 from pymafx_live.pipeline.run import stance
-from pymafx_live.pipeline.world import Given, WorldEstimator
+from pymafx_live.pipeline.world import Given
 
+BODY = BodyModel.embedded()
+FPS = 25
 FRAME = Frame(np.zeros((48, 64, 3), np.uint8), "cam", 0, 0.0, 0.0, Camera(64, 48, 50, 50, 31.5, 23.5))
+SEEN = {name: Part(1.0, Origin.MEASURED) for name in PARTS}
+
+
+def somebody(
+    world: World, place: tuple[float, float], turned: float = 0.0, lean: float = 0.0, knees: float = 0.0, **more
+) -> Person:
+    """Who stands at `place` (x, z) of the world, turned by so many radians; the trunk leans, the knees are bent."""
+    pose = np.zeros((55, 3))
+    thigh = lean + knees / 2
+    for side in ("left", "right"):
+        pose[JOINT[f"{side}_hip"], 0] = -thigh
+        pose[JOINT[f"{side}_knee"], 0] = knees
+        pose[JOINT[f"{side}_ankle"], 0] = thigh - knees - lean
+    upright = to_matrices(np.array([0, turned, 0])) @ to_matrices(np.array([lean, 0, 0]))
+    pose[0] = to_vectors(world.rotation.T.astype(np.float64) @ upright)
+    stood = BODY.joints(np.concatenate([to_vectors(upright)[None], pose[1:]])[None], np.zeros((1, 3)))[0][0]
+    height = stood[0, 1] - stood[[JOINT["left_ankle"], JOINT["right_ankle"]], 1].min() - SOLE[0, 1]
+    pelvis = np.array([place[0], height, place[1]])
+    transl = world.seen(pelvis) - BODY.rest_joints[0]
+    joints = BODY.joints(pose[None], transl[None])[0][0]
+    told = {"parts": SEEN, **more}
+    return Person(1, TrackState.TRACKED, np.zeros(4, np.float32), 1.0, "landmarks", pelvis=joints[0],
+                  joints=joints[:22], transl=transl.astype(np.float32), global_orient=pose[0].astype(np.float32),
+                  body_pose=pose[1:22].ravel().astype(np.float32), **told)  # fmt: skip
+
+
+def after(seconds: float, people, ground: Ground | None = None, start: float = 0.0) -> World:
+    """The world after so many seconds of what `people(time)` shows."""
+    ground = ground or Ground()
+    for k in range(round(seconds * FPS)):
+        time = start + k / FPS
+        world = ground(people(time), replace(FRAME, time=time, cut=time == 0))[1]
+    return world
+
+
+def off(world: World, true: World) -> float:
+    """Degrees between two ups."""
+    return math.degrees(math.acos(min(1.0, float(world.up @ true.up))))
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People as they are, without the engine's own errors, which the estimator knows."""
+    monkeypatch.setattr(estimating, "GAIN", 1.0)
+    monkeypatch.setattr(estimating, "LEAN", 0.0)
+    monkeypatch.setattr(estimating, "FOOT_GAIN", 1.0)
+    monkeypatch.setattr(estimating, "FOOT_LEAN", 0.0)
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize(
+    ("pitch", "roll", "height", "turned"),
+    [(-0.5, 0.1, 2.8, 0.3), (-0.05, -0.03, 1.5, 2.0), (0.25, 0.0, 0.4, -1.0), (0.0, 0.15, 1.0, 0.0)],
+)
+def test_who_walks_about_shows_up_and_the_floor(pitch, roll, height, turned):
+    true = World.tilted(pitch, roll, height)
+    found = after(5, lambda t: [somebody(true, (math.sin(t), -3 - 0.5 * t), turned)])
+    assert found.origin == found.floor == "estimated"
+    assert off(found, true) < 2
+    under = true.seen(np.array([math.sin(5), 0, -5.5]))
+    assert abs(found.points(under)[1]) < 0.03
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize(("lean", "knees"), [(0.9, 0.0), (0.4, 1.5)])
+def test_who_bows_or_squats_does_not_tilt_the_world(lean, knees):
+    true = World.tilted(-0.1, 0.0, 1.5)
+    ground = Ground()
+    before = after(5, lambda t: [somebody(true, (0, -3))], ground)
+    bowed = after(20, lambda t: [somebody(true, (0, -3), lean=lean, knees=knees)], ground, start=5)
+    assert off(bowed, before) < 0.3
+    only = after(5, lambda t: [somebody(true, (0, -3), turned=0.4, lean=lean, knees=knees)])
+    assert off(only, true) <= off(World.tilted(0, 0, 1), true) + 0.1, "never worse than to assume a level camera"
+
+
+def test_a_level_camera_stays_level_and_a_cut_forgets():
+    level, tilted = World.tilted(0, 0, 1.5), World.tilted(-0.4, 0, 2.5)
+    ground = Ground()
+    assert off(after(5, lambda t: [somebody(tilted, (0, -3))], ground), level) > 10
+    world = ground([], replace(FRAME, time=6.0, cut=True))[1]
+    assert (world.origin, world.floor, off(world, level)) == ("level", "assumed", 0)
+
+
+def test_a_desk_shows_no_floor_and_says_so():
+    unseen = SEEN | {f"{side}_leg": Part(0.0, Origin.DEFAULT) for side in ("left", "right")}
+    true = World.tilted(-0.2, 0, 1.4)
+    found = after(5, lambda t: [somebody(true, (0, -1), parts=unseen)])
+    assert (found.origin, found.floor) == ("level", "assumed")
+    person = somebody(true, (0, -1), parts=unseen)
+    assert abs(found.points(person.joints)[:, 1].min()) < 0.15, "who sits there is drawn standing on it"
 
 
 def test_what_is_given_is_taken():
     given = stance(SourceSettings(), CameraSettings(pitch=-20.0, roll=5.0, height=2.5))
-    world = WorldEstimator(given)([], FRAME)
+    world = Ground(given)([], FRAME)[1]
     assert (world.origin, world.floor) == ("given", "given")
     assert world.translation.tolist() == [0, 2.5, 0]
     np.testing.assert_allclose(world.points(np.array([0, 0, 1.0]))[1], 2.5 - math.sin(math.radians(20)), rtol=1e-6)
 
 
-def test_what_nobody_said_and_nobody_showed_is_assumed():
-    world = WorldEstimator()([], FRAME)
-    assert (world.origin, world.floor) == ("level", "assumed")
-    assert WorldEstimator(Given(height=2.0))([], FRAME).floor == "given"
-    assert WorldEstimator(Given(pitch=0.1))([], FRAME).origin == "level", "the roll is not known"
+def test_what_is_not_given_is_estimated():
+    true = World.tilted(-0.2, 0.1, 2.0)
+    pitched = after(5, lambda t: [somebody(true, (math.sin(t), -3 - 0.5 * t))], Ground(Given(pitch=-0.3)))
+    assert (pitched.origin, pitched.floor) == ("estimated", "estimated")
+    np.testing.assert_allclose(tilt(pitched.up), [-0.3, 0.1], atol=0.03)
+    high = after(5, lambda t: [somebody(true, (0, -3))], Ground(Given(height=1.0)))
+    assert (high.origin, high.floor, high.translation[1]) == ("estimated", "given", 1.0)
+    assert Ground(Given(pitch=0.1))([], FRAME)[1].origin == "level", "the roll is not known"
 
 
 def test_a_calibration_and_flags_do_not_contradict_each_other(tmp_path):
@@ -34,6 +139,6 @@ def test_a_calibration_and_flags_do_not_contradict_each_other(tmp_path):
         encoding="utf-8",
     )
     told = stance(SourceSettings(rotate=180), CameraSettings(calibration=str(file)))
-    assert told.world is not None and WorldEstimator(told)([], FRAME) is told.world
+    assert told.world is not None and Ground(told)([], FRAME)[1] is told.world
     with pytest.raises(UsageError, match="leave --camera-pitch"):
         stance(SourceSettings(), CameraSettings(calibration=str(file), height=1.0))
