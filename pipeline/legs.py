@@ -16,7 +16,7 @@ SOLE = np.array([[0, -0.081, -0.055], [0, -0.010, 0.060]])
 """Heel and ball (2, 3) in metres: from the ankle in its own axes, and from the foot's joint in its own, as the embedded
 body has them at rest."""
 BODY_JOINTS = 22
-SPEED_CUTOFF = 4.0
+SPEED_CUTOFF = 6.0
 """Hz at which the speeds of soles are smoothed."""
 
 _NECK, _PELVIS = JOINT["neck"], JOINT["pelvis"]

@@ -20,6 +20,7 @@ from pymafx_live.pipeline.camera import Lens, Mount, read_calibration, read_extr
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
+from pymafx_live.pipeline.foot_lock import FootLock
 from pymafx_live.pipeline.ground import Ground
 from pymafx_live.pipeline.history import History
 from pymafx_live.pipeline.lane import Lane, Stride
@@ -98,10 +99,11 @@ def run(
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
         told = Run(
             stop, drawn_body(settings), targets, JOINTS[settings.output.joints], lambda: statistics.outputs(),
-            lambda: watchdog.stuck,
+            lambda: watchdog.stuck, settings.output.floor,
         )  # fmt: skip
         wanted = open_outputs(settings.output, told)
-        delivery = opened(Delivery(wanted, stop, live=live))
+        lock = FootLock() if settings.output.foot_lock else None
+        delivery = opened(Delivery(wanted, stop, live=live, lock=lock))
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))

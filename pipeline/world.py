@@ -7,19 +7,20 @@ from pymafx_live.core.arrays import Reals
 from pymafx_live.core.world import ASSUMED_HEIGHT, FloorOrigin, World, WorldOrigin, tilt
 from pymafx_live.pipeline.legs import Legs
 
-TRUNK, FOOT = np.tan(np.radians([1.5, 4.0])), np.tan(np.radians(3.0))
+TRUNK, FOOT = np.tan(np.radians([1.5, 3.0])), np.tan(np.radians(8.0))
 """How far off up is as a standing person tells it, across the picture and in depth, and as a foot on the floor does."""
-GAIN, LEAN = 0.68, np.tan(np.radians(-1.6))
+GAIN_DOWN, GAIN_UP, LEAN = 0.68, 0.57, np.tan(np.radians(-1.6))
 FOOT_GAIN, FOOT_LEAN = 0.8, np.tan(np.radians(-2.3))
 """The tilt in depth that an upright person, or a foot on the floor, has as the engine estimates it: so much of the true
-one, as networks draw people upright, and so much more. Of rendered people (the tuned seeds of `bench.ground`)."""
+one, as networks draw people upright (more so who is seen from below), and so much more. On rendered people (the tuned
+seeds of `bench.ground`)."""
 FORWARD = np.tan(np.radians(2.0))
 """How far forward of the ankles the neck of who stands is."""
 SOLE = 0.06
 """Metres by which a sole is off the floor that it stands on."""
 LEVEL_TILT = np.tan(np.radians(10.0))
 """How far cameras are tilted that nobody knows anything of."""
-LEVEL, TILTED = np.tan(np.radians([0.4, 1.0])), np.tan(np.radians([1.6, 4.0]))
+LEVEL, TILTED = np.tan(np.radians([0.4, 2.0])), np.tan(np.radians([1.6, 5.0]))
 """Roll and pitch up to which a camera is taken for level, as more cameras are than nearly are, and from which on the
 estimate is not shrunk towards that (firm shrinkage: Gao and Bruce, Statistica Sinica 7, 1997)."""
 KNEES, HIPS = np.radians(25.0), np.radians(10.0)
@@ -161,7 +162,8 @@ class WorldEstimator:
             return
         sure = weight / TRUNK**2
         self._information[[0, 1], [0, 1]] += sure
-        self._right += sure * np.array([axis[0] / -axis[1], (axis[2] / -axis[1] - LEAN) / GAIN])
+        away = axis[2] / -axis[1] - LEAN
+        self._right += sure * np.array([axis[0] / -axis[1], away / (GAIN_UP if away > 0 else GAIN_DOWN)])
 
     def _learn_feet(self, forward: Reals, weight: Reals) -> None:
         """Takes in feet (2, 3) that stand on the floor, each with its weight: (a, -1, b) . forward = 0."""

@@ -8,6 +8,7 @@ import numpy as np
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
+from pymafx_live.pipeline.outputs.floor import draw_floor
 
 _KEPT = 4
 """Pictures that are kept for the output that comes for them later; who comes too late has them drawn anew."""
@@ -33,8 +34,9 @@ class PictureSink(Protocol):
 class Drawing:
     """The picture of a result, for the threads of several outputs."""
 
-    def __init__(self, overlay: Overlay) -> None:
-        self._overlay = overlay
+    def __init__(self, overlay: Overlay, floor: bool = False) -> None:
+        """With `floor` people stand on a grid."""
+        self._overlay, self._floor = overlay, floor
         self._drawn: deque[tuple[FrameResult, Image]] = deque(maxlen=_KEPT)
         self._lock = Lock()
 
@@ -44,7 +46,8 @@ class Drawing:
             for drawn, image in self._drawn:
                 if drawn is result:
                     return image
-            image = self._overlay.draw(result, _black(result) if frame is None else frame.image)
+            below = _black(result) if frame is None else frame.image
+            image = self._overlay.draw(result, draw_floor(result, below) if self._floor else below)
             self._drawn.append((result, image))
             return image
 

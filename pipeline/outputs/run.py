@@ -15,7 +15,7 @@ JOINTS: Mapping[str, int] = {"off": 0, "body": 22, "all": 55}
 class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
     the embedded body. `joints` is how many of each person's joints are sent. `figures` says what each output has done
-    so far, `stuck` at what the loop is stuck, or ""."""
+    so far, `stuck` at what the loop is stuck, or ""; `floor` draws people on a grid."""
 
     def __init__(
         self,
@@ -25,14 +25,15 @@ class Run:
         joints: int = JOINTS["body"],
         figures: Callable[[], Sequence[OutputFigures]] = tuple,
         stuck: Callable[[], str] = str,
+        floor: bool = False,
     ) -> None:
         self.stop, self.targets, self.joints = stop, targets or Targets(), joints
         self.figures, self.stuck = figures, stuck
-        self._body = body
+        self._body, self._floor = body, floor
 
     @cached_property
     def drawing(self) -> Drawing:
         """Shared by all who show pictures. Raises `AssetError` where the body cannot be loaded."""
         from pymafx_live.engines.body.overlay import Overlay
 
-        return Drawing(Overlay(self._body))
+        return Drawing(Overlay(self._body), self._floor)

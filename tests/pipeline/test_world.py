@@ -7,44 +7,13 @@ import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.types import PARTS, Camera, Frame, Origin, Part, Person, TrackState
+from pymafx_live.core.types import Origin, Part
 from pymafx_live.core.world import World, tilt
-from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.pipeline import world as estimating
 from pymafx_live.pipeline.ground import Ground
-from pymafx_live.pipeline.legs import SOLE
 from pymafx_live.pipeline.run import stance
 from pymafx_live.pipeline.world import Given
-
-BODY = BodyModel.embedded()
-FPS = 25
-FRAME = Frame(np.zeros((48, 64, 3), np.uint8), "cam", 0, 0.0, 0.0, Camera(64, 48, 50, 50, 31.5, 23.5))
-SEEN = {name: Part(1.0, Origin.MEASURED) for name in PARTS}
-
-
-def somebody(
-    world: World, place: tuple[float, float], turned: float = 0.0, lean: float = 0.0, knees: float = 0.0, **more
-) -> Person:
-    """Who stands at `place` (x, z) of the world, turned by so many radians; the trunk leans, the knees are bent."""
-    pose = np.zeros((55, 3))
-    thigh = lean + knees / 2
-    for side in ("left", "right"):
-        pose[JOINT[f"{side}_hip"], 0] = -thigh
-        pose[JOINT[f"{side}_knee"], 0] = knees
-        pose[JOINT[f"{side}_ankle"], 0] = thigh - knees - lean
-    upright = to_matrices(np.array([0, turned, 0])) @ to_matrices(np.array([lean, 0, 0]))
-    pose[0] = to_vectors(world.rotation.T.astype(np.float64) @ upright)
-    stood = BODY.joints(np.concatenate([to_vectors(upright)[None], pose[1:]])[None], np.zeros((1, 3)))[0][0]
-    height = stood[0, 1] - stood[[JOINT["left_ankle"], JOINT["right_ankle"]], 1].min() - SOLE[0, 1]
-    pelvis = np.array([place[0], height, place[1]])
-    transl = world.seen(pelvis) - BODY.rest_joints[0]
-    joints = BODY.joints(pose[None], transl[None])[0][0]
-    told = {"parts": SEEN, **more}
-    return Person(1, TrackState.TRACKED, np.zeros(4, np.float32), 1.0, "landmarks", pelvis=joints[0],
-                  joints=joints[:22], transl=transl.astype(np.float32), global_orient=pose[0].astype(np.float32),
-                  body_pose=pose[1:22].ravel().astype(np.float32), **told)  # fmt: skip
+from support.standing import FPS, FRAME, SEEN, somebody
 
 
 def after(seconds: float, people, ground: Ground | None = None, start: float = 0.0) -> World:
@@ -64,7 +33,8 @@ def off(world: World, true: World) -> float:
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """People as they are, without the engine's own errors, which the estimator knows."""
-    monkeypatch.setattr(estimating, "GAIN", 1.0)
+    monkeypatch.setattr(estimating, "GAIN_DOWN", 1.0)
+    monkeypatch.setattr(estimating, "GAIN_UP", 1.0)
     monkeypatch.setattr(estimating, "LEAN", 0.0)
     monkeypatch.setattr(estimating, "FOOT_GAIN", 1.0)
     monkeypatch.setattr(estimating, "FOOT_LEAN", 0.0)
@@ -80,7 +50,7 @@ def test_who_walks_about_shows_up_and_the_floor(pitch, roll, height, turned):
     found = after(5, lambda t: [somebody(true, (math.sin(t), -3 - 0.5 * t), turned)])
     assert found.origin == found.floor == "estimated"
     assert off(found, true) < 2
-    under = true.seen(np.array([math.sin(5), 0, -5.5]))
+    under = true.seen(np.array([0.0, 0, -4.25]))
     assert abs(found.points(under)[1]) < 0.03
 
 
