@@ -20,9 +20,11 @@ SOLE = 0.06
 """Metres by which a sole is off the floor that it stands on."""
 LEVEL_TILT = np.tan(np.radians(10.0))
 """How far cameras are tilted that nobody knows anything of."""
-LEVEL, TILTED = np.tan(np.radians([0.4, 2.0])), np.tan(np.radians([1.6, 5.0]))
+LEVEL = np.tan(np.radians([[0.4, 3.0], [0.4, 1.5]]))
+TILTED = np.tan(np.radians([[1.6, 6.5], [1.6, 4.5]]))
 """Roll and pitch up to which a camera is taken for level, as more cameras are than nearly are, and from which on the
-estimate is not shrunk towards that (firm shrinkage: Gao and Bruce, Statistica Sinica 7, 1997)."""
+estimate is not shrunk towards that (firm shrinkage: Gao and Bruce, Statistica Sinica 7, 1997): where all that is known
+is how people stand, and where all is from the plane that they walk in. Who stands leans by some degrees."""
 KNEES, HIPS = np.radians(25.0), np.radians(10.0)
 """The bend of the straighter knee of who does not stand, and that of the hips at which somebody weighs e^-1."""
 STILL = 0.2
@@ -75,6 +77,7 @@ class WorldEstimator:
         self._stands: dict[int, _Stand] = {}
         self._assumed: float | None = None
         self._slopes: Reals = np.zeros(2)
+        self._walked = 0.0
 
     def __call__(self, legs: Legs | None, dt: Reals, velocity: Reals, cut: bool = False) -> World:
         """The world as it is known with one more frame, in which there are these `legs` of P people, or nobody's.
@@ -94,9 +97,7 @@ class WorldEstimator:
 
     def _world(self) -> World:
         given = self._given
-        size = np.abs(self._slopes)
-        shrunk = np.minimum(np.maximum(size - LEVEL, 0) * TILTED / (TILTED - LEVEL), size)
-        slopes = np.sign(self._slopes) * shrunk
+        slopes = self._shrunk()
         learnt = self._looks >= ENOUGH
         pitch, roll = tilt(np.array([slopes[0], -1.0, slopes[1]])) if learnt else (0.0, 0.0)
         pitch = pitch if given.pitch is None else given.pitch
@@ -109,6 +110,13 @@ class WorldEstimator:
             return World.tilted(pitch, roll, given.height, origin, FloorOrigin.GIVEN)
         height, floor = self._height(-up[[0, 2]] / up[1])
         return World.tilted(pitch, roll, height * -up[1], origin, floor)
+
+    def _shrunk(self) -> Reals:
+        """The slopes, none where they are so small that the camera is rather level."""
+        level, tilted = (bounds[0] + self._walked * (bounds[1] - bounds[0]) for bounds in (LEVEL, TILTED))
+        size = np.abs(self._slopes)
+        shrunk = np.minimum(np.maximum(size - level, 0) * tilted / (tilted - level), size)
+        return np.asarray(np.sign(self._slopes) * shrunk)
 
     def _height(self, slopes: Reals) -> tuple[float, FloorOrigin]:
         """How far below the lens the floor of these slopes is, along y, and how that is known."""
@@ -126,6 +134,7 @@ class WorldEstimator:
             if own[2, 2] > 0:  # with the person's own h eliminated
                 information += own[:2, :2] - np.outer(own[:2, 2], own[2, :2]) / own[2, 2]
                 right += stand.right[:2] - own[:2, 2] * stand.right[2] / own[2, 2]
+        self._walked = float(1 - self._information[1, 1] / information[1, 1])
         return np.linalg.solve(information, right)
 
     def _look(self, legs: Legs, k: int, dt: float, velocity: Reals) -> None:
@@ -136,12 +145,13 @@ class WorldEstimator:
             return
         if not legs.knees[k] < KNEES or not dt > 0:
             return
-        weight = dt / ALIKE
-        self._fade(dt)
+        upright = float(np.exp(-((legs.hips[k] / HIPS) ** 2)))
+        weight = upright * dt / ALIKE
+        self._fade(upright * dt)
         self._looks += weight
         forward = legs.forward[k]
         axis = legs.neck[k] - legs.ankles[k].mean(0)
-        self._learn_axis(axis / np.linalg.norm(axis), forward.mean(0), weight * np.exp(-((legs.hips[k] / HIPS) ** 2)))
+        self._learn_axis(axis / np.linalg.norm(axis), forward.mean(0), weight)
         speed = np.sqrt((velocity**2).sum(-1)).min(-1).max()
         self._learn_feet(forward, weight * np.full(2, np.exp(-((speed / STILL) ** 2))))
         self._learn_floor(self._stands.setdefault(legs.ids[k], _Stand()), legs.soles[k].reshape(4, 3), weight)
