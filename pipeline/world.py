@@ -37,6 +37,8 @@ ASSUMED_RATE = 0.02
 """The share of a frame in where the floor is that nobody's feet are seen on."""
 ENOUGH = 2.0
 """Looks after which what is learnt counts as an estimate."""
+FORGOTTEN = 0.01
+"""Looks that are left of somebody whose place is dropped."""
 _PRIOR = np.eye(2) / LEVEL_TILT**2
 
 
@@ -89,9 +91,8 @@ class WorldEstimator:
             return self._given.world
         if cut:
             self._forget()
-        for k in range(0 if legs is None else len(legs.ids)):
-            if legs is not None:
-                self._look(legs, k, float(dt[k]), velocity[k])
+        if legs is not None:
+            self._take(legs, dt, velocity)
         self._slopes = self._solved()
         return self._world()
 
@@ -137,33 +138,37 @@ class WorldEstimator:
         self._walked = float(1 - self._information[1, 1] / information[1, 1])
         return np.linalg.solve(information, right)
 
-    def _look(self, legs: Legs, k: int, dt: float, velocity: Reals) -> None:
-        """Takes in person `k`."""
-        if not legs.seen[k].all():
-            if self._looks < ENOUGH:
-                self._assume_floor(legs.soles[k])
-            return
-        if not legs.knees[k] < KNEES or not dt > 0:
-            return
-        upright = float(np.exp(-((legs.hips[k] / HIPS) ** 2)))
-        weight = upright * dt / ALIKE
-        self._fade(upright * dt)
+    def _take(self, legs: Legs, dt: Reals, velocity: Reals) -> None:
+        """Takes in the people of one frame."""
+        stands = legs.seen.all(1) & (legs.knees < KNEES) & (dt > 0)
+        seconds = np.where(stands, np.exp(-((legs.hips / HIPS) ** 2)) * np.where(stands, dt, 0), 0)
+        if stands.any():
+            self._fade(float(seconds.max()))
+        elif self._looks < ENOUGH and not legs.seen.all():
+            self._assume_floor(float(legs.soles[~legs.seen.all(1), ..., 1].max()))
+        for k in np.flatnonzero(stands):
+            self._look(legs, int(k), float(seconds[k]) / ALIKE, velocity[k])
+
+    def _look(self, legs: Legs, k: int, weight: float, velocity: Reals) -> None:
+        """Takes in person `k`, who stands; `velocity` (2, 2, 3) is that of the soles."""
         self._looks += weight
         forward = legs.forward[k]
         axis = legs.neck[k] - legs.ankles[k].mean(0)
         self._learn_axis(axis / np.linalg.norm(axis), forward.mean(0), weight)
         speed = np.sqrt((velocity**2).sum(-1)).min(-1).max()
-        self._learn_feet(forward, weight * np.full(2, np.exp(-((speed / STILL) ** 2))))
+        self._learn_feet(forward, weight * float(np.exp(-((speed / STILL) ** 2))))
         self._learn_floor(self._stands.setdefault(legs.ids[k], _Stand()), legs.soles[k].reshape(4, 3), weight)
 
-    def _fade(self, dt: float) -> None:
-        """What was learnt before weighs less."""
-        left = np.exp(-dt / MEMORY)
+    def _fade(self, seconds: float) -> None:
+        """What was learnt before weighs less, and is dropped at last."""
+        left = np.exp(-seconds / MEMORY)
         self._information = _PRIOR + left * (self._information - _PRIOR)
         self._right *= left
-        for stand in self._stands.values():
+        for id_, stand in list(self._stands.items()):
             stand.information *= left
             stand.right *= left
+            if stand.information[2, 2] * SOLE**2 < FORGOTTEN and len(self._stands) > 1:
+                del self._stands[id_]
 
     def _learn_axis(self, axis: Reals, forward: Reals, weight: float) -> None:
         """Takes in which way (3,) somebody is upright, from the ankles to the neck."""
@@ -175,12 +180,12 @@ class WorldEstimator:
         away = axis[2] / -axis[1] - LEAN
         self._right += sure * np.array([axis[0] / -axis[1], away / (GAIN_UP if away > 0 else GAIN_DOWN)])
 
-    def _learn_feet(self, forward: Reals, weight: Reals) -> None:
-        """Takes in feet (2, 3) that stand on the floor, each with its weight: (a, -1, b) . forward = 0."""
+    def _learn_feet(self, forward: Reals, weight: float) -> None:
+        """Takes in feet (2, 3) that stand on the floor: (a, -1, b) . forward = 0."""
         across = forward[:, [0, 2]] * [1.0, FOOT_GAIN]
         sure = weight / FOOT**2
-        self._information += (across.T * sure) @ across
-        self._right += across.T @ (sure * (forward[:, 1] - FOOT_LEAN * forward[:, 2]))
+        self._information += sure * across.T @ across
+        self._right += sure * across.T @ (forward[:, 1] - FOOT_LEAN * forward[:, 2])
 
     def _learn_floor(self, stand: _Stand, corners: Reals, weight: float) -> None:
         """Takes in the lowest corner of somebody's soles (4, 3): a x + b z + h = y."""
@@ -190,8 +195,7 @@ class WorldEstimator:
         stand.information += sure * np.outer(row, row)
         stand.right += sure * y * row
 
-    def _assume_floor(self, soles: Reals) -> None:
-        """Takes in the soles (2, 2, 3) of legs of which some are not seen, and which rest straight."""
-        lowest = float(soles[..., 1].max())
+    def _assume_floor(self, lowest: float) -> None:
+        """Takes in the lowest sole of legs of which some are not seen, and which rest straight."""
         before = lowest if self._assumed is None else self._assumed
         self._assumed = before + ASSUMED_RATE * (lowest - before)

@@ -8,7 +8,6 @@ import numpy as np
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
-from pymafx_live.pipeline.outputs.floor import draw_floor
 
 _KEPT = 4
 """Pictures that are kept for the output that comes for them later; who comes too late has them drawn anew."""
@@ -47,7 +46,11 @@ class Drawing:
                 if drawn is result:
                     return image
             below = _black(result) if frame is None else frame.image
-            image = self._overlay.draw(result, draw_floor(result, below) if self._floor else below)
+            if self._floor:
+                from pymafx_live.pipeline.outputs.floor import draw_floor
+
+                below = draw_floor(result, below)
+            image = self._overlay.draw(result, below)
             self._drawn.append((result, image))
             return image
 

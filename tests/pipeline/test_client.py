@@ -202,7 +202,18 @@ def test_the_client_needs_numpy_pyzmq_and_msgpack_only():
         "pymafx_live.core",
         *(
             f"pymafx_live.core.{name}"
-            for name in ("addresses", "arrays", "errors", "posture", "rotations", "skeleton", "text", "types", "wire")
+            for name in (
+                "addresses",
+                "arrays",
+                "errors",
+                "posture",
+                "rotations",
+                "skeleton",
+                "text",
+                "types",
+                "wire",
+                "world",
+            )
         ),
         "pymafx_live.pipeline",
         "pymafx_live.pipeline.client",

@@ -83,6 +83,18 @@ def test_a_desk_shows_no_floor_and_says_so():
     assert abs(found.points(person.joints)[:, 1].min()) < 0.15, "who sits there is drawn standing on it"
 
 
+def test_a_crowd_is_learnt_as_one_person_is_and_those_who_are_gone_are_forgotten():
+    true, ground = World.tilted(-0.2, 0.0, 1.5), Ground()
+    after(2, lambda t: [replace(somebody(true, (x, -4)), id=x) for x in range(-1, 2)], ground)
+    for k in range(60):
+        person = replace(somebody(true, (0, -3)), id=k)
+        after(3, lambda t, person=person: [person], ground, start=3 + 4 * k)
+    assert len(ground._world._stands) < 45 and len(ground._speeds._memory) > 60
+    ground.forget(range(-1, 60))
+    assert not ground._speeds._memory
+    assert ground._world._looks > 100
+
+
 def test_what_is_given_is_taken():
     given = stance(SourceSettings(), CameraSettings(pitch=-20.0, roll=5.0, height=2.5))
     world = Ground(given)([], FRAME)[1]
