@@ -305,6 +305,14 @@ class OutputSettings(Section):
         "body", "which joints' places are sent: the 22 of the body, `all` 55, or none", "--joints"
     )
     raw: bool = setting(True, "send of each person also what was estimated before it was smoothed", "--raw")
+    floor: bool = setting(
+        False, "draw the floor below the people, half a metre a line; orange: it is assumed", "--floor"
+    )
+    foot_lock: bool = setting(
+        False,
+        "hold feet that stand where they are, by bending the legs, in all outputs but ZeroMQ's",
+        "--foot-lock",
+    )
     smplx_file: str = setting("", "licensed SMPL-X model (.npz) to draw; empty: the embedded body", "--smplx-file")
     overwrite: bool = setting(
         False, "replace files that are there; else an output takes the next number: out-2.mp4", "--overwrite"

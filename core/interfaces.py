@@ -119,6 +119,8 @@ class Output:
     name: str = "output"
     """What messages and statistics call it."""
     policy: Policy = Policy.ALL
+    raw: bool = False
+    """Whether it takes people as they were estimated, whatever is done to them for others, such as `--foot-lock`."""
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Takes a result and the frame it is about, which is None in a replay, and for a result that is `final`."""

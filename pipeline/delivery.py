@@ -9,6 +9,7 @@ from pymafx_live.core.errors import LiveError, OutputError, first_line
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.pipeline.faults import MOST
+from pymafx_live.pipeline.foot_lock import FootLock
 from pymafx_live.pipeline.mailbox import Item, Mailbox
 from pymafx_live.pipeline.statistics import Durations, OutputFigures
 from pymafx_live.pipeline.stop import Stop
@@ -27,11 +28,12 @@ class Delivery:
     `write` and `tell` return at once, but for an output of the policy `BLOCK` whose mailbox is full, and only where
     no source is `live`. An output that raises a `LiveError` ends alone; another error costs it that result, and ends it
     after `MOST` in a row. `outputs` are opened as the iterable is gone through; they
-    are closed here, also if one cannot be opened.
+    are closed here, also if one cannot be opened. With a `lock` those that are not `raw` get its results.
     """
 
-    def __init__(self, outputs: Iterable[Output], stop: Stop, *, live: bool) -> None:
+    def __init__(self, outputs: Iterable[Output], stop: Stop, *, live: bool, lock: FootLock | None = None) -> None:
         self._posts: list[_Post] = []
+        self._lock = lock
         try:
             for output in outputs:
                 direct = output.policy is Policy.DIRECT
@@ -42,8 +44,9 @@ class Delivery:
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Hands a result to every output; `frame` is None in a replay."""
+        locked = result if self._lock is None else self._lock(result)
         for post in self._posts:
-            post.put((result, frame))
+            post.put((result if post.raw else locked, frame))
 
     def tell(self, event: SourceEvent) -> None:
         """Hands an event to every output."""
@@ -88,7 +91,7 @@ class _Post:
         """What it failed with first, and went on."""
         self.failed = 0
         self._row = 0
-        self._output, self._policy = output, output.policy
+        self._output, self._policy, self.raw = output, output.policy, output.raw
         self._behind = Durations()
         self._closed = False
 

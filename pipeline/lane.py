@@ -11,11 +11,11 @@ from pymafx_live.core.interfaces import Tracker
 from pymafx_live.core.types import Floats, Frame, FrameResult, Person, Scene, Smoothing, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.following import Following
+from pymafx_live.pipeline.ground import Ground
 from pymafx_live.pipeline.lookout import Detection, Every, Later, Lookout, Schedule
 from pymafx_live.pipeline.overload import Reduction
 from pymafx_live.pipeline.presence import Presence, finite
 from pymafx_live.pipeline.selection import Selection
-from pymafx_live.pipeline.world import WorldEstimator
 from pymafx_live.trackers.looks import looks
 
 logger = logging.getLogger(__name__)
@@ -52,15 +52,15 @@ class Lane:
         *,
         select: Selection | None = None,
         smooth: Smooth | None = None,
-        world: WorldEstimator | None = None,
+        ground: Ground | None = None,
         look: Look = looks,
     ) -> None:
-        """`select` says which of the tracks that have not ended are estimated (None: all), `world` where the camera
+        """`select` says which of the tracks that have not ended are estimated (None: all), `ground` where the camera
         stands, `look` what the tracker sees of them."""
         self._tracker, self._select, self._smooth, self._look = tracker, select or Selection(), smooth, look
         self._reduction = Reduction()
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
-        self._world = world or WorldEstimator()
+        self._ground = ground or Ground()
         self._following = Following()
         self._presence = Presence()
         self._tracks: list[Track] = []
@@ -113,7 +113,7 @@ class Lane:
         self._schedule.note(frame, self._tracks, present, self._following.whereabouts)
         if self._smooth is not None and people is not None:
             present = self._smooth(present, frame)
-        world = self._world(present, frame)
+        present, world = self._ground(present, frame)
         gone = self._say_goodbye()
         stages = self._stages | {"estimate": seconds + time.perf_counter() - began}
         result = FrameResult(
@@ -161,6 +161,7 @@ class Lane:
         """Who was there and is no more: the track is over, or others have taken the place among those estimated."""
         gone = self._presence.gone({track.id for track in self._chosen})
         self.ended = sorted({*self.ended, *(person.id for person in gone)})
+        self._ground.forget(self.ended)
         if self._smooth is not None:
             self._smooth.forget(self.ended)
         left_out = {track.id for track in self._tracks}.intersection(self.ended)

@@ -21,6 +21,8 @@ from pymafx_live.pipeline.camera import Lens, Mount, read_calibration, read_extr
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
+from pymafx_live.pipeline.foot_lock import FootLock
+from pymafx_live.pipeline.ground import Ground
 from pymafx_live.pipeline.history import History
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import Result
@@ -37,7 +39,7 @@ from pymafx_live.pipeline.statistics import Reductions, Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
 from pymafx_live.pipeline.watchdog import Watchdog
-from pymafx_live.pipeline.world import Given, WorldEstimator
+from pymafx_live.pipeline.world import Given
 from pymafx_live.trackers import open_tracker
 from pymafx_live.trackers.looks import looks
 
@@ -91,7 +93,7 @@ def run(
         # What fails soonest comes first: a wrong address is told before networks are loaded.
         began = time.time()
         cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
-        worlds = [WorldEstimator(stance(source, camera)) for source, camera in settings.cameras()]
+        grounds = [Ground(stance(source, camera)) for source, camera in settings.cameras()]
         sources = [opened(source) for source in open_sources(cameras, stop)]
         live = any(source.live for source in sources)
         targets = Targets(_inputs(settings, sources), settings.output.overwrite)
@@ -99,10 +101,11 @@ def run(
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
         told = Run(
             stop, drawn_body(settings), targets, JOINTS[settings.output.joints], lambda: statistics.outputs(),
-            lambda: watchdog.stuck, [source.name for source in sources],
+            lambda: watchdog.stuck, [source.name for source in sources], settings.output.floor,
         )  # fmt: skip
         wanted = open_outputs(settings.output, told)
-        delivery = opened(Delivery(wanted, stop, live=live))
+        lock = FootLock() if settings.output.foot_lock else None
+        delivery = opened(Delivery(wanted, stop, live=live, lock=lock))
         statistics.outputs = delivery.figures
         pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))
@@ -111,9 +114,9 @@ def run(
             Lane(
                 makers.tracker(settings.tracker), stride(settings, source.live),
                 select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing, settings.output.raw)), world=world, look=look,
+                smooth=History(Smoother(settings.engine.smoothing, settings.output.raw)), ground=ground, look=look,
             )
-            for source, world in zip(sources, worlds, strict=True)
+            for source, ground in zip(sources, grounds, strict=True)
         ]  # fmt: skip
         engine = opened(makers.engine(settings, pictures))
         _say_where(engine, detector)

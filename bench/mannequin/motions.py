@@ -12,6 +12,7 @@ from pymafx_live.bench.mannequin.acting import (
     Act,
     Performance,
     Script,
+    View,
     fingers,
     gait,
     gesture,
@@ -89,6 +90,40 @@ def squat(rng: Generator, t: Signal, cast: Cast) -> Act:
         figure.arm(side, 1.3, 0.1 + forward * down, 0.0, 0.2 + elbow * down, wander(rng, t, 0.2, 0.4, 3))
         figure.hand(side, fingers(rng, t, 0.25, 0.2), 0.08)
     return Act([standing(figure)])
+
+
+def bow(rng: Generator, t: Signal, cast: Cast) -> Act:
+    """Bowing low with straight legs, again and again, the arms hanging."""
+    figure = Figure(len(t), cast.rest)
+    relax(figure, rng, t)
+    down = swing(t, rng.uniform(2.6, 3.6), rng.uniform(0, 0.3))
+    lean, back = rng.uniform(0.5, 0.9) * down, rng.uniform(0.06, 0.12) * down
+    knee = 0.06 + 0.06 * down
+    figure.root(rng.uniform(-0.9, 0.9), lean)
+    figure.spine(0.05 + rng.uniform(0.2, 0.5) * down, 0.0, wander(rng, t, 0, 0.08, 4))
+    figure.head(0.05 + 0.15 * down, 0.0, wander(rng, t, 0, 0.2, 4))
+    for side in SIDES:
+        hip = lean + back + 0.03
+        figure.leg(side, hip, 0.05, 0.1, knee, knee - hip + lean)
+        figure.arm(side, 1.35, 0.05 + rng.uniform(0.2, 0.7) * down, 0.0, 0.25, wander(rng, t, 0.1, 0.3, 4))
+    return Act([standing(figure)])
+
+
+def ceiling(rng: Generator, t: Signal, cast: Cast) -> Act:
+    """Walking to and fro below a camera that hangs high, looks down and is a little askew."""
+    act = walk(rng, t, cast)
+    height, distance = rng.uniform(2.3, 3.2), rng.uniform(4.4, 5.6)
+    position = np.array([distance * np.sin(rng.uniform(-0.3, 0.3)), height, distance])
+    aim = np.array([0.0, rng.uniform(0.7, 1.0), 0.0])
+    return Act(act.people, view=View(1280, 720, rng.uniform(62, 75), position, aim, roll=rng.uniform(-0.07, 0.07)))
+
+
+def low(rng: Generator, t: Signal, cast: Cast) -> Act:
+    """Standing and gesturing before a camera near the floor that looks up, as a phone that leans on something does."""
+    act = front(rng, t, cast)
+    position = np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.15, 0.5), rng.uniform(2.4, 3.0)])
+    aim = np.array([0.0, rng.uniform(0.8, 0.9), 0.0])
+    return Act(act.people, view=View(1280, 720, rng.uniform(72, 82), position, aim, roll=rng.uniform(-0.05, 0.05)))
 
 
 def turn(rng: Generator, t: Signal, cast: Cast) -> Act:
@@ -187,6 +222,9 @@ MOTIONS: Mapping[str, Script] = {
     "walk": walk,
     "wave": wave,
     "squat": squat,
+    "bow": bow,
+    "ceiling": ceiling,
+    "low": low,
     "turn": turn,
     "hands": hands,
     "reach": reach,

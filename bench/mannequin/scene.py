@@ -24,6 +24,7 @@ from pymafx_live.bench.mannequin.wardrobe import Outfit, dress, wear
 from pymafx_live.bench.mannequin.worn import equip
 from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.types import Floats
+from pymafx_live.core.world import FloorOrigin, World, WorldOrigin, tilt
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.engines.body.render import blend, normals
 
@@ -96,6 +97,17 @@ def render_clip(
     with ThreadPoolExecutor(WORKERS) as pool:  # the compiled loops release the GIL
         for first in range(0, frames, WORKERS):
             yield from pool.map(shot, range(first, min(first + WORKERS, frames)))
+
+
+def stance(
+    name: str, seed: int, frames: int = 75, fps: float = 25.0, proportions: bool = False, fov: float | None = None
+) -> World:
+    """How the camera of `render_clip` with these arguments truly stands, on the floor of its room."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    body = BodyModel.embedded()
+    _, setup = _cast(rng, body, perform(name, rng, frames, fps, Cast(body, proportions)), fps, proportions, fov)
+    pitch, roll = tilt(setup.rotation[:, 1].astype(np.float64))
+    return World.tilted(pitch, roll, float(setup.position[1]), WorldOrigin.GIVEN, FloorOrigin.GIVEN)
 
 
 def _cast(

@@ -35,8 +35,9 @@ class PictureSink(Protocol):
 class Drawing:
     """The picture of a result, for the threads of several outputs."""
 
-    def __init__(self, overlay: Overlay) -> None:
-        self._overlay = overlay
+    def __init__(self, overlay: Overlay, floor: bool = False) -> None:
+        """With `floor` people stand on a grid."""
+        self._overlay, self._floor = overlay, floor
         self._drawn: deque[tuple[FrameResult, Image]] = deque(maxlen=_KEPT)
         self._lock = Lock()
 
@@ -46,7 +47,12 @@ class Drawing:
             for drawn, image in self._drawn:
                 if drawn is result:
                     return image
-            image = self._overlay.draw(result, _black(result) if frame is None else frame.image)
+            below = _black(result) if frame is None else frame.image
+            if self._floor:
+                from pymafx_live.pipeline.outputs.floor import draw_floor
+
+                below = draw_floor(result, below)
+            image = self._overlay.draw(result, below)
             self._drawn.append((result, image))
             return image
 

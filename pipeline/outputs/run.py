@@ -16,7 +16,7 @@ class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
     the embedded body. `joints` is how many of each person's joints are sent. `figures` says what each output has done
     so far, `stuck` at what the loop is stuck, or "". `sources` are the names of the sources; a recording may hold
-    others."""
+    others. `floor` draws people on a grid."""
 
     def __init__(
         self,
@@ -27,14 +27,15 @@ class Run:
         figures: Callable[[], Sequence[OutputFigures]] = tuple,
         stuck: Callable[[], str] = str,
         sources: Sequence[str] = (),
+        floor: bool = False,
     ) -> None:
         self.stop, self.targets, self.joints = stop, targets or Targets(), joints
         self.figures, self.stuck, self.sources = figures, stuck, sources
-        self._body = body
+        self._body, self._floor = body, floor
 
     @cached_property
     def drawing(self) -> Drawing:
         """Shared by all who show pictures. Raises `AssetError` where the body cannot be loaded."""
         from pymafx_live.engines.body.overlay import Overlay
 
-        return Drawing(Overlay(self._body))
+        return Drawing(Overlay(self._body), self._floor)

@@ -52,6 +52,7 @@ class ZmqOutput(Output):
 
     Settings = ZmqSettings
     policy = Policy.DIRECT
+    raw = True
 
     def __init__(self, address: str, curve: Path | None = None, joints: int = JOINTS["body"], ttl: float = 0.0) -> None:
         """`joints` is how many of each person's joints are sent; what is older than `ttl` seconds is not (0: all)."""
