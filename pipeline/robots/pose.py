@@ -14,6 +14,7 @@ from pymafx_live.core.arrays import Reals
 from pymafx_live.core.rotations import to_matrices, to_vectors
 from pymafx_live.core.skeleton import JOINT, PARENTS
 from pymafx_live.core.types import FrameResult, Origin, Person, TrackState
+from pymafx_live.core.world import FloorOrigin
 
 _FEET = [JOINT["left_foot"], JOINT["right_foot"]]
 _SOLE = 0.01
@@ -66,7 +67,10 @@ def pose_of(person: Person, result: FrameResult) -> Pose | None:
         joints = kinematics.positions(turned, pelvis, bones)
     if not (np.isfinite(rotations).all() and np.isfinite(joints).all()):
         return None
-    return Pose(rotations, pelvis, bones, measured, (joints - pelvis) @ turned[0])
+    inner = (joints - pelvis) @ turned[0]
+    if result.world.floor == FloorOrigin.ASSUMED:  # nobody knows better than that people stand on it
+        pelvis[1] -= joints[_FEET, 1].min() - _SOLE
+    return Pose(rotations, pelvis, bones, measured, inner)
 
 
 def between(a: Pose, b: Pose, share: float) -> Pose:
@@ -80,9 +84,10 @@ def towards(a: Pose, b: Pose, turn: Reals, step: float) -> Pose:
     """From a towards b, each joint by at most `turn` (55,) radians, the pelvis by at most `step` metres."""
     steps = to_vectors(a.rotations.swapaxes(-1, -2) @ b.rotations)
     share = turn / np.maximum(np.linalg.norm(steps, axis=1), 1e-12)
-    near = share >= 1
-    turned = a.rotations @ to_matrices(steps * np.minimum(share, 1)[:, None])
-    rotations = np.where(near[:, None, None], b.rotations, turned)
+    rotations = b.rotations
+    if (share < 1).any():
+        turned = a.rotations @ to_matrices(steps * np.minimum(share, 1)[:, None])
+        rotations = np.where((share < 1)[:, None, None], turned, b.rotations)
     return Pose(rotations, _nearer(a.pelvis, b.pelvis, step), _nearer(a.bones, b.bones, _GROWTH * step), b.measured)
 
 

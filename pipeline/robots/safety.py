@@ -107,7 +107,7 @@ class Safety:
 
     def __init__(self, limits: Limits = Limits()) -> None:
         self._limits = limits
-        self._timeline = Timeline()
+        self._timeline = Timeline(limits.hold)
         self._state, self._since = State.WAITING, 0.0
         self._pose: Pose | None = None
         self._at: float | None = None
@@ -175,7 +175,7 @@ class Safety:
 
     def _begin_anew(self, who: tuple[str, int], now: float) -> None:
         """Another person, or the same after a gap or a jump that turned out to be true: slowly."""
-        self._timeline, self._who = Timeline(), who
+        self._timeline, self._who = Timeline(self._limits.hold), who
         if self._state is State.FOLLOWING:
             self._go(State.RAMPING, now)
         elif self._state is State.RAMPING:

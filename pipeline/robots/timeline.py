@@ -6,8 +6,6 @@ from pymafx_live.pipeline.robots.pose import Pose, between
 
 _KEPT = 30
 """Poses that say how late they come."""
-MOST_LAG = 0.4
-"""Seconds that playing may be behind at most."""
 _PACE = 0.1
 """How much faster or slower than time playing may go to be less or more behind."""
 
@@ -19,7 +17,9 @@ class Timeline:
     seconds of one monotonic clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: float) -> None:
+        """Playing is at most so many seconds behind."""
+        self._most = most
         self._poses: deque[tuple[float, Pose]] = deque(maxlen=_KEPT)
         self._ages: deque[float] = deque(maxlen=_KEPT)
         self._lag, self._asked = 0.0, 0.0
@@ -36,12 +36,12 @@ class Timeline:
         first = not self._poses
         self._ages.append(now - (captured if first else self._poses[-1][0]))
         if len(self._ages) <= 2:  # the second one is the first that says how far apart they are
-            self._lag, self._asked = min(max(self._ages), MOST_LAG), now
+            self._lag, self._asked = min(max(self._ages), self._most), now
         self._poses.append((captured, pose))
 
     def at(self, now: float) -> Pose:
         """The pose to show `now`; there must be one. What is before the oldest or after the newest is that one."""
-        behind = min(max(self._ages), MOST_LAG) - self._lag
+        behind = min(max(self._ages), self._most) - self._lag
         most = _PACE * max(now - self._asked, 0)
         self._lag += min(max(behind, -most), most)
         self._asked = max(now, self._asked)

@@ -5,12 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 from pymafx_live.core.rotations import to_matrices, to_vectors
 from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, TrackState, pose_parameters
-from pymafx_live.core.world import LEVEL, World
+from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
 from pymafx_live.engines.body.model import BodyModel
 
 BODY = BodyModel.embedded()
 PARTS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand", "transl")
 CAMERA = Camera(640, 480, 500, 500, 320, 240)
+
+
+def tilted(pitch: float, roll: float, height: float, floor: FloorOrigin = FloorOrigin.GIVEN) -> World:
+    """The world of a camera that somebody has measured."""
+    return World.tilted(pitch, roll, height, WorldOrigin.GIVEN, floor)
+
+
+LEVEL = tilted(0, 0, 1.5)
 
 
 def performer(

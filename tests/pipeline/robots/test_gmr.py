@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.world import World
 from pymafx_live.pipeline.robots.flesh import height
 from pymafx_live.pipeline.robots.gmr import NAMES, Gmr, frame
 from pymafx_live.pipeline.robots.pose import pose_of, rest_bones
 from pymafx_live.pipeline.robots.safety import Command, State
 from scipy.spatial.transform import Rotation
-from support.performers import BODY, performer, result_of
+from support.performers import BODY, performer, result_of, tilted
 
 OFFSETS = {
     "pelvis": (0.5, -0.5, -0.5, -0.5), "spine3": (0.5, -0.5, -0.5, -0.5), "left_knee": (0.5, -0.5, -0.5, -0.5),
@@ -23,7 +22,7 @@ SEED = st.integers(0, 2**31)
 
 
 def of(vectors: np.ndarray, place=(0.0, 1.0, -3.0)):
-    world = World.tilted(-0.4, 0.1, 1.5)
+    world = tilted(-0.4, 0.1, 1.5)
     person = performer(vectors, place, world)
     pose = pose_of(person, result_of(person, world=world))
     assert pose is not None

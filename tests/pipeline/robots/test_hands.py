@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.core.types import Origin, Part
-from pymafx_live.core.world import World
 from pymafx_live.pipeline.robots.hands import Hands, points
 from pymafx_live.pipeline.robots.pose import pose_of
 from pymafx_live.pipeline.robots.safety import Command, State
 from scipy.spatial.transform import Rotation
-from support.performers import BODY, performer, result_of
+from support.performers import BODY, performer, result_of, tilted
 from support.shadow_hand import shadow_hand
 
 OPERATOR2MANO = {
@@ -25,7 +24,7 @@ SEED = st.integers(0, 2**31)
 
 
 def of(vectors: np.ndarray, **fields: object):
-    world = World.tilted(0.3, 0.2, 1.5)
+    world = tilted(0.3, 0.2, 1.5)
     person = performer(vectors, world=world, **fields)
     pose = pose_of(person, result_of(person, world=world))
     assert pose is not None

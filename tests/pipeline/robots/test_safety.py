@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import Origin, TrackState
-from pymafx_live.core.world import World
+from pymafx_live.core.world import FloorOrigin
 from pymafx_live.pipeline.robots.pose import Pose, between, pose_of, rest_bones, standing, towards, turns
 from pymafx_live.pipeline.robots.safety import TICK, Command, Limits, Locked, Safety, State, implausible
 from pymafx_live.pipeline.robots.timeline import Timeline
-from support.performers import BODY, performer, result_of
+from support.performers import BODY, performer, result_of, tilted
 
 WHO = ("cam", 1)
 LIMITS = Limits()
@@ -173,7 +173,7 @@ def test_an_uneven_pace_is_played_evenly():
 
 
 def test_poses_are_played_between_and_never_back():
-    timeline, poses = Timeline(), [posed(k, 0.2) for k in range(3)]
+    timeline, poses = Timeline(0.5), [posed(k, 0.2) for k in range(3)]
     for k, pose in enumerate(poses):
         timeline.add(k * 0.1, pose, k * 0.1 + 0.05)
     timeline.add(0.15, posed(9), 0.3)  # out of order
@@ -226,7 +226,7 @@ def test_a_pose_has_the_joints_of_the_body_in_the_world(seed, pitch, roll, joint
     """Also where a sender told few of the joints, or none: bones are of the body that the rotations are of."""
     rng = np.random.default_rng(seed)
     vectors, bones = rng.normal(0, 0.5, (55, 3)), rng.uniform(0.9, 1.1, 55).astype(np.float32)
-    world = World.tilted(pitch, roll, 1.3)
+    world = tilted(pitch, roll, 1.3)
     person = performer(vectors, (0.3, 1.1, -2), world, joints=joints, bones=bones)
     pose = pose_of(person, result_of(person, world=world))
     transl = np.array([[0.3, 1.1, -2]]) - BODY.rest_joints[0]
@@ -234,3 +234,12 @@ def test_a_pose_has_the_joints_of_the_body_in_the_world(seed, pitch, roll, joint
     got, rotations = pose.joints()
     np.testing.assert_allclose(got, expected[0], atol=2e-5)
     np.testing.assert_allclose(rotations, turned[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("floor", list(FloorOrigin))
+def test_people_stand_on_a_floor_that_nobody_knows(floor):
+    """A robot would be led through the air until the floor is seen."""
+    world = tilted(0.2, 0, 1.5, floor)
+    person = performer(np.zeros((55, 3)), (0, 1.7, -3), world)
+    pose = pose_of(person, result_of(person, world=world))
+    assert pose.joints()[0][:, 1].min() == pytest.approx(0.01 if floor is FloorOrigin.ASSUMED else 0.72, abs=0.01)

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymafx_live.core.skeleton import JOINT
-from pymafx_live.core.world import World
 from pymafx_live.pipeline.robots.pose import pose_of, standing
 from pymafx_live.pipeline.robots.safety import TICK, Command, Safety, State
 from pymafx_live.pipeline.robots.sonic import Sonic, frame, pack
 from scipy.spatial.transform import Rotation
-from support.performers import BODY, performer, result_of
+from support.performers import BODY, performer, result_of, tilted
 
 DTYPES = {"f32": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8"}
 SHAPES = {
@@ -72,7 +71,7 @@ class Reader:
 
 def mover(time: float):
     """Somebody who waves and turns, as a camera that is tilted sees them."""
-    world = World.tilted(0.2, 0.1, 1.4)
+    world = tilted(0.2, 0.1, 1.4)
     vectors = np.zeros((55, 3))
     vectors[0] = 0, 0.4 * np.sin(time), 0
     vectors[JOINT["left_shoulder"]] = 0, 0, 0.5 * np.sin(3 * time)
@@ -143,7 +142,7 @@ def test_a_window_repeats_nine_frames_of_the_one_before():
 @given(SEED, st.floats(-1, 1), st.floats(-0.4, 0.4))
 def test_joints_are_those_of_the_body_in_the_axes_of_its_pelvis(seed, pitch, roll):
     rng = np.random.default_rng(seed)
-    vectors, world = rng.normal(0, 0.5, (55, 3)), World.tilted(pitch, roll, 1.2)
+    vectors, world = rng.normal(0, 0.5, (55, 3)), tilted(pitch, roll, 1.2)
     person = performer(vectors, world=world)
     made = frame(pose_of(person, result_of(person, world=world)))
     joints = BODY.joints(vectors[None], np.zeros((1, 3)))[0][0]
@@ -161,7 +160,7 @@ def test_joints_are_those_of_the_body_in_the_axes_of_its_pelvis(seed, pitch, rol
 @settings(deadline=None, max_examples=30)
 @given(st.floats(-1.2, 1.2), st.floats(-0.6, 0.6), st.floats(-3, 3))
 def test_who_stands_upright_is_upright_whatever_the_camera_does(pitch, roll, heading):
-    vectors, world = np.zeros((55, 3)), World.tilted(pitch, roll, 2.0)
+    vectors, world = np.zeros((55, 3)), tilted(pitch, roll, 2.0)
     vectors[0] = 0, heading, 0
     person = performer(vectors, world=world)
     made = frame(pose_of(person, result_of(person, world=world)))
