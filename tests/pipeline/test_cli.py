@@ -92,7 +92,10 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
     given: list[Settings] = []
     monkeypatch.setattr(terminal, "run_in_terminal", lambda settings, _: given.append(settings))
     values = {bool: None, int: "3", float: "0.5", str: "word"}
-    numbers = {"detector.size": "320", "source.uri": "clip.mp4", "output.metrics": "127.0.0.1:9"}
+    numbers = {
+        "detector.size": "320", "source.uri": "clip.mp4", "output.metrics": "127.0.0.1:9", "output.robot": "gmr",
+        "output.robot_hold": "0.7",
+    }  # fmt: skip
     needs = {"--engine": ["--assets", "."]}
     for key in keys(run_settings()):
         if not key.flag:
