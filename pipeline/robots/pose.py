@@ -82,10 +82,11 @@ def between(a: Pose, b: Pose, share: float) -> Pose:
 
 def towards(a: Pose, b: Pose, turn: Reals, step: float) -> Pose:
     """From a towards b, each joint by at most `turn` (55,) radians, the pelvis by at most `step` metres."""
-    steps = to_vectors(a.rotations.swapaxes(-1, -2) @ b.rotations)
-    share = turn / np.maximum(np.linalg.norm(steps, axis=1), 1e-12)
     rotations = b.rotations
-    if (share < 1).any():
+    cosines = (np.einsum("jab,jab->j", a.rotations, b.rotations) - 1) / 2
+    if (cosines < np.cos(np.minimum(turn, np.pi))).any():  # else all are near enough, as they mostly are
+        steps = to_vectors(a.rotations.swapaxes(-1, -2) @ b.rotations)
+        share = turn / np.maximum(np.linalg.norm(steps, axis=1), 1e-12)
         turned = a.rotations @ to_matrices(steps * np.minimum(share, 1)[:, None])
         rotations = np.where((share < 1)[:, None, None], turned, b.rotations)
     return Pose(rotations, _nearer(a.pelvis, b.pelvis, step), _nearer(a.bones, b.bones, _GROWTH * step), b.measured)
@@ -94,6 +95,8 @@ def towards(a: Pose, b: Pose, turn: Reals, step: float) -> Pose:
 def _nearer(a: Reals, b: Reals, most: float) -> Reals:
     """The points (..., 3), `most` metres from a towards b, or at b."""
     way = b - a
+    if np.abs(way).max() * 1.8 <= most:
+        return b
     length = np.linalg.norm(way, axis=-1, keepdims=True)
     return np.asarray(np.where(length <= most, b, a + way * (most / np.maximum(length, 1e-12))))
 
