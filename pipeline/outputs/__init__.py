@@ -14,6 +14,7 @@ OUTPUTS: Mapping[str, str] = {
     "save": "pymafx_live.pipeline.outputs.save:SaveOutput",
     "show": "pymafx_live.pipeline.outputs.window:WindowOutput",
     "metrics": "pymafx_live.pipeline.outputs.metrics:MetricsOutput",
+    "robot": "pymafx_live.pipeline.outputs.robot:RobotOutput",
 }
 
 

@@ -97,6 +97,8 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
         "source.uri": "clip.mp4",
         "output.metrics": "127.0.0.1:9",
         "source.webcam_size": "640x480",
+        "output.robot": "gmr",
+        "output.robot_hold": "0.7",
     }
     needs = {"--engine": ["--assets", "."]}
     for key in keys(run_settings()):
