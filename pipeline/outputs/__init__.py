@@ -15,6 +15,8 @@ OUTPUTS: Mapping[str, str] = {
     "show": "pymafx_live.pipeline.outputs.window:WindowOutput",
     "metrics": "pymafx_live.pipeline.outputs.metrics:MetricsOutput",
     "robot": "pymafx_live.pipeline.outputs.robot:RobotOutput",
+    "vmc": "pymafx_live.pipeline.outputs.vmc:VmcOutput",
+    "osc-trackers": "pymafx_live.pipeline.outputs.osc_trackers:TrackerOutput",
 }
 
 

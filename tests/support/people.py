@@ -1,0 +1,39 @@
+"""People with a pose that is given, without an engine."""
+
+import numpy as np
+from pymafx_live.core import kinematics
+from pymafx_live.core.rotations import to_matrices
+from pymafx_live.core.types import PARTS, Camera, FrameResult, Origin, Part, Person, pose_parameters
+
+CAMERA = Camera(640, 480, 500.0, 500.0, 319.5, 239.5)
+MEASURED = {name: Part(1.0, Origin.MEASURED) for name in PARTS}
+
+
+def random_pose(rng, angle=1.5):
+    """55 rotations (55, 3) of up to `angle` radians about any axes."""
+    axes = rng.normal(size=(55, 3))
+    pose = axes / np.linalg.norm(axes, axis=1, keepdims=True) * rng.uniform(0, angle, (55, 1))
+    return pose.astype(np.float32)
+
+
+def person(pose=None, pelvis=(0.1, 0.3, 3.0), bones=None, id=1, parts=None, **more):
+    """A person in the camera's frame, whose joints follow from the pose and the embedded body."""
+    from pymafx_live.pipeline.avatars.figure import rest_bones
+
+    if pose is None:
+        pose = np.zeros((55, 3), np.float32)
+        pose[0] = np.pi, 0, 0
+    ratios = np.ones(55, np.float32) if bones is None else bones
+    turned = kinematics.global_rotations(to_matrices(pose.astype(np.float64)))
+    joints = kinematics.positions(turned, np.array(pelvis, np.float64), rest_bones() * ratios[:, None])
+    extra = more.pop("extra", {}) | {"bones": ratios}
+    return Person(
+        id, more.pop("state", "tracked"), np.array(more.pop("box", (0, 0, 100, 200)), np.float32), 0.9, "landmarks",
+        MEASURED if parts is None else parts, **pose_parameters(pose), pelvis=np.array(pelvis, np.float32),
+        joints=joints.astype(np.float32), extra=extra, **more,
+    )  # fmt: skip
+
+
+def result(*people, source="camera", sequence=0, **more):
+    """A frame's result."""
+    return FrameResult(source, sequence, "run", sequence / 30, 1e9, 1e9, CAMERA, list(people), **more)
