@@ -9,7 +9,6 @@ import numpy as np
 from pymafx_live.core import kinematics, quaternions
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.names import BLENDSHAPES
-from pymafx_live.core.posture import FACING
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import JOINT, MIRROR, PARENTS
 from pymafx_live.core.types import FrameResult, Person
@@ -18,7 +17,6 @@ SOLE = 0.0807
 """Metres from the ankle down to the sole of the embedded body."""
 _PARENTS = np.array(PARENTS)
 _ANKLES = [JOINT["left_ankle"], JOINT["right_ankle"]]
-_FACING = np.array([1.0, 0.0, 0.0, 0.0])
 _SIDEWAYS = np.array([-1.0, 1.0, 1.0])
 _TURNED = np.array([1.0, -1.0, -1.0, 1.0])
 _FACE_MIRROR = np.array([
@@ -74,8 +72,8 @@ class Figure:
 def figure_of(person: Person, result: FrameResult) -> Figure:
     """The figure of a person of a result; a face that is not seen rests."""
     turns = quaternions.from_vectors(person.full_pose.astype(np.float64))
-    turns[0] = quaternions.multiply(_FACING, turns[0])
-    place = FACING @ person.pelvis.astype(np.float64) + [0, 1.5, 0]
+    turns[0] = quaternions.multiply(quaternions.from_matrices(result.world.rotation), turns[0])
+    place = result.world.points(person.pelvis.astype(np.float64))
     face = person.extra.get("blendshapes")
     return Figure(
         turns, place, _bones(person), np.zeros(len(BLENDSHAPES)) if face is None else

@@ -16,7 +16,7 @@ def random_pose(rng, angle=1.5):
     return pose.astype(np.float32)
 
 
-def person(pose=None, pelvis=(0.1, 0.3, 3.0), bones=None, id=1, parts=None, **more):
+def person(pose=None, pelvis=(0.1, 0.3, 3.0), bones=None, number=1, parts=None, **more):
     """A person in the camera's frame, whose joints follow from the pose and the embedded body."""
     from pymafx_live.pipeline.avatars.figure import rest_bones
 
@@ -28,7 +28,7 @@ def person(pose=None, pelvis=(0.1, 0.3, 3.0), bones=None, id=1, parts=None, **mo
     joints = kinematics.positions(turned, np.array(pelvis, np.float64), rest_bones() * ratios[:, None])
     extra = more.pop("extra", {}) | {"bones": ratios}
     return Person(
-        id, more.pop("state", "tracked"), np.array(more.pop("box", (0, 0, 100, 200)), np.float32), 0.9, "landmarks",
+        number, more.pop("state", "tracked"), np.array(more.pop("box", (0, 0, 100, 200)), np.float32), 0.9, "landmarks",
         MEASURED if parts is None else parts, **pose_parameters(pose), pelvis=np.array(pelvis, np.float32),
         joints=joints.astype(np.float32), extra=extra, **more,
     )  # fmt: skip
