@@ -17,6 +17,15 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Whether a person is seen now, and the face, and whether it is known where the floor is."""
+
+    person: bool = True
+    face: bool = True
+    floor: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class _Move:
     """On the way from a figure: since when, and how many seconds it takes."""
 
@@ -35,7 +44,7 @@ class Follower:
     def __init__(self, mirror: bool = False, world: bool = False) -> None:
         self._mirror, self._world = mirror, world
         self._key: Key | None = None
-        self._here = self._sure = False
+        self._here = self._sure = self._floor = False
         self._target: Figure | None = None
         self._move: _Move | None = None
         self._home: Reals = np.zeros(3)
@@ -52,15 +61,15 @@ class Follower:
         """Whether it is at rest, or has shown nobody yet."""
         return not self._here and self._move is None
 
-    def follow(self, key: Key, figure: Figure, time: float, sure: bool = True, face: bool = True) -> None:
-        """Takes on the person `key`, whose figure this is now; `sure` that the person, `face` that the face is seen."""
+    def follow(self, key: Key, figure: Figure, time: float, seen: Seen = Seen()) -> None:
+        """Takes on the person `key`, whose figure this is now."""
         figure = figure.mirrored() if self._mirror else figure
-        figure = self._with_face(figure, time, face, new=key != self._key)
-        if key != self._key and not self._world:
-            self._home = figure.place * [1, 0, 1]
-        if self._target is not None and not (self._here and key == self._key):
+        figure = self._with_face(figure, time, seen.face, new=key != self._key)
+        if self._target is not None and not (self._here and (key, seen.floor) == (self._key, self._floor)):
             self._start(time, CATCH_UP)
-        self._key, self._here, self._sure = key, True, sure
+        if (key, seen.floor) != (self._key, self._floor):
+            self._home = self._origin(figure, key, seen.floor)
+        self._key, self._floor, self._here, self._sure = key, seen.floor, True, seen.person
         self._target = figure.moved(-self._home)
 
     def lose(self, time: float) -> None:
@@ -84,6 +93,14 @@ class Follower:
             return self._target
         way = max(way, 0.0)
         return move.start.toward(self._target, way * way * (3 - 2 * way))
+
+    def _origin(self, figure: Figure, key: Key, floor: bool) -> Reals:
+        """What the avatar's place is relative to: who stands on a floor that is not known is thought to be on it."""
+        home = self._home.copy()
+        if key != self._key:
+            home = np.zeros(3) if self._world else figure.place.copy()
+        home[1] = 0.0 if floor else figure.place[1] - figure.height
+        return home
 
     def _start(self, time: float, lasts: float) -> None:
         start = self.figure(time)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from threading import Condition, Thread
 
 from pymafx_live.core.types import FrameResult, Origin, Person, TrackState
+from pymafx_live.core.world import FloorOrigin
 from pymafx_live.pipeline.avatars.figure import Figure, figure_of
-from pymafx_live.pipeline.avatars.follower import LET_GO, Follower, Key
+from pymafx_live.pipeline.avatars.follower import LET_GO, Follower, Key, Seen
 from pymafx_live.pipeline.avatars.vmc import Status
 
 TICK = 1 / 30
@@ -87,9 +88,9 @@ class Stage:
         self._last = {key: at for key, at in self._last.items() if key in self._keys}
         for k, key in enumerate(self._keys):
             if key in people:
-                person = people[key]
-                face = "blendshapes" in person.extra
-                self._followers[k].follow(key, figure_of(person, result), now, _seen(person), face)
+                person, floor = people[key], result.world.floor != FloorOrigin.ASSUMED
+                seen = Seen(_seen(person), "blendshapes" in person.extra, floor)
+                self._followers[k].follow(key, figure_of(person, result), now, seen)
 
     def _free(self) -> int | None:
         """The number of an avatar that shows nobody; None where all do."""

@@ -4,8 +4,10 @@ import numpy as np
 from pymafx_live.core import kinematics
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.types import PARTS, Camera, FrameResult, Origin, Part, Person, pose_parameters
+from pymafx_live.core.world import FloorOrigin, World
 
 CAMERA = Camera(640, 480, 500.0, 500.0, 319.5, 239.5)
+STANDS = World.tilted(0.0, 0.0, 1.4, floor=FloorOrigin.GIVEN)
 MEASURED = {name: Part(1.0, Origin.MEASURED) for name in PARTS}
 
 
@@ -34,6 +36,6 @@ def person(pose=None, pelvis=(0.1, 0.3, 3.0), bones=None, number=1, parts=None, 
     )  # fmt: skip
 
 
-def result(*people, source="camera", sequence=0, **more):
+def result(*people, source="camera", sequence=0, world=STANDS, **more):
     """A frame's result."""
-    return FrameResult(source, sequence, "run", sequence / 30, 1e9, 1e9, CAMERA, list(people), **more)
+    return FrameResult(source, sequence, "run", sequence / 30, 1e9, 1e9, CAMERA, list(people), world=world, **more)

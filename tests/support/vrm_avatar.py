@@ -1,4 +1,4 @@
-"""Makes VRM avatars of the embedded body, of version 0.x and 1.0: `python tests/support/vrm_avatar.py out.vrm [0|1]`."""
+"""Makes VRM avatars of the embedded body, 0.x and 1.0: `python tests/support/vrm_avatar.py out.vrm [0|1]`."""
 
 import json
 import struct
@@ -14,12 +14,17 @@ from scipy.spatial.transform import Rotation
 META_0 = {"title": "Embedded body", "version": "1", "author": "pymafx-live", "allowedUserName": "Everyone",
           "violentUssageName": "Allow", "sexualUssageName": "Disallow", "commercialUssageName": "Allow",
           "licenseName": "CC0", "contactInformation": "", "reference": ""}  # fmt: skip
-META_1 = {"name": "Embedded body", "version": "1", "authors": ["pymafx-live"], "licenseUrl": "https://vrm.dev/licenses/1.0/",
+META_1 = {"name": "Embedded body", "version": "1", "authors": ["pymafx-live"],
+          "licenseUrl": "https://vrm.dev/licenses/1.0/",
           "otherLicenseUrl": "https://creativecommons.org/publicdomain/zero/1.0/"}  # fmt: skip
-PRESETS_0 = ("neutral", "a", "i", "u", "e", "o", "blink", "joy", "angry", "sorrow", "fun", "lookup", "lookdown",
-             "lookleft", "lookright", "blink_l", "blink_r")  # fmt: skip
-PRESETS_1 = ("neutral", "aa", "ih", "ou", "ee", "oh", "blink", "happy", "angry", "sad", "relaxed", "surprised", "lookUp",
-             "lookDown", "lookLeft", "lookRight", "blinkLeft", "blinkRight")  # fmt: skip
+PRESETS_0 = (
+    "neutral", "a", "i", "u", "e", "o", "blink", "joy", "angry", "sorrow", "fun", "lookup", "lookdown", "lookleft",
+    "lookright", "blink_l", "blink_r",
+)  # fmt: skip
+PRESETS_1 = (
+    "neutral", "aa", "ih", "ou", "ee", "oh", "blink", "happy", "angry", "sad", "relaxed", "surprised", "lookUp",
+    "lookDown", "lookLeft", "lookRight", "blinkLeft", "blinkRight",
+)  # fmt: skip
 OPEN, LEFT, RIGHT = "aa a jawOpen JawOpen", "blinkLeft blink_l eyeBlinkLeft", "blinkRight blink_r eyeBlinkRight"
 
 
@@ -152,7 +157,8 @@ def _vrm_0(humans, arkit):
         "exporterVersion": "pymafx-live", "specVersion": "0.0", "meta": META_0,
         "humanoid": {"humanBones": [{"bone": b, "node": n, "useDefaultValues": True} for b, n in named.items()]},
         "firstPerson": {"firstPersonBone": humans["Head"], "lookAtTypeName": "Bone"},
-        "blendShapeMaster": {"blendShapeGroups": groups}, "secondaryAnimation": {"boneGroups": [], "colliderGroups": []},
+        "blendShapeMaster": {"blendShapeGroups": groups},
+        "secondaryAnimation": {"boneGroups": [], "colliderGroups": []},
         "materialProperties": [{"name": "Skin", "shader": "VRM_USE_GLTFSHADER"}],
     }}  # fmt: skip
 

@@ -1,6 +1,7 @@
 """pixiv's three-vrm plays what is sent on avatars of VRM 0.x and 1.0: the joints stand where ours do."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,16 +20,18 @@ from support.vrm_avatar import make
 pytestmark = pytest.mark.slow
 PLAYER = Path(__file__).parents[2] / "support" / "vmc_player.mjs"
 PACKAGES = ("@pixiv/three-vrm@3", "three@0.180", "osc-min@2")
+THUMBS = {"ThumbProximal": "ThumbMetacarpal", "ThumbIntermediate": "ThumbProximal"}
 ROLES = {
-    bone[:1].lower() + bone[1:].replace("ThumbProximal", "ThumbMetacarpal").replace("ThumbIntermediate", "ThumbProximal"):
-    JOINT[ours] for bone, ours in BONES.items()
-}  # fmt: skip
+    re.sub("Thumb(Proximal|Intermediate)", lambda found: THUMBS[found[0]], bone[:1].lower() + bone[1:]): JOINT[ours]
+    for bone, ours in BONES.items()
+}
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
     folder = installed(tmp_path_factory.mktemp("three"), PACKAGES)
-    shutil.copy(PLAYER, folder)
+    for file in (PLAYER, PLAYER.with_name("vmc_apply.mjs")):
+        shutil.copy(file, folder)
     return folder
 
 

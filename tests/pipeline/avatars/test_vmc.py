@@ -7,7 +7,8 @@ import pytest
 from osc4py3 import oscbuildparse
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import JOINT, PARENTS
-from pymafx_live.pipeline.avatars import follower, stage
+from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
+from pymafx_live.pipeline.avatars import figure, follower, stage
 from pymafx_live.pipeline.avatars.figure import rest_bones
 from pymafx_live.pipeline.avatars.humanoid import BONES
 from pymafx_live.pipeline.outputs.vmc import VmcOutput, VmcSettings
@@ -189,3 +190,23 @@ def test_a_turn_and_a_step_are_the_worlds(app, vmc):
     assert np.allclose(second[:3] - first[:3], [-0.4, 0, 1.0], atol=1e-5)
     looks = Rotation.from_quat(second[3:]).apply([0, 0, 1])
     assert np.allclose(looks, [-1, 0, 0], atol=1e-5)  # Unity's -x: the picture's right, mirrored
+
+
+def test_a_camera_that_looks_down_does_not_tilt_anybody(app, vmc):
+    world = World.tilted(-0.35, 0.1, 2.2, WorldOrigin.GIVEN, FloorOrigin.GIVEN)
+    pose = np.zeros((55, 3), np.float32)
+    pose[0] = Rotation.from_matrix(world.rotation.T).as_rotvec()  # upright in the world, facing the camera's side
+    pelvis = world.seen(np.array([0.2, 0.98, -3.0]))
+    vmc(vmc_world=True).write(result(person(pose, pelvis), world=world), None)
+    hips = app.bones()["Hips"]
+    assert np.allclose(hips[:3], [-0.2, 0.98, -3.0], atol=1e-5)
+    assert np.allclose(np.abs(hips[3:]), [0, 0, 0, 1], atol=1e-5)
+
+
+def test_where_the_floor_is_not_known_people_are_thought_to_stand_on_it(app, vmc):
+    output, standing = vmc(), figure.at_rest().height
+    unknown = World.tilted(0.0, 0.0, 1.5)
+    output.write(result(person(pelvis=(0.0, -0.4, 3.0)), world=unknown), None)
+    assert app.bones()["Hips"][1] == pytest.approx(standing, abs=1e-4)
+    output.write(result(person(pelvis=(0.0, -0.1, 3.0)), world=unknown, sequence=1), None)
+    assert app.bones()["Hips"][1] == pytest.approx(standing - 0.3, abs=1e-4)
