@@ -1,5 +1,8 @@
 """An avatar never jumps: when its person is lost, comes back, or another takes the place."""
 
+import time
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from pymafx_live.core import quaternions
@@ -38,7 +41,7 @@ def run(follower, times, act):
 
 
 def assert_no_jump(figures):
-    for a, b in zip(figures, figures[1:], strict=False):
+    for a, b in pairwise(figures):
         turn, step = jump(a, b)
         assert turn < FASTEST_TURN
         assert step < FASTEST_STEP
@@ -70,10 +73,10 @@ def test_who_is_lost_eases_to_rest_and_comes_back():
 
 
 def test_another_person_takes_over_without_a_jump():
-    follower = Follower()
+    follower, first, second = Follower(), some(1), some(2, (2.0, 0.1, 6.0))
     figures = run(
         follower, np.arange(0, 2, STEP),
-        lambda time: follower.follow(*((("a", 1), some(1)) if time < 0.5 else (("a", 2), some(2, (2.0, 0.1, 6.0)))), time),
+        lambda time: follower.follow(("a", 1 if time < 0.5 else 2), first if time < 0.5 else second, time),
     )  # fmt: skip
     assert_no_jump(figures)
     assert np.allclose(figures[-1].place[[0, 2]], 0)
@@ -187,8 +190,6 @@ def test_a_source_that_falls_silent_loses_its_people():
 
 
 def wait_for(true):
-    import time
-
     for _ in range(500):
         if true():
             return

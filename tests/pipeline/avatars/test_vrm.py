@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymafx_live.core import quaternions
 from pymafx_live.core.errors import AssetError
 from pymafx_live.pipeline.avatars.humanoid import BONES
 from pymafx_live.pipeline.avatars.vrm import read_avatar
@@ -38,8 +39,6 @@ def test_left_is_left_in_both_versions(files):
         rig = read_avatar(files / name).rig
         k = list(rig.names).index("LeftUpperLeg")
         turned = rig.turns[list(rig.names).index("Hips")]
-        from pymafx_live.core import quaternions
-
         place = quaternions.to_matrices(turned) @ rig.places[k]
         assert place[0] > 0.05, name
 
@@ -50,13 +49,15 @@ def description(file):
     return json.loads(data[20 : 20 + length])
 
 
+def human(content):
+    return content["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"]
+
+
 DAMAGES = {
-    "no hips": lambda c: c["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"].pop("hips"),
-    "a bone without a node": lambda c: c["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"]["head"].pop("node"),
-    "a node that is not there": lambda c: c["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"]["head"].update(
-        node=999
-    ),
-    "a node by its name": lambda c: c["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"]["head"].update(node="Head"),
+    "no hips": lambda c: human(c).pop("hips"),
+    "a bone without a node": lambda c: human(c)["head"].pop("node"),
+    "a node that is not there": lambda c: human(c)["head"].update(node=999),
+    "a node by its name": lambda c: human(c)["head"].update(node="Head"),
     "a circle": lambda c: c["nodes"][40].update(children=[1]),
     "bones as a list": lambda c: c["extensions"]["VRMC_vrm"]["humanoid"].update(humanBones=[1, 2]),
     "no nodes": lambda c: c.pop("nodes"),
@@ -84,7 +85,8 @@ def test_a_damaged_avatar_is_refused_in_a_sentence(files, tmp_path, damage):
 @pytest.mark.parametrize(
     "data",
     [b"", b"glTF", b"\x89PNG\r\n\x1a\n" + b"\0" * 100, struct.pack("<4s4I", b"glTF", 1, 20, 0, 0x4E4F534A),
-     struct.pack("<4s4I", b"glTF", 2, 20, 2**31, 0x4E4F534A), struct.pack("<4s4I", b"glTF", 2, 20, 9, 0x4E4F534A) + b"[1",
+     struct.pack("<4s4I", b"glTF", 2, 20, 2**31, 0x4E4F534A),
+     struct.pack("<4s4I", b"glTF", 2, 20, 9, 0x4E4F534A) + b"[1",
      struct.pack("<4s4I", b"glTF", 2, 30, 3, 0x4E4F534A) + b"[1]",
      struct.pack("<4s4I", b"glTF", 2, 20, 99_999, 0x4E4F534A) + b"[" * 99_999],
 )  # fmt: skip
@@ -108,7 +110,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_anything_anywhere_gives_an_avatar_or_a_sentence(files, tmp_path_factory, data):
