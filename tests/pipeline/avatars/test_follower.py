@@ -1,7 +1,7 @@
 """An avatar never jumps: when its person is lost, comes back, or another takes the place."""
 
-import time
 from itertools import pairwise
+from time import sleep
 
 import numpy as np
 import pytest
@@ -193,5 +193,5 @@ def wait_for(true):
     for _ in range(500):
         if true():
             return
-        time.sleep(0.01)
+        sleep(0.01)
     raise AssertionError("it does not come")
