@@ -100,8 +100,9 @@ def run(
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
         told = Run(
-            stop, drawn_body(settings), targets, JOINTS[settings.output.joints], lambda: statistics.outputs(),
-            lambda: watchdog.stuck, [source.name for source in sources], settings.output.floor,
+            stop, drawn_body(settings), targets, JOINTS[settings.output.joints],
+            figures=lambda: statistics.outputs(), stuck=lambda: watchdog.stuck,
+            sources=[source.name for source in sources], floor=settings.output.floor, lock=settings.engine.lock,
         )  # fmt: skip
         wanted = open_outputs(settings.output, told)
         lock = FootLock() if settings.output.foot_lock else None

@@ -9,6 +9,7 @@ from pymafx_live.core.world import FloorOrigin
 from pymafx_live.pipeline.avatars.figure import Figure, figure_of
 from pymafx_live.pipeline.avatars.follower import LET_GO, Follower, Key, Seen
 from pymafx_live.pipeline.avatars.vmc import Status
+from pymafx_live.pipeline.selection import Locked, Rule
 
 TICK = 1 / 30
 """Seconds between two frames of an avatar that moves while no result comes."""
@@ -26,15 +27,15 @@ Send = Callable[[int, Figure | None, float, Status], None]
 class Stage:
     """So many avatars, each of which shows one person of the results.
 
-    A person keeps the avatar until the track ends; then it goes to who is there and has none, the largest first.
+    A person keeps the avatar until the track ends; then it goes to who is there and has none, by `rule`.
     `send` is called for each avatar at each result, and by a thread of the stage's own in between, never twice at once.
     """
 
     def __init__(
-        self, send: Send, most: int = 1, mirror: bool = False, world: bool = False,
+        self, send: Send, most: int = 1, rule: Rule | None = None, mirror: bool = False, world: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self._send, self._most, self._clock = send, most, clock
+        self._send, self._most, self._rule, self._clock = send, most, rule or "largest", clock
         self._mirror, self._world = mirror, world
         self._followers: list[Follower] = [Follower(mirror, world)]
         self._keys: list[Key | None] = [None]
@@ -81,10 +82,10 @@ class Stage:
                 ended = any(p.id == key[1] for p in result.people)
                 if ended or now - self._last.get(key, now) > RESERVED:
                     self._keys[k] = None
-        waiting = [key for key, person in people.items() if key not in self._keys and _seen(person)]
-        for key in sorted(waiting, key=lambda key: _area(people[key]), reverse=True):
-            if (free := self._free()) is not None:
-                self._keys[free] = key
+        waiting = [person for key, person in people.items() if key not in self._keys and _seen(person)]
+        while (best := Locked(self._rule)(waiting, result.camera)) and (free := self._free()) is not None:
+            self._keys[free] = result.source, best.id
+            waiting.remove(best)
         self._last = {key: at for key, at in self._last.items() if key in self._keys}
         for k, key in enumerate(self._keys):
             if key in people:
@@ -126,8 +127,3 @@ class Stage:
 def _seen(person: Person) -> bool:
     """Whether something of the person is measured now."""
     return any(part.origin == Origin.MEASURED for part in person.parts.values())
-
-
-def _area(person: Person) -> float:
-    x1, y1, x2, y2 = person.box
-    return float((x2 - x1) * (y2 - y1))

@@ -6,6 +6,7 @@ from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.selection import Rule
 
 _CHOICE = "(hip|chest|feet|knees|elbows|head)"
 
@@ -33,7 +34,8 @@ class TrackerOutput(Output):
     Settings = TrackerSettings
     policy = Policy.NEWEST
 
-    def __init__(self, settings: TrackerSettings) -> None:
+    def __init__(self, settings: TrackerSettings, lock: Rule | None = None) -> None:
+        """`lock` is whom to prefer of several people: the rule of `engine.lock`."""
         from pymafx_live.pipeline.avatars.figure import Figure
         from pymafx_live.pipeline.avatars.osc import bundles
         from pymafx_live.pipeline.avatars.stage import Stage
@@ -49,12 +51,12 @@ class TrackerOutput(Output):
             if figure is not None:
                 self._sender.send(bundles(encoder.messages(figure)))
 
-        self._stage = Stage(send)
+        self._stage = Stage(send, rule=lock)
 
     @classmethod
     def open(cls, settings: TrackerSettings, run: Run) -> Self | None:
         """Looks up the host, if an address is given."""
-        return cls(settings) if settings.osc_trackers else None
+        return cls(settings, run.lock) if settings.osc_trackers else None
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the person's trackers."""

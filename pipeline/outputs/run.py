@@ -1,10 +1,12 @@
 """What an output may need of the run that it is opened for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.targets import Targets
+from pymafx_live.pipeline.selection import Rule
 from pymafx_live.pipeline.statistics import OutputFigures
 from pymafx_live.pipeline.stop import Stop
 
@@ -12,30 +14,26 @@ JOINTS: Mapping[str, int] = {"off": 0, "body": 22, "all": 55}
 """How many of SMPL-X's joints each choice of `output.joints` sends: the body's come first."""
 
 
+@dataclass
 class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
-    the embedded body. `joints` is how many of each person's joints are sent. `figures` says what each output has done
-    so far, `stuck` at what the loop is stuck, or "". `sources` are the names of the sources; a recording may hold
-    others. `floor` draws people on a grid."""
+    the embedded body, and with `floor` on a grid. `joints` is how many of each person's joints are sent. `figures` says
+    what each output has done so far, `stuck` at what the loop is stuck, or "". `sources` are the names of the sources;
+    a recording may hold others. `lock` is whom an output for one person takes."""
 
-    def __init__(
-        self,
-        stop: Stop,
-        body: str = "",
-        targets: Targets | None = None,
-        joints: int = JOINTS["body"],
-        figures: Callable[[], Sequence[OutputFigures]] = tuple,
-        stuck: Callable[[], str] = str,
-        sources: Sequence[str] = (),
-        floor: bool = False,
-    ) -> None:
-        self.stop, self.targets, self.joints = stop, targets or Targets(), joints
-        self.figures, self.stuck, self.sources = figures, stuck, sources
-        self._body, self._floor = body, floor
+    stop: Stop
+    body: str = ""
+    targets: Targets = field(default_factory=Targets)
+    joints: int = JOINTS["body"]
+    figures: Callable[[], Sequence[OutputFigures]] = tuple
+    stuck: Callable[[], str] = str
+    sources: Sequence[str] = ()
+    floor: bool = False
+    lock: Rule | None = None
 
     @cached_property
     def drawing(self) -> Drawing:
         """Shared by all who show pictures. Raises `AssetError` where the body cannot be loaded."""
         from pymafx_live.engines.body.overlay import Overlay
 
-        return Drawing(Overlay(self._body), self._floor)
+        return Drawing(Overlay(self.body), self.floor)

@@ -8,6 +8,7 @@ from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.selection import Rule
 
 MOST = 100
 """Avatars, where each has a port of its own."""
@@ -59,7 +60,8 @@ class VmcOutput(Output):
     Settings = VmcSettings
     policy = Policy.NEWEST
 
-    def __init__(self, settings: VmcSettings) -> None:
+    def __init__(self, settings: VmcSettings, lock: Rule | None = None) -> None:
+        """`lock` is whom to prefer where there are more people than avatars: the rule of `engine.lock`."""
         from pymafx_live.pipeline.avatars.figure import Figure
         from pymafx_live.pipeline.avatars.osc import bundles
         from pymafx_live.pipeline.avatars.stage import Stage
@@ -80,12 +82,12 @@ class VmcOutput(Output):
             self._senders[avatar].send(bundles(messages) if settings.vmc_bundles == "on" else messages)
 
         most = min(MOST, 2**16 - port) if several else 1
-        self._stage = Stage(send, most, settings.vmc_mirror, settings.vmc_world)
+        self._stage = Stage(send, most, lock, settings.vmc_mirror, settings.vmc_world)
 
     @classmethod
     def open(cls, settings: VmcSettings, run: Run) -> Self | None:
         """Looks up the host and reads the avatar, if an address is given."""
-        return cls(settings) if settings.vmc else None
+        return cls(settings, run.lock) if settings.vmc else None
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Shows the people of a result."""
