@@ -4,21 +4,28 @@ import json
 import re
 import shutil
 import subprocess
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
+import cv2
 import numpy as np
 import pytest
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.pipeline.avatars.figure import SOLE, figure_of
 from pymafx_live.pipeline.avatars.humanoid import BONES
+from pymafx_live.pipeline.avatars.vmc import Encoder, Status
+from pymafx_live.pipeline.avatars.vrm import read_avatar
 from pymafx_live.pipeline.outputs.vmc import VmcOutput, VmcSettings
+from pythonosc.osc_message import OscMessage
 from scipy.spatial.transform import Rotation
 from support.npm import installed
 from support.people import person, random_pose, result
 from support.vrm_avatar import make
 
 pytestmark = pytest.mark.slow
-PLAYER = Path(__file__).parents[2] / "support" / "vmc_player.mjs"
+SUPPORT = Path(__file__).parents[2] / "support"
 PACKAGES = ("@pixiv/three-vrm@3", "three@0.180", "osc-min@2")
 THUMBS = {"ThumbProximal": "ThumbMetacarpal", "ThumbIntermediate": "ThumbProximal"}
 ROLES = {
@@ -27,11 +34,18 @@ ROLES = {
 }
 
 
+CHROMIUM = (
+    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader", "--disable-background-networking", "--window-size=1200,600",
+    "--virtual-time-budget=30000",
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
     folder = installed(tmp_path_factory.mktemp("three"), PACKAGES)
-    for file in (PLAYER, PLAYER.with_name("vmc_apply.mjs")):
-        shutil.copy(file, folder)
+    for name in ("vmc_player.mjs", "vmc_apply.mjs", "vmc_page.html"):
+        shutil.copy(SUPPORT / name, folder)
     return folder
 
 
@@ -40,7 +54,7 @@ class Player:
 
     def __init__(self, folder, avatar):
         self.process = subprocess.Popen(
-            ["node", PLAYER.name, avatar], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ["node", "vmc_player.mjs", avatar], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.port = int(self.process.stdout.readline())
 
@@ -120,3 +134,52 @@ def test_the_rest_pose_stands_on_the_floor(packages, tmp_path):
         assert last["hips"][0][0] == pytest.approx(0, abs=1e-6)
     finally:
         player.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(packages):
+    """The address of the packages' folder."""
+    handler = partial(Quiet, directory=packages)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_chromium_draws_the_avatars_where_their_joints_are(packages, served, tmp_path):
+    """A picture of four avatars, each in a pose of its own; the joints that are seen have the colour of skin."""
+    if shutil.which("chromium") is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    distance, spacing, shown, places = 6.0, 1.3, [], []
+    for k, kind in enumerate(({"version": 0, "without": ("UpperChest",)}, {"version": 0}, {}, {"twisted": 2})):
+        make(packages / f"{k}.vrm", scale=0.9, **kind)
+        pose = np.zeros((55, 3), np.float32)
+        pose[0] = np.pi, 0, 0
+        pose[JOINT["left_shoulder"]], pose[JOINT["right_shoulder"]] = (0, 0, -1.1 + k), (0, 0, 1.2)
+        pose[JOINT["right_elbow"]], pose[JOINT["left_knee"]] = (0, 0, -0.5 * k), (0.5 * k, 0, 0)
+        someone = person(pose, (0, 0.4, 3.0))
+        frame = result(someone)
+        figure = figure_of(someone, frame).moved(np.array([0, 0, 3.0]))
+        messages = Encoder(read_avatar(packages / f"{k}.vrm")).messages(figure, 0.0, Status(True, True))
+        read = [OscMessage(data) for data in messages]
+        shown.append({"avatar": f"{k}.vrm", "messages": [[m.address, list(m.params)] for m in read]})
+        places.append(figure.joints()[0] * 0.9 + [(k - 1.5) * spacing, 0, 0])
+    (packages / "frames.json").write_text(json.dumps({"distance": distance, "spacing": spacing, "shown": shown}))
+    picture = tmp_path / "avatars.png"
+    command = [*CHROMIUM, f"--screenshot={picture}", f"--user-data-dir={tmp_path}", f"{served}/vmc_page.html"]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    pixels = cv2.imread(str(picture)).astype(int)
+    width, height = 1200, 480  # of the page's canvas
+    focal = height / 2 / np.tan(np.radians(15))
+    seen = ("head", "neck", "left_wrist", "right_wrist", "left_elbow", "right_elbow", "left_knee", "right_ankle")
+    for joints in places:
+        for name in seen:
+            x, y, z = joints[JOINT[name]]
+            at = width / 2 + focal * x / (distance - z), height / 2 - focal * (y - 0.9) / (distance - z)
+            blue, _, red = pixels[round(at[1]), round(at[0])]
+            assert red - blue > 15, name
