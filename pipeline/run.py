@@ -208,10 +208,10 @@ def _relief(
 def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
     """The files and folders that a run reads."""
     calibrations = [camera.calibration for _, camera in settings.cameras()]
-    keys = getattr(settings.output, "curve", "")
+    given = [getattr(settings.output, name, "") for name in ("curve", "vmc_avatar")]
     kept = [kept_in(source.uri) for source, _ in settings.cameras()]
     networks = [settings.detector.weights, settings.tracker.reid, settings.engine.assets]
-    named = [*networks, settings.output.smplx_file, keys, *calibrations, *kept]
+    named = [*networks, settings.output.smplx_file, *given, *calibrations, *kept]
     return [*(file for source in sources for file in source.files), *(Path(name) for name in named if name)]
 
 

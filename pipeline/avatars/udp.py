@@ -40,7 +40,9 @@ class UdpSender:
         self._where = f"{flag} {host}:{port}"
         self._told = ""
         try:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            # Avatar apps listen on IPv4, and `localhost` is both.
+            family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
             self._socket.connect(address)
