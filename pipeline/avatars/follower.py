@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
+from pymafx_live.core.world import FloorOrigin, WorldOrigin
 from pymafx_live.pipeline.avatars.figure import Figure, at_rest
 
 CATCH_UP = 0.4
@@ -18,11 +19,12 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Whether a person is seen now, and the face, and whether it is known where the floor is."""
+    """Whether a person is seen now, and the face, and the origins of the world that the person stands in."""
 
     person: bool = True
     face: bool = True
-    floor: bool = True
+    up: str = WorldOrigin.GIVEN
+    floor: str = FloorOrigin.GIVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Follower:
     def __init__(self, mirror: bool = False, world: bool = False) -> None:
         self._mirror, self._world = mirror, world
         self._key: Key | None = None
-        self._here = self._sure = self._floor = False
+        self._anchor: tuple[Key, str, str] | None = None
+        self._here = self._sure = False
         self._target: Figure | None = None
         self._move: _Move | None = None
         self._home: Reals = np.zeros(3)
@@ -65,11 +68,12 @@ class Follower:
         """Takes on the person `key`, whose figure this is now."""
         figure = figure.mirrored() if self._mirror else figure
         figure = self._with_face(figure, time, seen.face, new=key != self._key)
-        if self._target is not None and not (self._here and (key, seen.floor) == (self._key, self._floor)):
+        anchor = key, seen.up, seen.floor
+        if self._target is not None and not (self._here and anchor == self._anchor):
             self._start(time, CATCH_UP)
-        if (key, seen.floor) != (self._key, self._floor):
+        if anchor != self._anchor:
             self._home = self._origin(figure, key, seen.floor)
-        self._key, self._floor, self._here, self._sure = key, seen.floor, True, seen.person
+        self._key, self._anchor, self._here, self._sure = key, anchor, True, seen.person
         self._target = figure.moved(-self._home)
 
     def lose(self, time: float) -> None:
@@ -94,12 +98,11 @@ class Follower:
         way = max(way, 0.0)
         return move.start.toward(self._target, way * way * (3 - 2 * way))
 
-    def _origin(self, figure: Figure, key: Key, floor: bool) -> Reals:
+    def _origin(self, figure: Figure, key: Key, floor: str) -> Reals:
         """What the avatar's place is relative to: who stands on a floor that is not known is thought to be on it."""
-        home = self._home.copy()
-        if key != self._key:
-            home = np.zeros(3) if self._world else figure.place.copy()
-        home[1] = 0.0 if floor else figure.place[1] - figure.height
+        there = np.zeros(3) if self._target is None or key != self._key else self._target.place
+        home = np.zeros(3) if self._world else figure.place - there
+        home[1] = figure.place[1] - figure.height if floor == FloorOrigin.ASSUMED else 0.0
         return home
 
     def _start(self, time: float, lasts: float) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from threading import Condition, Thread
 
 from pymafx_live.core.types import FrameResult, Origin, Person, TrackState
-from pymafx_live.core.world import FloorOrigin
 from pymafx_live.pipeline.avatars.figure import Figure, figure_of
 from pymafx_live.pipeline.avatars.follower import LET_GO, Follower, Key, Seen
 from pymafx_live.pipeline.avatars.vmc import Status
@@ -89,8 +88,8 @@ class Stage:
         self._last = {key: at for key, at in self._last.items() if key in self._keys}
         for k, key in enumerate(self._keys):
             if key in people:
-                person, floor = people[key], result.world.floor != FloorOrigin.ASSUMED
-                seen = Seen(_seen(person), "blendshapes" in person.extra, floor)
+                person, world = people[key], result.world
+                seen = Seen(_seen(person), "blendshapes" in person.extra, world.origin, world.floor)
                 self._followers[k].follow(key, figure_of(person, result), now, seen)
 
     def _free(self) -> int | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pymafx_live.core import quaternions
 from pymafx_live.core.types import Origin, Part
+from pymafx_live.core.world import FloorOrigin, World
 from pymafx_live.pipeline.avatars.figure import at_rest, figure_of
 from pymafx_live.pipeline.avatars.follower import CATCH_UP, LET_GO, Follower, Seen
 from pymafx_live.pipeline.avatars.stage import RESERVED, SILENT, Stage
@@ -87,11 +88,26 @@ def test_a_floor_that_becomes_known_lifts_nobody_at_once():
     follower, figure = Follower(), some(1)
     figures = run(
         follower, np.arange(0, 2, STEP),
-        lambda time: follower.follow(("a", 1), figure, time, Seen(floor=time > 1)),
+        lambda time: follower.follow(("a", 1), figure, time, Seen(floor="estimated" if time > 1 else "assumed")),
     )  # fmt: skip
     assert_no_jump(figures)
     assert figures[0].place[1] == pytest.approx(figure.height)
     assert figures[-1].place[1] == pytest.approx(figure.place[1])
+
+
+def test_a_world_that_becomes_known_tilts_and_moves_nobody_at_once():
+    follower, someone = Follower(), person(random_pose(np.random.default_rng(4)), (0.8, 0.4, 4.0))
+    tilted = World.tilted(-0.3, 0.1, 1.4, floor=FloorOrigin.GIVEN)
+    before, after = figure_of(someone, result(someone)), figure_of(someone, result(someone, world=tilted))
+
+    def act(time):
+        known = time > 1
+        follower.follow(("a", 1), after if known else before, time, Seen(up="estimated" if known else "level"))
+
+    figures = run(follower, np.arange(0, 2, STEP), act)
+    assert_no_jump(figures)
+    assert jump(figures[-1], after)[0] == pytest.approx(0, abs=1e-6)
+    assert np.allclose(figures[-1].place[[0, 2]], figures[0].place[[0, 2]])
 
 
 def test_a_face_that_is_not_seen_comes_to_rest_and_back():
