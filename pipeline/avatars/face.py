@@ -11,7 +11,6 @@ so that A, O and E together are the jaw's opening, and what is closed is not ope
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.names import BLENDSHAPES
 
@@ -49,14 +48,15 @@ def names_and_values(style: str, expressions: Sequence[str] = (), looks: bool = 
     if style.startswith("arkit"):
         order = [_AT[name] for name in named]
         return tuple(named.values()), lambda face: face[order]
-    return tuple(named.values()), lambda face: [presets(face)[name] for name in named]
+    return tuple(named.values()), lambda face: list(map(presets(face).__getitem__, named))
 
 
 def presets(face: Reals) -> dict[str, float]:
     """The values 0..1 of `PRESETS`, by VRM 0.x's names, for the 52 shapes."""
+    shapes: list[float] = face.tolist()
 
     def of(*names: str) -> float:
-        return float(np.clip(sum(face[_AT[name]] for name in names) / len(names), 0, 1))
+        return min(max(sum(shapes[_AT[name]] for name in names) / len(names), 0.0), 1.0)
 
     jaw, pucker = of("jawOpen"), of("mouthPucker")
     rounded, wide = max(of("mouthFunnel"), pucker), of("mouthStretchLeft", "mouthStretchRight")

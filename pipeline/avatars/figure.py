@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 import numpy as np
@@ -72,13 +72,19 @@ class Figure:
 def figure_of(person: Person, result: FrameResult) -> Figure:
     """The figure of a person of a result; a face that is not seen rests."""
     turns = quaternions.from_vectors(person.full_pose.astype(np.float64))
-    turns[0] = quaternions.multiply(quaternions.from_matrices(result.world.rotation), turns[0])
+    turns[0] = quaternions.multiply(_turn(result.world.rotation.astype(np.float64).tobytes()), turns[0])
     place = result.world.points(person.pelvis.astype(np.float64))
     face = person.extra.get("blendshapes")
     return Figure(
         turns, place, _bones(person), np.zeros(len(BLENDSHAPES)) if face is None else
         face.astype(np.float64),
     )  # fmt: skip
+
+
+@lru_cache(64)
+def _turn(rotation: bytes) -> Reals:
+    """The quaternion (4,) of a world's matrix of doubles, which is the same for all people and most frames."""
+    return quaternions.from_matrices(np.frombuffer(rotation).reshape(3, 3))
 
 
 @cache

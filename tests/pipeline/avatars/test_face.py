@@ -43,6 +43,8 @@ def test_an_avatar_is_told_what_it_has_as_it_is_called_there():
     assert set(old) == {"A", "I", "Blink_L", "LookUp"}
     new, _ = names_and_values("auto", ["neutral", "aa", "blinkLeft", "happy"], looks=False)
     assert set(new) == {"aa", "blinkLeft"}
+    one, values = names_and_values("auto", ["aa"])
+    assert (list(one), len(values(face()))) == (["aa"], 1)
 
 
 @given(faces)
