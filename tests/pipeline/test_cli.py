@@ -92,13 +92,18 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
     given: list[Settings] = []
     monkeypatch.setattr(terminal, "run_in_terminal", lambda settings, _: given.append(settings))
     values = {bool: None, int: "3", float: "0.5", str: "word"}
+    address = "127.0.0.1:9"
     numbers = {
         "detector.size": "320",
         "source.uri": "clip.mp4",
-        "output.metrics": "127.0.0.1:9",
+        "output.metrics": address,
         "source.webcam_size": "640x480",
         "output.robot": "gmr",
         "output.robot_hold": "0.7",
+        "output.vmc": address,
+        "output.vmc_parts": "body",
+        "output.osc_trackers": address,
+        "output.osc_trackers_parts": "hip,feet",
     }
     needs = {"--engine": ["--assets", "."]}
     for key in keys(run_settings()):
