@@ -81,6 +81,7 @@ class RtspCamera:
 
     @property
     def url(self) -> str:
+        """Where it is."""
         return f"rtsp://127.0.0.1:{self.port}/live"
 
     def start(self) -> None:
