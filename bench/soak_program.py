@@ -1,15 +1,16 @@
 """The program that `bench.soak` watches: `pymafx-live` as it is, with an output that says what frame it is at.
 
-    python -m pymafx_live.bench.soak_program FD MODULE:CLASS,... ARGUMENTS OF PYMAFX-LIVE
+    python -m pymafx_live.bench.soak_program FD MODULE,... ARGUMENTS OF PYMAFX-LIVE
 
 To the pipe FD it writes of each frame its source, its sequence number, the number in the picture, the time by
-`time.monotonic`, and the age that the frame says that it has. The classes are outputs beside it: tests put in what is
-to be found.
+`time.monotonic`, and the age that the frame says that it has. The modules are imported before it starts: tests register
+parts of their own there.
 """
 
 import os
 import sys
 import time
+from importlib import import_module
 from typing import Self, cast
 
 from pymafx_live.bench.numbered import number_of
@@ -47,11 +48,10 @@ def main() -> None:
     """Runs `pymafx-live`."""
     from pymafx_live.pipeline.start import main as program
 
-    Probe.pipe, others = int(sys.argv.pop(1)), [name for name in sys.argv.pop(1).split(",") if name]
-    registered = cast(dict[str, str], OUTPUTS)
-    named = {**{name: name for name in others}, **registered, "probe": f"{__name__}:Probe"}
-    registered.clear()
-    registered.update(named)
+    Probe.pipe, modules = int(sys.argv.pop(1)), sys.argv.pop(1)
+    cast(dict[str, str], OUTPUTS)["probe"] = f"{__name__}:Probe"
+    for module in filter(None, modules.split(",")):
+        import_module(module)
     sys.argv[0] = "pymafx-live"
     program()
 

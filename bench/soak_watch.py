@@ -9,14 +9,17 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from pymafx_live.bench.growth import Quantity
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
 
+_KEPT = 1000
+"""Frames that the probe has told of and nobody has heard of yet, at most."""
 Taken = Callable[[], Sequence[tuple[int, float]]]
 """The pictures that a camera has taken: each one's number, and when, by `time.monotonic`, in order."""
 
@@ -58,27 +61,28 @@ class Age:
     heard: float
 
 
-@dataclass
-class _Frames:
-    """What the probe and the subscriber said of frames, until both have."""
-
-    probed: dict[tuple[str, int], tuple[int, float, float]] = field(default_factory=dict)
-    heard: list[tuple[FrameResult, float]] = field(default_factory=list)
-
-
 class Watched:
     """A program that runs, in folders of its own below `folder`. Use it in a `with` block.
 
-    `cameras` says what each live source has taken. `extra` are outputs to run beside it (`bench.soak_program`).
+    `cameras` says what each live source has taken. `modules` are imported by it first (`bench.soak_program`), `extra`
+    is added to its environment.
     """
 
     def __init__(
-        self, name: str, arguments: Sequence[object], folder: Path, cameras: Mapping[str, Taken], extra: Sequence[str]
+        self,
+        name: str,
+        arguments: Sequence[object],
+        folder: Path,
+        cameras: Mapping[str, Taken],
+        modules: Sequence[str] = (),
+        extra: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name, self._cameras = name, cameras
         self.ages: list[Age] = []
         self.results: list[tuple[str, float]] = []
         """Of each result that was heard its source, and when."""
+        self.published: list[tuple[str, int]] = []
+        """Of each result that was published its source and sequence number."""
         self.samples: list[tuple[float, dict[str, float]]] = []
         self.states: list[SourceEvent] = []
         self._folders = [folder / name / kind for kind in ("cache", "tmp")]
@@ -86,17 +90,19 @@ class Watched:
             made.mkdir(parents=True)
         self.folder = folder / name
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "pymafx_live.bench.soak_program", str(writing), ",".join(extra)]
+        command = [sys.executable, "-m", "pymafx_live.bench.soak_program", str(writing), ",".join(modules)]
         self.process = subprocess.Popen(
             [*command, *(str(argument) for argument in arguments)],
             cwd=self.folder, pass_fds=[writing], text=True,
             stdout=subprocess.PIPE, stderr=(self.folder / "log").open("w"),
-            env=os.environ | {"XDG_CACHE_HOME": str(self._folders[0]), "TMPDIR": str(self._folders[1])},
+            env=os.environ | {"XDG_CACHE_HOME": str(self._folders[0]), "TMPDIR": str(self._folders[1])} | dict(extra),
         )  # fmt: skip
         os.close(writing)
-        self.lines, self._frames, self._lock = 0, _Frames(), threading.Lock()
+        self.lines, self._lock = 0, threading.Lock()
+        self._probed_frames: dict[tuple[str, int], tuple[int, float, float]] = {}
+        self._heard_frames: list[tuple[FrameResult, float]] = []
         self._over = threading.Event()
-        self.address = "tcp://127.0.0.1:" + str(arguments[list(arguments).index("--bind") + 1]).rpartition(":")[2]
+        self.address = str(arguments[list(arguments).index("--bind") + 1])
         self._threads = [
             threading.Thread(target=read, args=arguments_, daemon=True)
             for read, arguments_ in ((self._probed, (reading,)), (self._read, ()), (self._heard, ()))
@@ -126,16 +132,24 @@ class Watched:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(patience)
 
+    def held(self) -> dict[str, float]:
+        """What it holds now, by the names of `HELD`."""
+        return held(self.process.pid, self._folders)
+
     def sample(self) -> None:
         """Takes in what the process holds, and the ages of the results that have come."""
         if self.process.poll() is None:
-            self.samples.append((time.monotonic(), held(self.process.pid, self._folders)))
+            self.samples.append((time.monotonic(), self.held()))
         with self._lock:
-            heard, self._frames.heard = self._frames.heard, []
-            probed, self._frames.probed = self._frames.probed, {}
-        for result, at in heard:
+            heard, self._heard_frames = self._heard_frames, []
+            known = [
+                (result, at, self._probed_frames.pop((result.source, result.sequence), None)) for result, at in heard
+            ]
+            for key in list(self._probed_frames)[:-_KEPT]:
+                del self._probed_frames[key]  # nobody has heard it
+        for result, at, frame in known:
             self.results.append((result.source, at))
-            camera, frame = self._cameras.get(result.source), probed.get((result.source, result.sequence))
+            camera = self._cameras.get(result.source)
             if camera is None or frame is None:
                 continue
             number, published, told = frame
@@ -146,8 +160,9 @@ class Watched:
         with os.fdopen(pipe) as lines:
             for line in lines:
                 source, sequence, number, at, told = line.split()
+                self.published.append((source, int(sequence)))
                 with self._lock:
-                    self._frames.probed[source, int(sequence)] = int(number), float(at), float(told)
+                    self._probed_frames[source, int(sequence)] = int(number), float(at), float(told)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -161,7 +176,7 @@ class Watched:
                     result = next(results)
                     if not result.final:
                         with self._lock:
-                            self._frames.heard.append((result, time.monotonic()))
+                            self._heard_frames.append((result, time.monotonic()))
 
 
 def _when(taken: Sequence[tuple[int, float]], number: int, before: float) -> float | None:
