@@ -103,23 +103,35 @@ def _ask(lane: Lane, frame: Frame, detector: SharedDetector, faults: Faults) -> 
 def _estimate(
     batch: Detected, lanes: Sequence[Lane], engine: Engine, run_id: str, faults: Faults
 ) -> Iterator[Result | SourceEvent]:
-    """The results of a batch: one call of the engine for all."""
-    scenes = [lanes[k].begin(item, faults) for k, item in batch if isinstance(item, Detection)]
-    answers = iter(_people(scenes, engine, faults))
+    """The results of a batch: one call of the engine for all.
+
+    Of a source that was lost and has come back since the last batch, the event is before the frame.
+    """
+    scenes, after = [], []
     for k, item in batch:
-        lane = lanes[k]
-        if isinstance(item, SourceEvent):
-            if isinstance(item, SourceGone) or item.state in OVER:
-                engine.forget(item.source)
-                if (last := lane.goodbye()) is not None:
-                    yield last, None
-            yield item
-            continue
-        people, seconds, stages = next(answers)
-        result = lane.finish(item.frame, people, run_id, seconds, stages)
-        if lane.ended:
-            engine.forget(item.frame.source, lane.ended)
-        yield result, item.frame
+        if isinstance(item, Detection):
+            scenes.append((k, item.frame, lanes[k].begin(item, faults)))
+        elif any(k == at for at, _, _ in scenes):
+            after.append((k, item))
+        else:
+            yield from _heard(item, lanes[k], engine)
+    answers = _people([scene for _, _, scene in scenes], engine, faults)
+    for (k, frame, _), (people, seconds, stages) in zip(scenes, answers, strict=True):
+        result = lanes[k].finish(frame, people, run_id, seconds, stages)
+        if lanes[k].ended:
+            engine.forget(frame.source, lanes[k].ended)
+        yield result, frame
+    for k, event in after:
+        yield from _heard(event, lanes[k], engine)
+
+
+def _heard(event: SourceEvent, lane: Lane, engine: Engine) -> Iterator[Result | SourceEvent]:
+    """The event, after the goodbye of who is still there where it ends that."""
+    if isinstance(event, SourceGone) or event.state in OVER:
+        engine.forget(event.source)
+        if (last := lane.goodbye()) is not None:
+            yield last, None
+    yield event
 
 
 def _people(scenes: Sequence[Scene], engine: Engine, faults: Faults) -> list[Answer]:

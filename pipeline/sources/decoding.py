@@ -12,7 +12,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -117,8 +117,8 @@ class Decoder:
         width = round(frame.width * aspect) if aspect else frame.width
         shown = self._reformatter.reformat(frame, width=width, format="bgr24")
         image = np.asarray(shown.to_ndarray(), np.uint8)
-        side_data: Any = frame.side_data
-        matrix = side_data.get(Type.DISPLAYMATRIX)
+        side_data: Any = SideDataContainer  # `frame.side_data` is kept by the frame, and keeps it: a circle
+        matrix = side_data(frame).get(Type.DISPLAYMATRIX)
         if matrix is None:
             return image
         return _placed(image, np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2])

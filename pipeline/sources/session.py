@@ -1,6 +1,7 @@
 """One connection of a source: a reader on a thread of its own, which can be left alone where it hangs."""
 
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event, Thread
@@ -80,7 +81,10 @@ class Session:
                     break
             self.slot.end()
         except BaseException as error:  # raised again on the thread that iterates
-            self.slot.end(error)
+            let_go(error)
+            within = error.__traceback__ and error.__traceback__.tb_next  # without this function, which has the session
+            self.slot.end(error.with_traceback(within))
+            del within
         finally:
             self._opened.set()
             self.reader.close()
@@ -99,3 +103,13 @@ class Session:
             if self._closing.wait(max(0.0, pace.due(shot.time, now, shot.waited) - now)):
                 return
             yield replace(shot, captured=time.monotonic())
+
+
+def let_go(error: BaseException | None) -> None:
+    """Drops what the functions that an error has ended still hold: decoders with threads and pictures.
+
+    They are in circles with it, which the garbage collector sees to seldom where little garbage is made.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

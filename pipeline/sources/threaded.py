@@ -12,7 +12,7 @@ from pymafx_live.core.types import Frame, SourceEvent, SourceGone, SourceState
 from pymafx_live.pipeline.camera import Lens, Mount
 from pymafx_live.pipeline.sources.clocks import WALL
 from pymafx_live.pipeline.sources.reader import Reader, RefusedError, Shot
-from pymafx_live.pipeline.sources.session import POLL, Session
+from pymafx_live.pipeline.sources.session import POLL, Session, let_go
 from pymafx_live.pipeline.stop import Stop
 
 _PATIENCE = 0.3
@@ -112,6 +112,7 @@ class ThreadedSource:
                 if self._ending() or not self._session.reader.endless:
                     return
             except SourceError as raised:
+                let_go(raised)
                 error = raised
             hopeless = not self._delivered and (isinstance(error, RefusedError) or not self._wait)
             if hopeless or not self._session.reader.endless:

@@ -4,13 +4,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import Frame, SourceEvent, SourceState
+from pymafx_live.core.types import Frame, SourceEvent, SourceGone, SourceState
 from pymafx_live.pipeline.camera import Lens
 from pymafx_live.pipeline.cameras import Cameras
+from pymafx_live.pipeline.lane import Lane
+from pymafx_live.pipeline.loop import watch
+from support.parts import create_tracker
 
 CAMERA = Lens().camera(8, 8)
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -157,3 +161,37 @@ def _waiting(cameras: Cameras, fast: int, slow: int, got: dict[str, list[Frame]]
     there = {item.source: item.sequence for feed in feeds for item in list(feed.items) if isinstance(item, Frame)}
     last = {name: frames[-1].sequence for name, frames in got.items() if frames} | there
     return last.get("fast") == fast and last.get("slow") == slow
+
+
+def test_a_camera_that_comes_back_while_the_loop_is_busy_keeps_who_is_in_its_first_frame(
+    clips, green_detector, box_engine
+) -> None:
+    """The event that it was lost and its new frame are one batch: the goodbye is said to who was there before."""
+    busy, back, over = threading.Event(), threading.Event(), threading.Event()
+
+    def of(name: str, k: int) -> Frame:
+        return replace(frame(name, k, cut=k == 1), image=clips.picture(k), camera=Lens().camera(160, 120))
+
+    def items() -> Iterator[object]:
+        yield of("away", 0)
+        yield busy
+        yield SourceGone("away", SourceState.RECONNECTING, 0.0)
+        yield of("away", 1)
+        back.set()
+        yield over
+        yield of("away", 2)
+
+    class Busy:
+        def detect(self, images: object) -> object:
+            busy.set()
+            assert back.wait(10)
+            return green_detector.detect(images)
+
+    sources = [Script("away", items(), live=True), Script("other", [over, of("other", 0)], live=True)]
+    told: list[tuple[bool, list[int]]] = []
+    for item in watch(sources, [Lane(create_tracker()), Lane(create_tracker())], Busy(), box_engine):
+        if not isinstance(item, SourceEvent) and item[0].source == "away":
+            told.append((item[0].final, [person.id for person in item[0].people]))
+        if len(told) == 3:
+            over.set()
+    assert told == [(False, [1]), (True, [1]), (False, [2]), (False, [2]), (True, [2])]

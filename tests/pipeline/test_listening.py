@@ -67,7 +67,7 @@ def test_a_name_that_nobody_has_is_answered_with_those_there_are(address, capsys
     said = ""
     for _ in range(200):
         said += capsys.readouterr().err
-        if said:
+        if said.endswith("\n"):
             break
         time.sleep(0.05)
     assert said == f"no message from {address} for 0.3 s: there is no source camm, but cam, door\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from pymafx_live.bench.rtsp_camera import Faults, RtspCamera
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Source
@@ -22,7 +23,6 @@ from pymafx_live.pipeline.run import lens
 from pymafx_live.pipeline.sources import open_source
 from pymafx_live.pipeline.stop import Stop
 from support.parts import create_tracker
-from support.rtsp_camera import Faults, RtspCamera
 from support.slow_link import SlowLink
 from support.watching import frames_of
 

@@ -16,7 +16,7 @@ import pytest
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.pipeline.sources import SOURCES
 from pymafx_live.pipeline.sources.files import FileReader
-from support.watching import frames_of
+from support.watching import frames_of, wait_until
 
 
 def test_a_file_gives_every_frame_in_order(clips, opened):
@@ -258,7 +258,7 @@ def test_the_last_image_counts_although_an_earlier_one_is_damaged(clips, opened)
     (clips.folder / "0.png").write_bytes(b"no image")
     cv2.imwrite(str(clips.folder / "1.png"), clips.picture(7))
     source = opened(clips.folder)
-    time.sleep(0.3)  # until the reader has come to its end
+    wait_until(lambda: source._session.slot.ended)
     numbers = []
     with pytest.raises(SourceError, match=r"1 of the 2 images of .* left out \(0\.png\)"):
         numbers.extend(clips.number(frame.image) for frame in source)

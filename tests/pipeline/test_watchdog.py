@@ -52,15 +52,13 @@ def test_what_is_stuck_is_named_by_its_stage_and_line():
 
     def work():
         with Watchdog() as dog:
-            for _ in range(200):
+            while not dog.stuck:
                 detector.detect([picture])
-                if dog.stuck:
-                    told.append(dog.stuck)
-                    return
+            told.append(dog.stuck)
 
-    worker = Thread(target=work)
+    worker = Thread(target=work, daemon=True)
     worker.start()
-    worker.join()
+    worker.join(60)
     detector.close()
     assert re.fullmatch(r"no result for \d+ s: the detector is at engines/\S+, line \d+ \(\w+\)", told[0])
 

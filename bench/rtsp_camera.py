@@ -1,7 +1,14 @@
-"""A camera of our own: RTSP over TCP (interleaved) or UDP with H.264, in plain Python, with faults on order."""
+"""A camera of our own: RTSP over TCP (interleaved) or UDP with H.264, in plain Python, with faults on order.
 
+    python -m pymafx_live.bench.rtsp_camera CLIP.h264 [--fps 25] [--port 0]
+
+says its address, and then of each picture that it takes its number and when, by `time.monotonic`.
+"""
+
+import argparse
 import random
 import re
+import signal
 import socket
 import ssl
 import struct
@@ -47,7 +54,8 @@ class Faults:
     loss: float = 0.0
     flip: float = 0.0
     reorder: float = 0.0
-    """Of packets: lost, with a bit flipped, swapped with the next one."""
+    cut: float = 0.0
+    """Of packets: lost, with a bit flipped, swapped with the next one, without their end."""
     reports: bool = True
     skew: float = 0.0
     """Seconds by which the camera's clock is ahead."""
@@ -71,6 +79,8 @@ class RtspCamera:
     most_at_once: int = 0
     tls: ssl.SSLContext | None = None
     """With it, it speaks RTSPS only."""
+    asleep_until: float = 0.0
+    """Of what is due before that, by `time.monotonic`, nothing is taken any more."""
 
     def __enter__(self) -> "RtspCamera":
         self._pictures = [access_units(clip.read_bytes()) for clip in self.clips]
@@ -84,6 +94,7 @@ class RtspCamera:
 
     @property
     def url(self) -> str:
+        """Where it is."""
         return f"rtsp{'s' if self.tls else ''}://127.0.0.1:{self.port}/live"
 
     def start(self) -> None:
@@ -141,7 +152,7 @@ class RtspCamera:
                 number += 1
             for packet in self._spoilt(packets):
                 send(packet)
-            index, due = index + 1, due + 1 / self.fps
+            index, due = index + 1, max(due + 1 / self.fps, self.asleep_until)
             time.sleep(max(0.0, due - time.monotonic()))
 
     def _spoilt(self, packets: list[bytes]) -> Iterator[bytes]:
@@ -152,6 +163,8 @@ class RtspCamera:
                 data = bytearray(left[k])
                 data[self._chance.randrange(13, len(data))] ^= 1 << self._chance.randrange(8)
                 left[k] = bytes(data)
+            if chance() < faults.cut:
+                left[k] = left[k][: self._chance.randrange(13, len(left[k]) + 1)]
             if k and chance() < faults.reorder:
                 left[k - 1], left[k] = left[k], left[k - 1]
         yield from left
@@ -281,7 +294,7 @@ class _Client:
             )  # fmt: skip
 
 
-def _payloads(units: list[bytes]) -> Iterator[bytes] | list[bytes]:
+def _payloads(units: list[bytes]) -> list[bytes]:
     """A picture's units as payloads, large ones in fragments (RFC 6184, 5.8)."""
     payloads = []
     for unit in units:
@@ -302,3 +315,29 @@ def _sender_report(source: int, stamp: int, now: float) -> bytes:
         "!BBHIIIIII", 0x80, 200, 6, source, whole, int((seconds - whole) * 2**32), stamp, 0, 0
     )  # fmt: skip
     return report + struct.pack("!BBHI", 0x81, 202, 2, source) + b"\1\1c\0"
+
+
+def main() -> None:
+    """Plays a clip until it is ended; stopped and continued (SIGCONT), it does not make up for what it has missed."""
+    parser = argparse.ArgumentParser(prog="python -m pymafx_live.bench.rtsp_camera")
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--fps", type=float, default=25.0)
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    with RtspCamera([options.clip], options.fps, port=options.port) as camera:
+
+        def awake(*_: object) -> None:
+            camera.asleep_until = time.monotonic()
+
+        signal.signal(signal.SIGCONT, awake)
+        print(camera.url, flush=True)
+        told = 0
+        while True:
+            for number, at in camera.taken[told:]:
+                print(number, at, flush=True)
+                told += 1
+            time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()
