@@ -41,8 +41,7 @@ from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 from pymafx_live.pipeline.camera import read_calibration
 from pymafx_live.pipeline.curve import read as read_keys
 from pymafx_live.pipeline.listen import line
-from pymafx_live.pipeline.outputs.jsonl import to_json
-from pymafx_live.pipeline.replay import read_results
+from pymafx_live.pipeline.recordings.lines import read_results, to_json
 from pymafx_live.pipeline.settings import run_settings
 
 OURS = (LiveError, ConfigError)

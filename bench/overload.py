@@ -22,7 +22,7 @@ from pymafx_live.bench.latency import FPS, Figures, write_crowd
 from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.load import load
 from pymafx_live.core.errors import LiveError
-from pymafx_live.pipeline.replay import read_results
+from pymafx_live.pipeline.recordings.lines import read_results
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.statistics import Statistics

@@ -183,6 +183,18 @@ def listen(connect: str, source: str, as_json: bool, max_frames: int, curve: str
 
 
 @main.command()
+@click.argument("recording", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="replace files that are there; else the next number is taken")
+def convert(recording: Path, file: Path, overwrite: bool) -> None:
+    """Make of RECORDING (.mcap, .jsonl) a FILE of the format that its ending names; see docs/recordings.md."""
+    from pymafx_live.pipeline.convert import convert as convert_
+
+    for made in convert_(recording.expanduser(), file.expanduser(), overwrite):
+        click.echo(str(made), err=True)
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="keys")
 @click.option("--client", default="client", show_default=True, help="name of the subscriber's keys")
 def keygen(folder: Path, client: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pymafx_live.core.text import LONGEST, quiet
 from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
 from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber, UnknownVersionError
-from pymafx_live.pipeline.outputs.jsonl import to_json
+from pymafx_live.pipeline.recordings.lines import to_json
 
 _SILENCE = 2.0
 """Seconds without a message after which it says so."""

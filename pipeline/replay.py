@@ -1,56 +1,141 @@
-"""Replays results without their frames, such as those of a `--json` file: they enter behind the engine."""
+"""Replays recordings: what is in them enters behind the engine, and goes to any output."""
 
-import json
-from collections.abc import Iterable, Iterator
-from functools import partial
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 
-from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import FrameResult
-from pymafx_live.core.wire import MalformedMessageError, from_map
+from pymafx_live.configs.schema import Settings
+from pymafx_live.core.errors import UsageError
+from pymafx_live.core.interfaces import Output
+from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
+from pymafx_live.pipeline.foot_lock import FootLock
+from pymafx_live.pipeline.mailbox import Item
+from pymafx_live.pipeline.outputs import open_outputs
+from pymafx_live.pipeline.outputs.run import JOINTS, Run
+from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.presence import Presence
+from pymafx_live.pipeline.recordings import is_recording, reader_of
+from pymafx_live.pipeline.run import drawn_body
+from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.pipeline.stats_file import StatsFile
+from pymafx_live.pipeline.stop import Stop
 
-_LONGEST = 2**23
-"""Characters of a line: eight times those of a hundred people."""
+_POLL = 0.05
+"""Seconds between two looks at whether the wait for a result is to end."""
 
 
-def read_results(file: Path) -> Iterator[FrameResult]:
-    """The results of a file of JSON lines; a last line that is cut short is left out, as a killed run leaves one.
+def recording_of(settings: Settings) -> Path | None:
+    """The recording that a run replays, if its source is one; raises `UsageError` for what cannot be."""
+    sources = [source for source, _ in settings.cameras()]
+    named = [Path(source.uri).expanduser() for source in sources if is_recording(source.uri)]
+    if named and len(sources) > 1:
+        raise UsageError(f"{named[0]} is a recording and is replayed alone: give it as the only --source")
+    if named and sources[0].loop:
+        raise UsageError(f"{named[0]} is a recording, whose people come and go once: leave --loop out")
+    return named[0] if named else None
 
-    Raises:
-        SourceError: the file cannot be read, or a line is no result.
-        UnknownVersionError: it was written by another release.
+
+def run_recording(
+    file: Path,
+    settings: Settings,
+    statistics: Statistics,
+    *,
+    watch: Callable[[int], Output] | None = None,
+    stop: Stop | None = None,
+) -> None:
+    """As `pipeline.run.run` of a recording: at its own times with `source.realtime`, else as fast as it is taken.
+
+    `source.name` replays that source only. Raises `LiveError`.
     """
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(iter(partial(lines.readline, _LONGEST), ""), 1):
-                try:
-                    yield from_map(json.loads(line))
-                except (ValueError, RecursionError, MalformedMessageError) as error:
-                    if not line.endswith("\n") and len(line) < _LONGEST:
-                        return
-                    raise SourceError(f"line {number} of {file} is no result as --json writes them: {error}") from error
-    except OSError as error:
-        raise SourceError(f"cannot read {file} ({error.strerror}): check the path") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is no file of JSON lines: give one that --json has written") from error
+    stop, source = stop or Stop(), settings.cameras()[0][0]
+    with stop.on_signals(), ExitStack() as stack:
+        stored = _of_source(reader_of(file, "--source").read(file), source.name)
+        first = list(_until_a_result(stored))  # before an output is opened that might replace something
+        targets = Targets([file, Path(settings.output.smplx_file or file)], settings.output.overwrite)
+        if settings.output.stats:
+            stats = StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics)
+            stack.enter_context(closing(stats))
+        told = Run(
+            stop, drawn_body(settings), targets, JOINTS[settings.output.joints],
+            figures=lambda: statistics.outputs(), floor=settings.output.floor, lock=settings.engine.lock,
+        )  # fmt: skip
+        opened = open_outputs(settings.output, told)
+        lock = FootLock() if settings.output.foot_lock else None
+        delivery = stack.enter_context(closing(Delivery(opened, stop, live=source.realtime, lock=lock)))
+        statistics.outputs = delivery.figures
+        limit = settings.run.max_frames
+        screen = stack.enter_context(closing(Delivery([watch(limit)] if watch else [], stop, live=True)))
+        items: Iterator[Item] = chain(first, stored)
+        stop.looping()
+
+        def note(result: FrameResult) -> bool:
+            if not result.final:
+                statistics.write(result)
+                screen.write(result, None)
+            return stop.requested or (limit > 0 and statistics.frames >= limit)
+
+        replay(_paced(items, stop) if source.realtime else items, delivery, note)
+        stop.draining()
+        delivery.close()
+        told.finish()
+    delivery.raise_error()
 
 
-def replay(results: Iterable[FrameResult], delivery: Delivery) -> None:
-    """Delivers results, as fast as they come and the outputs take them, with the events of their sources.
+def replay(items: Iterable[Item], delivery: Delivery, done: Callable[[FrameResult], bool] = lambda _: False) -> None:
+    """Delivers results and events, as fast as they come and the outputs take them, until `done` says so of a result.
 
-    Where a recording was cut short, or its writer killed, who is still there ends here.
+    Where a recording was cut short, or its writer killed, who is still there ends here, and so do the sources.
     """
     present: dict[str, Presence] = {}
     with SourceStates(delivery.tell) as states:
-        for result in results:
+        for item in items:
+            if isinstance(item, SourceEvent):
+                states.tell(item)
+                continue
+            result, frame = item
             states.result_of(result.source)
             present.setdefault(result.source, Presence()).note(result)
-            delivery.write(result, None)
-            if not delivery.alive:
-                return
+            delivery.write(result, frame)
+            if done(result) or not delivery.alive:
+                break
         for last in present.values():
             if (goodbye := last.goodbye()) is not None:
                 delivery.write(goodbye, None)
+
+
+def _paced(items: Iterable[Item], stop: Stop) -> Iterator[Item]:
+    """The items, each result when it is due: as long after its source's first one as its frame was.
+
+    Several sources begin as far apart as they did when they were recorded.
+    """
+    starts: dict[str, float] = {}
+    """When, by `time.monotonic`, the `time` of each source is 0."""
+    clock = None
+    for item in items:
+        if not isinstance(item, SourceEvent):
+            result = item[0]
+            if clock is None:
+                clock = time.monotonic() - result.captured_at
+            start = starts.setdefault(result.source, clock + result.captured_at - result.time)
+            while (left := start + result.time - time.monotonic()) > 0 and not stop.requested:
+                time.sleep(min(left, _POLL))
+        yield item
+
+
+def _of_source(items: Iterator[Item], name: str) -> Iterator[Item]:
+    """The items of the source of that name; all where it is empty."""
+    for item in items:
+        if name in ("", item.source if isinstance(item, SourceEvent) else item[0].source):
+            yield item
+
+
+def _until_a_result(items: Iterator[Item]) -> Iterator[Item]:
+    """The items up to the first result, with it."""
+    for item in items:
+        yield item
+        if not isinstance(item, SourceEvent):
+            return

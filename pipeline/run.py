@@ -150,6 +150,7 @@ def run(
                 raise Interrupted(stop.signal)  # while a source was waited for
         stop.draining()
         delivery.close()
+        told.finish()
     delivery.raise_error()
     faults.raise_error()
     if failures:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.files import write_whole
-from pymafx_live.pipeline.outputs.writing import writing
 from pymafx_live.pipeline.statistics import Statistics
+from pymafx_live.pipeline.writing import writing
 
 
 class StatsFile:

@@ -11,6 +11,7 @@ from pymafx_live.core.errors import LiveError
 from pymafx_live.core.interfaces import PROGRESS, Output, Policy
 from pymafx_live.core.text import LONGEST, quiet, quiet_lines
 from pymafx_live.core.types import Frame, FrameResult
+from pymafx_live.pipeline.replay import recording_of, run_recording
 from pymafx_live.pipeline.run import run
 from pymafx_live.pipeline.statistics import Durations, Statistics
 from pymafx_live.pipeline.stop import Stop
@@ -29,8 +30,15 @@ def run_in_terminal(settings: Settings, stop: Stop) -> None:
     statistics = Statistics()
     if console.is_terminal and settings.run.log == "text":
         console.print("getting ready", style="dim")
+
+    def watch(expected: int) -> Output:
+        return ProgressOutput(console, statistics, expected)
+
     try:
-        run(settings, statistics, watch=lambda expected: ProgressOutput(console, statistics, expected), stop=stop)
+        if (recording := recording_of(settings)) is not None:
+            run_recording(recording, settings, statistics, watch=watch, stop=stop)
+        else:
+            run(settings, statistics, watch=watch, stop=stop)
     except LiveError as error:
         if settings.run.log == "json":
             logger.error("%s", error, exc_info=settings.run.verbose)

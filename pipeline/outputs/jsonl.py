@@ -1,6 +1,5 @@
 """Writes every result as one line of JSON, with the fields of the wire protocol."""
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -11,27 +10,17 @@ from typing import Self
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
-from pymafx_live.core.wire import ALL_JOINTS, to_map
+from pymafx_live.core.wire import ALL_JOINTS
 from pymafx_live.pipeline.outputs.run import Run
-from pymafx_live.pipeline.outputs.writing import writing
+from pymafx_live.pipeline.recordings.lines import to_json
 from pymafx_live.pipeline.stop import Stop
+from pymafx_live.pipeline.writing import writing
 
 
 class JsonSettings(Section):
     """JSON lines."""
 
     jsonl: str = setting("", "file for JSON lines, one frame a line; `-`: standard output", "--json")
-
-
-def to_json(result: FrameResult, joints: int = ALL_JOINTS) -> str:
-    """The result as one line: people's numbers with six decimals, finer than any camera measures.
-
-    `joints` is how many of each person's joints go with it, at most. Characters that a terminal would obey or not show
-    are escaped.
-    """
-    content = to_map(result, decimals=6, joints=joints)
-    line = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-    return line if line.isprintable() else json.dumps(content, separators=(",", ":"))
 
 
 class JsonOutput(Output):

@@ -6,7 +6,7 @@ import cv2
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import FrameResult
-from pymafx_live.pipeline.outputs.writing import writing
+from pymafx_live.pipeline.writing import writing
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from pymafx_live.core.errors import UsageError
-from pymafx_live.pipeline.outputs.writing import writing
+from pymafx_live.pipeline.writing import writing
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.errors import OutputError
 from pymafx_live.core.types import FrameResult
-from pymafx_live.pipeline.outputs.writing import writing
+from pymafx_live.pipeline.writing import writing
 
 # Fragments, or short clusters, while the file grows; an MP4 becomes an ordinary one when it is closed.
 _FRAGMENTS = {"movflags": "+hybrid_fragmented+frag_keyframe"}

@@ -3,12 +3,10 @@
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.statistics import Durations, Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Stop
+from support.full_disk import full_disk
 
 
 def frame_of(image: np.ndarray, sequence: int = 0, time: float = 0.0) -> Frame:
@@ -158,20 +157,6 @@ def test_a_full_disk_ends_in_a_sentence(clips):
             sink.show(image, frame_of(image, number, number / 25))
     with suppress(OutputError):  # nothing else
         sink.close()
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file may grow beyond 40 kB, which for who writes is as a disk that is full.
-
-    No fixture: pytest reports a test before its fixtures end, and its own output may be a file of more than that.
-    """
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,17 +12,21 @@ import cv2
 import numpy as np
 import pytest
 from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, SourceState, TrackState
+from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, SourceEvent, SourceState, TrackState
 from pymafx_live.core.wire import UnknownVersionError, from_map
+from pymafx_live.pipeline import cli
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.jsonl import JsonOutput, to_json
+from pymafx_live.pipeline.outputs.jsonl import JsonOutput
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
-from pymafx_live.pipeline.replay import read_results, replay
+from pymafx_live.pipeline.recordings.journal import Mcap
+from pymafx_live.pipeline.recordings.lines import JsonLines, read_results, to_json
+from pymafx_live.pipeline.replay import replay
 from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.stop import Stop
+from support.recordings import recorded, told
 
 COUNT = 40
 
@@ -52,7 +57,7 @@ def test_a_recording_reaches_every_file(recording, clips):
         settings = output_settings()(bind="", **{key: str(clips.folder / name) for key, name in outputs.items()})
         stop = Stop()
         delivery = Delivery(open_outputs(settings, Run(stop)), stop, live=False)
-        replay(read_results(recording), delivery)
+        replay(JsonLines().read(recording), delivery)
         delivery.close()
         delivery.raise_error()
         assert [(f.written, f.dropped) for f in delivery.figures()] == [(COUNT, 0)] * len(outputs)
@@ -64,7 +69,7 @@ def test_a_recording_reaches_every_file(recording, clips):
     recording.write_text("".join([*again, last]))
     kept = JsonOutput(str(clips.folder / "third.jsonl"), Stop())
     delivery = Delivery([kept], Stop(), live=False)
-    replay(read_results(recording), delivery)
+    replay(JsonLines().read(recording), delivery)
     delivery.close()
     assert (clips.folder / "third.jsonl").read_text() == recording.read_text()  # and is said once
     images, times = clips.read(clips.folder / "out.mp4")
@@ -83,7 +88,7 @@ def test_a_recording_reaches_a_subscriber_with_its_own_times(recording):
             next(subscriber)  # by then it has connected
         delivery = Delivery([output], Stop(), live=False)
         first = list(read_results(recording))[:2]
-        replay(first, delivery)
+        replay([(result, None) for result in first], delivery)
         delivery.close()
         while len(received) < 3 or len(events) < 2:
             with suppress(NoMessageError):
@@ -100,12 +105,13 @@ from pathlib import Path
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.run import Run
-from pymafx_live.pipeline.replay import read_results, replay
+from pymafx_live.pipeline.recordings.lines import JsonLines
+from pymafx_live.pipeline.replay import replay
 from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.stop import Stop
 stop = Stop()
 delivery = Delivery(open_outputs(output_settings()(bind="", show=True), Run(stop)), stop, live=False)
-replay(read_results(Path({str(recording)!r})), delivery)
+replay(JsonLines().read(Path({str(recording)!r})), delivery)
 delivery.close()
 delivery.raise_error()
 (figures,) = delivery.figures()
@@ -140,3 +146,60 @@ def test_a_recording_of_another_release(recording):
 def test_a_recording_that_is_not_there(tmp_path):
     with pytest.raises(SourceError, match=r"cannot read .*nowhere\.jsonl \(No such file"):
         list(read_results(tmp_path / "nowhere.jsonl"))
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Mcap().write(recorded(12), tmp_path / "run.mcap", lambda file: file)[0]
+
+
+def run_command(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        cli.main.main([str(argument) for argument in (*arguments, "--bind", "")], prog_name="pymafx-live")
+    return ended.value.code
+
+
+def test_a_journal_is_a_source(journal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_command("--source", journal, "--json", "out.jsonl", "--record", "again.mcap") == 0
+    results = [item[0] for item in recorded(12) if not isinstance(item, SourceEvent)]
+    assert (tmp_path / "out.jsonl").read_text().splitlines() == [to_json(result, 22) for result in results]
+    assert told(list(Mcap().read(tmp_path / "again.mcap"))) == told(recorded(12))
+    assert run_command("--source", "out.jsonl", "--json", "third.jsonl", "--joints", "all") == 0
+    assert (tmp_path / "third.jsonl").read_text() == (tmp_path / "out.jsonl").read_text()
+
+
+def test_a_journal_at_its_own_times(journal, tmp_path):
+    began = time.monotonic()
+    assert run_command("--source", journal, "--realtime", "--json", tmp_path / "out.jsonl") == 0
+    assert time.monotonic() - began >= 11 / 25  # which it cannot but take
+    assert (tmp_path / "out.jsonl").read_text().count("\n") == 13
+
+
+def test_one_source_of_a_recording_of_several(tmp_path, capsys):
+    both = [item for pair in zip(recorded(5), recorded(5, source="door"), strict=True) for item in pair]
+    (file,) = Mcap().write(both, tmp_path / "run.mcap", lambda file: file)
+    assert run_command("--source", file, "--save", tmp_path / "out.mp4") == 2
+    assert "--name cam replays one of them" in capsys.readouterr().err
+    assert run_command("--source", file, "--name", "door", "--json", tmp_path / "out.jsonl") == 0
+    assert {json.loads(line)["source"] for line in (tmp_path / "out.jsonl").read_text().splitlines()} == {"door"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--source", "nowhere.mcap"], 4, "cannot read nowhere.mcap"),
+        (["--source", "empty.mcap", "--json", "kept.jsonl", "--overwrite"], 4, "empty.mcap is empty"),
+        (["--source", "run.mcap", "--source", "demo"], 2, "replayed alone"),
+        (["--source", "run.mcap", "--loop"], 2, "leave --loop out"),
+        (["--source", "run.mcap", "--record", "run.mcap"], 2, "would destroy run.mcap"),
+        (["--source", "run.mcap", "--record", "out.xyz"], 2, "out.xyz has an ending that is not known: give one of"),
+    ],
+)
+def test_what_cannot_be_replayed(journal, tmp_path, monkeypatch, capsys, arguments, code, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.mcap").touch()
+    (tmp_path / "kept.jsonl").write_text("kept")
+    assert run_command(*arguments) == code
+    assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
+    assert (tmp_path / "kept.jsonl").read_text() == "kept"

@@ -1,0 +1,51 @@
+"""Records everything, to be replayed, looked at in Foxglove, or converted; see docs/recordings.md."""
+
+import logging
+from pathlib import Path
+from typing import Self
+
+from pymafx_live.configs.schema import Section, setting
+from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.recordings import JOURNAL, format_of
+from pymafx_live.pipeline.recordings.journal import Journal, Mcap
+
+logger = logging.getLogger(__name__)
+
+
+class RecordSettings(Section):
+    """Recordings."""
+
+    record: str = setting(
+        "",
+        "recording, by its ending: .mcap holds everything; .npz, .smpl, .bvh, .glb, .vrma, .bag and .jsonl are made of "
+        "it when the run ends",
+        "--record",
+    )
+    record_video: bool = setting(False, "keep the frames in the recording too, as JPEG", "--record-video")
+
+
+class RecordOutput(Journal):
+    """The journal, of which another format is made when the run is over; a run that is killed leaves the journal."""
+
+    Settings = RecordSettings
+
+    @classmethod
+    def open(cls, settings: RecordSettings, run: Run) -> Self | None:
+        """Opens the recording, if one is asked for."""
+        if not settings.record:
+            return None
+        file = Path(settings.record).expanduser()
+        made = format_of(file, "--record")
+        if file.suffix.lower() == JOURNAL:
+            return cls(run.targets.file(file, "--record"), settings.record_video, f"--record {file}")
+        journal = run.targets.file(file.with_name(file.name + JOURNAL), "--record")
+
+        def finish() -> None:
+            if not journal.is_file():
+                return  # nobody was seen
+            files = made.write(Mcap().read(journal), file, lambda path: run.targets.file(path, "--record"))
+            logger.info("written: %s", ", ".join(map(str, files)))
+            journal.unlink()
+
+        run.afterwards.append(finish)
+        return cls(journal, settings.record_video, f"--record {file}")
