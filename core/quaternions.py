@@ -67,7 +67,7 @@ def inverse(quaternions: Reals) -> Reals:
 
 def upright(quaternions: Reals) -> Reals:
     """The same rotations with w >= 0: of the two quaternions that each has, the one nearer to none."""
-    return np.asarray(np.where(quaternions[..., 3:] < 0, -quaternions, quaternions))
+    return np.where(quaternions[..., 3:] < 0, -quaternions, quaternions)
 
 
 def slerp(a: Reals, b: Reals, share: float) -> Reals:

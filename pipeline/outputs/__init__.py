@@ -11,13 +11,13 @@ from pymafx_live.pipeline.outputs.run import Run
 OUTPUTS: Mapping[str, str] = {
     "zmq": "pymafx_live.pipeline.outputs.zmq:ZmqOutput",
     "jsonl": "pymafx_live.pipeline.outputs.jsonl:JsonOutput",
-    "record": "pymafx_live.pipeline.outputs.record:RecordOutput",
     "save": "pymafx_live.pipeline.outputs.save:SaveOutput",
     "show": "pymafx_live.pipeline.outputs.window:WindowOutput",
     "metrics": "pymafx_live.pipeline.outputs.metrics:MetricsOutput",
     "robot": "pymafx_live.pipeline.outputs.robot:RobotOutput",
     "vmc": "pymafx_live.pipeline.outputs.vmc:VmcOutput",
     "osc-trackers": "pymafx_live.pipeline.outputs.osc_trackers:TrackerOutput",
+    "record": "pymafx_live.pipeline.outputs.record:RecordOutput",
 }
 
 

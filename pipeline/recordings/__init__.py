@@ -14,6 +14,9 @@ from pymafx_live.pipeline.mailbox import Item
 FORMATS: Mapping[str, str] = {
     ".mcap": "pymafx_live.pipeline.recordings.journal:Mcap",
     ".jsonl": "pymafx_live.pipeline.recordings.lines:JsonLines",
+    ".npz": "pymafx_live.pipeline.recordings.npz:Npz",
+    ".smpl": "pymafx_live.pipeline.recordings.smpl:Smpl",
+    ".bvh": "pymafx_live.pipeline.recordings.bvh:Bvh",
 }
 JOURNAL = ".mcap"
 """The ending of what a run writes as it goes: a crash leaves it."""

@@ -16,7 +16,7 @@ from pymafx_live.core import quaternions
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import PARENTS
 from pymafx_live.core.types import Camera, FrameResult, Origin, Person, TrackState
-from pymafx_live.pipeline.recordings.level import Z_UP, world_of
+from pymafx_live.pipeline.recordings.axes import ROS
 
 Schema = dict[str, Any]
 _LIFETIME = {"sec": 1, "nsec": 0}
@@ -38,9 +38,9 @@ def scene(result: FrameResult) -> bytes:
 
 def transforms(result: FrameResult) -> bytes:
     """`foxglove.FrameTransforms`: where the camera stands, and each pelvis."""
-    time, camera, world = _time(result.captured_at), frame_of(result), world_of(result)
+    time, camera, world = _time(result.captured_at), frame_of(result), result.world
     root = f"{result.source}/world"
-    told = [(root, camera, Z_UP @ world.rotation, Z_UP @ world.translation)]
+    told = [(root, camera, ROS @ world.rotation, ROS @ world.translation)]
     told += [
         (camera, f"{result.source}/person_{person.id}", person.global_rotation("pelvis"), person.pelvis)
         for person in result.people if person.state != TrackState.ENDED
