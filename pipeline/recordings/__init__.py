@@ -17,6 +17,8 @@ FORMATS: Mapping[str, str] = {
     ".npz": "pymafx_live.pipeline.recordings.npz:Npz",
     ".smpl": "pymafx_live.pipeline.recordings.smpl:Smpl",
     ".bvh": "pymafx_live.pipeline.recordings.bvh:Bvh",
+    ".glb": "pymafx_live.pipeline.recordings.glb:Glb",
+    ".vrma": "pymafx_live.pipeline.recordings.vrma:Vrma",
 }
 JOURNAL = ".mcap"
 """The ending of what a run writes as it goes: a crash leaves it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from pymafx_live.core import kinematics, quaternions
-from pymafx_live.core.arrays import Reals
+from pymafx_live.core.arrays import Indices, Reals
 from pymafx_live.core.errors import OutputError
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.names import BLENDSHAPES
@@ -164,9 +164,9 @@ def resampled_turns(turns: Reals, times: Reals, at: Reals) -> Reals:
     return quaternions.slerp(turns[before], turns[after], shares)
 
 
-def _between(times: Reals, at: Reals) -> tuple[Reals, Reals]:
+def _between(times: Reals, at: Reals) -> tuple[Indices, Reals]:
     """The index of the time before each, and how far it is to the next one, 0..1."""
-    before = np.clip(np.searchsorted(times, at + _SAME, "right") - 1, 0, max(len(times) - 2, 0))
+    before: Indices = np.clip(np.searchsorted(times, at + _SAME, "right") - 1, 0, max(len(times) - 2, 0))
     if len(times) == 1:
         return before, np.zeros(len(at))
     share = (at - times[before]) / (times[before + 1] - times[before])
