@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
+from pymafx_live.core.errors import LiveError, OutputError
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.recordings import JOURNAL, format_of
 from pymafx_live.pipeline.recordings.journal import Journal, Mcap
@@ -43,7 +44,10 @@ class RecordOutput(Journal):
         def finish() -> None:
             if not journal.is_file():
                 return  # nobody was seen
-            files = made.write(Mcap().read(journal), file, lambda path: run.targets.file(path, "--record"))
+            try:
+                files = made.write(Mcap().read(journal), file, lambda path: run.targets.file(path, "--record"))
+            except LiveError as error:
+                raise OutputError(f"{error}; the journal {journal} stays, for `pymafx-live convert`") from error
             logger.info("written: %s", ", ".join(map(str, files)))
             journal.unlink()
 

@@ -19,6 +19,7 @@ FORMATS: Mapping[str, str] = {
     ".bvh": "pymafx_live.pipeline.recordings.bvh:Bvh",
     ".glb": "pymafx_live.pipeline.recordings.glb:Glb",
     ".vrma": "pymafx_live.pipeline.recordings.vrma:Vrma",
+    ".bag": "pymafx_live.pipeline.recordings.bag:Bag",
 }
 JOURNAL = ".mcap"
 """The ending of what a run writes as it goes: a crash leaves it."""

@@ -71,7 +71,7 @@ class Journal(Output):
         self._early: list[SourceEvent] = []
         self._mcap: _Mcap | None = None
         self._cameras: dict[str, Camera] = {}
-        self._clock = _Clock()
+        self._clock = Clock()
         self._lock, self._over = Lock(), Event()
         self._thread = Thread(target=self._beat, name="journal", daemon=True)
 
@@ -110,7 +110,7 @@ class Journal(Output):
             self._cameras[source] = result.camera
             yield ("foxglove.CameraCalibration", f"{source}/camera"), foxglove.calibration(result)
         if self._video and frame is not None:
-            yield ("foxglove.CompressedImage", f"{source}/image"), foxglove.image(result, _jpeg(frame))
+            yield ("foxglove.CompressedImage", f"{source}/image"), foxglove.image(result, jpeg(frame))
         yield ("foxglove.FrameTransforms", f"{source}/tf"), foxglove.transforms(result)
         yield ("foxglove.SceneUpdate", f"{source}/scene"), foxglove.scene(result)
         yield (_RESULT, f"{TOPIC.decode()}{source}"), encode(result).partition(b"\0")[2]
@@ -135,7 +135,7 @@ class Journal(Output):
                         self._mcap.flush()
 
 
-class _Clock:
+class Clock:
     """When messages are logged, in nanoseconds since 1970: by their source's own clock."""
 
     def __init__(self) -> None:
@@ -143,11 +143,13 @@ class _Clock:
         self._last: dict[str, int] = {}
 
     def of(self, result: FrameResult) -> int:
+        """Of a result."""
         began = self._began.setdefault(result.source, result.captured_at - result.time)
         self._last[result.source] = foxglove.nanos(began + result.time)
         return self._last[result.source]
 
     def now(self, event: SourceEvent) -> int:
+        """Of an event: that of its source's last result, as the two may be told by different clocks."""
         return self._last.get(event.source, foxglove.nanos(event.at))
 
 
@@ -264,7 +266,8 @@ class _Disk:
         self._stream.close()
 
 
-def _jpeg(frame: Frame) -> bytes:
+def jpeg(frame: Frame) -> bytes:
+    """A frame's image as JPEG."""
     import cv2
 
     return bytes(cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
@@ -372,13 +375,13 @@ class _Reading:
 
     def _frame(self, result: FrameResult) -> Frame | None:
         """The picture that was recorded with a result."""
-        number, jpeg = self._jpegs.pop(result.source, (-1, b""))
+        number, content = self._jpegs.pop(result.source, (-1, b""))
         if result.final or number != result.sequence & 0xFFFFFFFF:
             return None
         import cv2
         import numpy as np
 
-        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             return None
         return Frame(

@@ -1,8 +1,8 @@
 """VRM animations (`.vrma`), which play on any VRM model: a glTF file with the extension VRMC_vrm_animation 1.0.
 
 https://github.com/vrm-c/vrm-specification/tree/master/specification/VRMC_vrm_animation-1.0: the humanoid's bones rest
-in a T and face z; an expression's weight is the x of its node's translation. Eyes are no bones of it: they look where the
-expressions say. A file holds one track and begins with its first frame.
+in a T and face z; an expression's weight is the x of its node's translation. Eyes are no bones of it: they look where
+the expressions say. A file holds one track and begins with its first frame.
 """
 
 from collections.abc import Mapping
