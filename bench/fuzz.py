@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from mcap.writer import CompressionType, Writer
 from pymafx_live.bench.report import print_table, write_json
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.core.addresses import Secrets, escaped, masked
@@ -41,6 +42,7 @@ from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 from pymafx_live.pipeline.camera import read_calibration
 from pymafx_live.pipeline.curve import read as read_keys
 from pymafx_live.pipeline.listen import line
+from pymafx_live.pipeline.recordings.journal import Mcap
 from pymafx_live.pipeline.recordings.lines import read_results, to_json
 from pymafx_live.pipeline.settings import run_settings
 
@@ -178,6 +180,35 @@ def _read_lines(data: bytes, file: Path) -> None:
 
 
 @cache
+def _journals() -> Sequence[bytes]:
+    """Recordings of the messages: in a chunk that is compressed and checked, and in ones that are not."""
+    made = []
+    for compression, chunked in (
+        (CompressionType.ZSTD, True),
+        (CompressionType.NONE, True),
+        (CompressionType.NONE, False),
+    ):
+        checked = compression is CompressionType.ZSTD
+        writer = Writer(stream := io.BytesIO(), compression=compression, use_chunking=chunked, enable_crcs=checked)
+        writer.start()
+        for message in _messages():
+            topic, _, content = message.partition(b"\0")
+            schema = "pymafx_live.FrameResult" if topic.startswith(b"smplx/") else "pymafx_live.SourceEvent"
+            channel = writer.register_channel(topic.decode(), "msgpack", writer.register_schema(schema, "", b""))
+            writer.add_message(channel, 0, content, 0)
+        writer.finish()
+        made.append(stream.getvalue())
+    return made
+
+
+def _read_journal(data: bytes, file: Path) -> None:
+    file.write_bytes(data)
+    for item in Mcap().read(file):
+        if not isinstance(item, SourceEvent):
+            decode(encode(item[0]))
+
+
+@cache
 def _configurations() -> Sequence[bytes]:
     return [
         b"source:\n  uri: rtsp://192.168.1.20/stream1\n  name: door\ncamera:\n  fov: 70.5\ndetector:\n  stride: auto\n",
@@ -299,6 +330,7 @@ def _read_address(data: bytes, _: Path) -> None:
 TARGETS: dict[str, Target] = {
     "wire": Target(_messages, _read_message),
     "lines": Target(_lines, _read_lines),
+    "journal": Target(_journals, _read_journal),
     "config": Target(_configurations, _read_configuration),
     "calibration": Target(_calibrations, _read_calibration),
     "pickle": Target(_pickles, _read_pickle),

@@ -40,8 +40,10 @@ def test_bvhio_finds_every_joint_where_it_is(written):
 def test_pybvh_finds_every_joint_where_it_is(written):
     pybvh = reader("pybvh")
     for motion, file in written:
-        skeleton = pybvh.read_bvh_file(str(file))
-        assert skeleton.frame_count == len(motion)
+        read = pybvh.read_bvh_file(str(file))
+        order = [JOINT_NAMES.index(name) for name in read.joint_names]
+        np.testing.assert_allclose(read.joint_positions() / 100, motion.joints[:, order], atol=TENTH)
+        assert (round(read.fps), read.world_up) == (motion.rate, "+y")
 
 
 def test_bvh_reads_hierarchy_and_rate(written):
