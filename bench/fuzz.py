@@ -196,7 +196,7 @@ def _journals() -> Sequence[bytes]:
             schema = "pymafx_live.FrameResult" if topic.startswith(b"smplx/") else "pymafx_live.SourceEvent"
             channel = writer.register_channel(topic.decode(), "msgpack", writer.register_schema(schema, "", b""))
             writer.add_message(channel, 0, content, 0)
-        writer.finish()
+        writer.finish()  # type: ignore[no-untyped-call]
         made.append(stream.getvalue())
     return made
 
