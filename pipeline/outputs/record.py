@@ -1,16 +1,14 @@
 """Records everything, to be replayed, looked at in Foxglove, or converted; see docs/recordings.md."""
 
-import logging
 from pathlib import Path
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.errors import LiveError, OutputError
+from pymafx_live.core.interfaces import log_progress
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.recordings import JOURNAL, format_of
 from pymafx_live.pipeline.recordings.journal import Journal, Mcap
-
-logger = logging.getLogger(__name__)
 
 
 class RecordSettings(Section):
@@ -44,11 +42,12 @@ class RecordOutput(Journal):
         def finish() -> None:
             if not journal.is_file():
                 return  # nobody was seen
+            log_progress(f"writing {file} (if you end it, {journal} stays)")
             try:
                 files = made.write(Mcap().read(journal), file, lambda path: run.targets.file(path, "--record"))
             except LiveError as error:
                 raise OutputError(f"{error}; the journal {journal} stays, for `pymafx-live convert`") from error
-            logger.info("written: %s", ", ".join(map(str, files)))
+            log_progress(f"written: {', '.join(map(str, files))}")
             journal.unlink()
 
         run.afterwards.append(finish)

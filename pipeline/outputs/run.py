@@ -41,6 +41,11 @@ class Run:
         return Drawing(Overlay(self.body), self.floor)
 
     def finish(self) -> None:
-        """Does what outputs have left for when they are closed, such as converting a journal. Raises `LiveError`."""
+        """Does what outputs have left for when they are closed, such as converting a journal. Raises `LiveError`.
+
+        It may take minutes, and a signal ends the program in the middle of it.
+        """
+        if self.afterwards:
+            self.stop.looping()
         for task in self.afterwards:
             task()

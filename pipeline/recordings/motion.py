@@ -16,10 +16,9 @@ from pymafx_live.core import kinematics, quaternions
 from pymafx_live.core.arrays import Indices, Reals
 from pymafx_live.core.errors import OutputError
 from pymafx_live.core.files import whole_files
-from pymafx_live.core.names import BLENDSHAPES
 from pymafx_live.core.rotations import to_matrices, to_vectors
 from pymafx_live.core.skeleton import PARENTS
-from pymafx_live.core.types import FrameResult, Person, SourceEvent, TrackState
+from pymafx_live.core.types import Floats, FrameResult, Person, SourceEvent, TrackState
 from pymafx_live.core.world import World
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place
@@ -88,13 +87,22 @@ class Motion:
         return replace(self, turns=np.concatenate([root, self.turns[:, 1:]], 1), pelvis=self.pelvis @ axes.T)
 
 
+_ROW = {"pose": 165, "pelvis": 3, "transl": 3, "betas": 10, "expression": 50, "face": 52, "bones": 165}
+"""What is kept of a person's frame, and how many numbers that are."""
+
+
 @dataclass(slots=True)
 class _Track:
-    """What is collected of one person."""
+    """What is collected of one person: a row of numbers for each frame."""
 
     engine: str
-    people: list[Person] = field(default_factory=list)
+    rows: list[Floats] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+
+    def column(self, name: str) -> Reals:
+        """One of `_ROW` of all frames, (N, ...)."""
+        start = sum(length for other, length in _ROW.items() if list(_ROW).index(other) < list(_ROW).index(name))
+        return np.stack([row[start : start + _ROW[name]] for row in self.rows]).astype(np.float64)
 
 
 def motions(items: Iterable[Item]) -> list[Motion]:
@@ -115,7 +123,7 @@ def motions(items: Iterable[Item]) -> list[Motion]:
             _collect(tracks.setdefault((result.source, person.id), _Track(person.engine)), person, result)
     made = [
         _motion(source, id_, track, worlds[source], clocks[source])
-        for (source, id_), track in tracks.items() if track.people
+        for (source, id_), track in tracks.items() if track.rows
     ]  # fmt: skip
     if not made:
         raise OutputError("nobody was seen in the recording: there is nothing to write")
@@ -178,28 +186,27 @@ def _collect(track: _Track, person: Person, result: FrameResult) -> None:
     estimated = len(person.joints) or "bones" in person.extra or (place is not None and place.measured_at is not None)
     later = not track.times or result.time > track.times[-1] + _SAME
     if estimated and later and person.state != TrackState.ENDED:
-        track.people.append(person)
+        face = person.extra.get("blendshapes", np.zeros(_ROW["face"]))
+        row = (person.full_pose, person.pelvis, person.transl, person.betas, person.expression, face, _bones(person))
+        track.rows.append(np.concatenate([np.ravel(values) for values in row]).astype(np.float32))
         track.times.append(result.time)
 
 
 def _motion(source: str, id_: int, track: _Track, world: World, clock: float) -> Motion:
-    people, times = track.people, np.array(track.times)
-    pose = to_matrices(np.stack([person.full_pose for person in people]).astype(np.float64))
-    skeleton = np.median([_bones(person, turns) for person, turns in zip(people, pose, strict=True)], 0)
+    times, pelvis = np.array(track.times), track.column("pelvis")
+    pose = to_matrices(track.column("pose").reshape(-1, 55, 3))
     pose[:, 0] = world.rotation.astype(np.float64) @ pose[:, 0]
-    pelvis = np.stack([person.pelvis for person in people]).astype(np.float64)
     rate = _rate(times)
     at = times[0] + np.arange(int((times[-1] - times[0]) * rate + 1 + 1e-3)) / rate
-    nothing = np.zeros(len(BLENDSHAPES))
     return Motion(
         source=source, id=id_, engine=track.engine, rate=rate, start=clock + float(times[0]),
         turns=resampled_turns(quaternions.from_matrices(pose), times, at),
         pelvis=resampled(world.points(pelvis), times, at),
-        bones=skeleton,
-        rest_pelvis=np.median([person.pelvis - person.transl for person in people], 0).astype(np.float64),
-        betas=np.median([person.betas for person in people], 0),
-        expression=resampled(np.stack([person.expression for person in people]), times, at),
-        face=resampled(np.stack([person.extra.get("blendshapes", nothing) for person in people]), times, at),
+        bones=np.median(track.column("bones"), 0).reshape(55, 3),
+        rest_pelvis=np.median(pelvis - track.column("transl"), 0),
+        betas=np.median(track.column("betas"), 0),
+        expression=resampled(track.column("expression"), times, at),
+        face=resampled(track.column("face"), times, at),
     )  # fmt: skip
 
 
@@ -208,14 +215,15 @@ def _rate(times: Reals) -> int:
     return int(np.clip(round(1 / float(np.median(steps))), SLOWEST, FASTEST)) if len(steps) else SLOWEST
 
 
-def _bones(person: Person, turns: Reals) -> Reals:
-    """The bones (55, 3) of a person with rotations (55, 3, 3): of the joints that are told, else of the ratios."""
+def _bones(person: Person) -> Reals:
+    """The bones (55, 3) of a person: of the joints that are told, else the embedded body's in their ratios."""
     ratios = person.extra.get("bones", np.ones(55))
     out = _embedded_bones() * np.asarray(ratios, np.float64)[:, None]
     if count := len(person.joints):
         joints = np.zeros((55, 3))
         joints[:count] = person.joints[:55]
-        out[:count] = kinematics.bones(kinematics.global_rotations(turns), joints)[:count]
+        turned = kinematics.global_rotations(to_matrices(person.full_pose.astype(np.float64)))
+        out[:count] = kinematics.bones(turned, joints)[:count]
     out[0] = 0
     return out
 

@@ -1,6 +1,7 @@
 """The journal, read by the library's own reader and by ours, and cut, killed and damaged."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -18,9 +19,11 @@ from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import foxglove
 from pymafx_live.pipeline.recordings.journal import Journal, Mcap
 from support.full_disk import full_disk
+from support.npm import installed
 from support.recordings import CAMERA, recorded, told
 
 COMMAND = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()"]
+READER = Path(__file__).parents[2] / "support" / "mcap_reader.mjs"
 VECTORS = sorted((Path(__file__).parents[2] / "vectors").glob("*.bin"))
 
 
@@ -251,7 +254,20 @@ def test_a_file_of_another_program(tmp_path):
         list(Mcap().read(tmp_path / "nowhere.mcap"))
 
 
-def test_the_schemas_say_what_they_are():
-    assert set(foxglove.schemas()) == {
-        "foxglove.SceneUpdate", "foxglove.FrameTransforms", "foxglove.CompressedImage", "foxglove.CameraCalibration"
+@pytest.mark.slow
+def test_foxgloves_own_packages_read_it(tmp_path, clips):
+    """By its index, and with the schemas that they have, field by field."""
+    folder = installed(tmp_path, ("@foxglove/schemas@2", "@mcap/core@2", "fzstd@0"))
+    shutil.copy(READER, folder)
+    frame = Frame(clips.picture(0), "cam", 0, 0.0, 100.0, CAMERA)
+    items = [
+        item if isinstance(item, SourceEvent) else (item[0], None if item[0].final else frame) for item in recorded()
+    ]
+    file = write(tmp_path / "out.mcap", items, video=True)
+    done = subprocess.run(["node", READER.name, file], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    read = json.loads(done.stdout)
+    assert read["alike"] == dict.fromkeys(foxglove.schemas(), True)
+    assert read["count"] == {
+        "smplx/cam": 41, "status/cam": 2, "cam/scene": 41, "cam/tf": 41, "cam/image": 40, "cam/camera": 1
     }  # fmt: skip
