@@ -44,12 +44,12 @@ def test_a_picture_says_its_number():
 
 @pytest.fixture
 def soak(monkeypatch, capfd):
-    """Runs half a minute with light parts and some leaks; gives the exit code and what was said."""
+    """Runs with light parts and some leaks; gives the exit code and what was said."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
-    def run(*leaks: str) -> tuple[int, list[str]]:
+    def run(*leaks: str, minutes: float = 0.5) -> tuple[int, list[str]]:
         monkeypatch.setenv("LEAKS", " ".join(leaks))
-        code = main(["--minutes", "0.5", "--period", "3", "--fps", "10", "--import", "support.leaks"])
+        code = main(["--minutes", str(minutes), "--period", "3", "--fps", "10", "--import", "support.leaks"])
         return code, [line for line in capfd.readouterr().err.splitlines() if line.startswith("soak: ")]
 
     return run
@@ -71,6 +71,6 @@ def test_kept_frames_threads_and_handles_are_named(soak):
 
 @pytest.mark.slow
 def test_an_age_that_grows_is_named(soak):
-    code, said = soak("age")
+    code, said = soak("age", minutes=1.5)
     assert code == 1
     assert any(line.startswith("soak: the true age of the results of ") for line in said), said

@@ -92,7 +92,7 @@ class Ager(Output):
         return cls() if "age" in LEAKS else None
 
     def write(self, result: Any, frame: Any) -> None:
-        time.sleep(0.15 * (time.monotonic() - self._began))
+        time.sleep(0.05 * (time.monotonic() - self._began))
 
 
 cast(dict[str, str], DETECTORS)["demo"] = "support.light_parts:Green"
