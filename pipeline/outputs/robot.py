@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FORGET = 10
-"""Ticks that are made up for when the thread was held up; more are left out."""
+_BURST = 10
+"""At most so many ticks are made up for at once when the thread was held up, the others are left out: a message holds
+no more frames, and what comes before them would be missed."""
 
 
 class RobotSettings(Section):
@@ -137,7 +138,7 @@ class RobotOutput(Output):
         try:
             while not self._over.wait(max(due - time.monotonic(), 0)):
                 now = time.monotonic()
-                due = max(due, now - _FORGET * TICK)
+                due = max(due, now - (_BURST - 1) * TICK)
                 while due <= now:
                     command = self._tick(due)
                     due += TICK

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import msgpack
@@ -18,6 +19,7 @@ from pymafx_live.core.types import Frame
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.robot import RobotOutput
 from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.robots.sonic import Sonic
 from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.stop import Stop
 from support.performers import CAMERA, performer, result_of
@@ -87,13 +89,29 @@ def test_sonic_and_hands_follow_one_person_and_fall_silent(opened, hearing):
         assert time.monotonic() < end
     assert all(message.startswith(b"pose{") for message in messages)
     headers = [json.loads(message[4:1284].rstrip(b"\0")) for message in messages]
-    assert {header["state"] for header in headers} == {"ramping", "following", "holding"}
+    assert {header["state"] for header in headers} - {"stopped"} == {"ramping", "following", "holding"}
     index = {int(k) for message in messages for k in np.frombuffer(message[-80:], "<i8")}
     assert index == set(range(max(index) + 1)), "`frame_index` comes last, and has no gap"
     assert headers[0]["fields"][-1] == {"name": "frame_index", "dtype": "i64", "shape": [10]}
     told = [msgpack.unpackb(message.partition(b"\0")[2]) for message in heard(hands, 0.5)]
     assert told[-1]["state"] == "stopped" and told[-1]["id"] == 7
     assert all(("hands" in content) == (content["state"] not in ("waiting", "stopped")) for content in told)
+
+
+def test_a_thread_that_was_held_up_leaves_no_gap(opened, hearing, monkeypatch):
+    """However long it was: what is made up for fits into one message."""
+    address, real, held = f"tcp://127.0.0.1:{free_port()}", Sonic.message, count()
+
+    def slow(robot: Sonic) -> bytes | None:
+        time.sleep(0.35 if next(held) % 3 == 0 else 0)
+        return real(robot)
+
+    monkeypatch.setattr(Sonic, "message", slow)
+    output = opened(robot="sonic", robot_bind=address)
+    result = result_of(performer(np.zeros((55, 3))))
+    messages = heard(hearing(address), 3.0, lambda: output.write(result, frame_now()))
+    index = {int(k) for message in messages for k in np.frombuffer(message[-80:], "<i8")}
+    assert len(messages) > 3 and index == set(range(min(index), max(index) + 1))
 
 
 def test_without_anybody_it_says_that_it_waits(opened, hearing):
