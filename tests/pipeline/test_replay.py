@@ -204,6 +204,8 @@ def test_a_recording_by_another_address(journal, tmp_path, monkeypatch, address)
         (["--source", "run.mcap", "--source", "demo"], 2, "replayed alone"),
         (["--source", "run.mcap", "--loop"], 2, "leave --loop out"),
         (["--source", "run.mcap", "--record", "run.mcap"], 2, "would destroy run.mcap"),
+        (["--source", "run.mcap", "--json", "a.jsonl", "--record", "a.jsonl"], 2, "written by another output too"),
+        (["--source", "run.mcap", "--vmc", "foo"], 2, "`output.vmc` cannot be 'foo': give host:port of an app that"),
         (["--source", "run.mcap", "--record", "out.xyz"], 2, "out.xyz has an ending that is not known: give one of"),
     ],
 )
