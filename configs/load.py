@@ -83,6 +83,8 @@ def _sentence(kind: type[Settings], error: ErrorDetails) -> str:
             return f"unknown key `{key}`, {_remedy(kind, path)}"
         case "value_error":
             return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
+        case "string_pattern_mismatch":
+            return f"`{key}` cannot be {_shown(error['input'])}: {_meaning(kind, path)}"
         case "model_type" | "dict_type":
             return f"`{key}` must be a section with keys of its own{_example(kind, key)}, not {_shown(error['input'])}"
         case _:
@@ -108,6 +110,13 @@ def _example(kind: type[Settings], section: str) -> str:
         (f", such as `{section}: {{{key.name}: ...}}`" for key in keys(kind)
          if key.section == section and key.flag == f"--{section}"), "",
     )  # fmt: skip
+
+
+def _meaning(kind: type[Settings], path: list[str]) -> str:
+    """What a key holds, in the words of its description."""
+    section, name = ("source" if path[0] == "sources" else path[0]), path[-1]
+    said = next(key.description for key in keys(kind) if (key.section, key.name) == (section, name))
+    return f"give {said}"
 
 
 def _shown(value: object) -> str:

@@ -16,4 +16,4 @@ def convert(recording: Path, file: Path, overwrite: bool = False) -> list[Path]:
     """
     targets = Targets([recording], overwrite)
     items = reader_of(recording, "the recording").read(recording)
-    return format_of(file, "the file").write(items, file, lambda path: targets.file(path, "convert to"))
+    return format_of(file, "the file").write(items, file, lambda path: targets.file(path, "FILE"))

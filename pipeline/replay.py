@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from pymafx_live.configs.schema import Settings
-from pymafx_live.core.errors import UsageError
+from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Output
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.pipeline.delivery import Delivery
@@ -19,7 +19,8 @@ from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.presence import Presence
 from pymafx_live.pipeline.recordings import is_recording, reader_of
-from pymafx_live.pipeline.run import drawn_body
+from pymafx_live.pipeline.run import drawn_body, inputs
+from pymafx_live.pipeline.sources import kept_in, plain_address
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Stop
@@ -31,12 +32,18 @@ _POLL = 0.05
 def recording_of(settings: Settings) -> Path | None:
     """The recording that a run replays, if its source is one; raises `UsageError` for what cannot be."""
     sources = [source for source, _ in settings.cameras()]
-    named = [Path(source.uri).expanduser() for source in sources if is_recording(source.uri)]
+    named = [Path(place) for source in sources if is_recording(place := _place(source.uri))]
     if named and len(sources) > 1:
         raise UsageError(f"{named[0]} is a recording and is replayed alone: give it as the only --source")
     if named and sources[0].loop:
         raise UsageError(f"{named[0]} is a recording, whose people come and go once: leave --loop out")
     return named[0] if named else None
+
+
+def _place(uri: str) -> str:
+    """The plain address of a source; that of what can be read only once, such as a pipe, is left to who opens it."""
+    kept = kept_in(uri)
+    return plain_address(uri) if not kept or Path(kept).is_file() else uri
 
 
 def run_recording(
@@ -55,7 +62,10 @@ def run_recording(
     with stop.on_signals(), ExitStack() as stack:
         stored = _of_source(reader_of(file, "--source").read(file), source.name)
         first = list(_until_a_result(stored))  # before an output is opened that might replace something
-        targets = Targets([file, Path(settings.output.smplx_file or file)], settings.output.overwrite)
+        if not first or isinstance(first[-1], SourceEvent):
+            of = f" of a source {source.name!r}: leave --name out for all" if source.name else ""
+            raise SourceError(f"{file} holds no result{of}")
+        targets = Targets([file, *inputs(settings)], settings.output.overwrite)
         if settings.output.stats:
             stats = StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics)
             stack.enter_context(closing(stats))

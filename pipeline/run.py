@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings, TrackerSettings
 from pymafx_live.core.errors import SourceError, UsageError
-from pymafx_live.core.interfaces import Detector, Engine, Output, Source, Tracker, log_progress
+from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker, log_progress
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
@@ -96,7 +96,8 @@ def run(
         grounds = [Ground(stance(source, camera)) for source, camera in settings.cameras()]
         sources = [opened(source) for source in open_sources(cameras, stop)]
         live = any(source.live for source in sources)
-        targets = Targets(_inputs(settings, sources), settings.output.overwrite)
+        read = [file for source in sources for file in source.files]
+        targets = Targets([*read, *inputs(settings)], settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
         told = Run(
@@ -206,14 +207,14 @@ def _relief(
     return Relief(overload, lanes, states, statistics.reductions, overlap=wanted.overlap)
 
 
-def _inputs(settings: Settings, sources: Sequence[Source]) -> list[Path]:
-    """The files and folders that a run reads."""
+def inputs(settings: Settings) -> list[Path]:
+    """The files and folders that a run reads beside its sources."""
     calibrations = [camera.calibration for _, camera in settings.cameras()]
     given = [getattr(settings.output, name, "") for name in ("curve", "vmc_avatar")]
     kept = [kept_in(source.uri) for source, _ in settings.cameras()]
     networks = [settings.detector.weights, settings.tracker.reid, settings.engine.assets]
     named = [*networks, settings.output.smplx_file, *given, *calibrations, *kept]
-    return [*(file for source in sources for file in source.files), *(Path(name) for name in named if name)]
+    return [Path(name).expanduser() for name in named if name]
 
 
 def _expected(frames: int, limit: int) -> int:

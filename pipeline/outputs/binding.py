@@ -24,7 +24,7 @@ def claimed(address: str, flag: str, targets: Targets) -> str:
     """
     scheme, mark, rest = address.partition("://")
     address = scheme.lower() + mark + rest
-    _check_port(address)
+    _check_port(address, flag)
     if (path := _socket_path(address)) is not None:
         targets.claim(path, flag)
     return address
@@ -39,7 +39,7 @@ def bind(address: str, flag: str, curve: Path | None = None) -> "Publisher":
     import zmq
     from pymafx_live.pipeline.publisher import Publisher
 
-    _check_port(address)
+    _check_port(address, flag)
     _refuse_taken(address, flag)
     try:
         return Publisher(address, curve)
@@ -59,11 +59,11 @@ def of_this_machine(address: str) -> bool:
         return False
 
 
-def _check_port(address: str) -> None:
+def _check_port(address: str, flag: str) -> None:
     if not has_port(address):
         raise UsageError(
             f"cannot publish on {address}: a port is 1 to 65535, or * for any that is free; "
-            "give an address such as tcp://127.0.0.1:5555"
+            f"give {flag} an address such as tcp://127.0.0.1:5555"
         )
 
 

@@ -19,7 +19,9 @@ class TrackerSettings(Section):
         pattern=r"^(\S+:\d+)?$",
     )  # fmt: skip
     osc_trackers_parts: str = setting(
-        "hip,chest,feet,knees,elbows,head", "which trackers are sent", "--osc-trackers-parts",
+        "hip,chest,feet,knees,elbows,head", "the trackers to be sent, separated by commas: `hip`, `chest`, "
+        "`feet`, `knees`, `elbows`, `head`",
+        "--osc-trackers-parts",
         pattern=f"^{_CHOICE}(,{_CHOICE})*$",
     )  # fmt: skip
 

@@ -37,6 +37,7 @@ class RecordOutput(Journal):
         made = format_of(file, "--record")
         if file.suffix.lower() == JOURNAL:
             return cls(run.targets.file(file, "--record"), settings.record_video, f"--record {file}")
+        run.targets.check(file, "--record")
         journal = run.targets.file(file.with_name(file.name + JOURNAL), "--record")
 
         def finish() -> None:

@@ -40,6 +40,11 @@ class Targets:
             _try(free)
         return free
 
+    def check(self, path: Path, flag: str) -> None:
+        """Refuses what `file` would refuse later on, for one that is made when the run is over."""
+        self._refuse_input(path, flag)
+        self._refuse_known(path, flag)
+
     def claim(self, path: Path, flag: str) -> None:
         """Keeps `path`, where something else than a file is made, from being an input or another output's file."""
         self._refuse_input(path, flag)

@@ -30,7 +30,7 @@ class VmcSettings(Section):
         "JawOpen); `auto`: the avatar's, or VRM 0.x's", "--vmc-face",
     )  # fmt: skip
     vmc_parts: str = setting(
-        "body,hands,face", "what is sent, of `body`, `hands` and `face`", "--vmc-parts",
+        "body,hands,face", "what is to be sent, separated by commas: `body`, `hands`, `face`", "--vmc-parts",
         pattern=r"^(body|hands|face)(,(body|hands|face))*$",
     )  # fmt: skip
     vmc_mirror: bool = setting(

@@ -9,7 +9,9 @@ World and body have x forward, y left and z up (REP 103; body_<id> as REP 155 ha
 axes of SMPL-X. Of a second source the ids have its name before them, as each source counts for itself.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,6 +39,8 @@ _KINDS = {
     "/tf": "tf2_msgs/msg/TFMessage", "skeletons": "visualization_msgs/msg/MarkerArray",
     "camera_info": "sensor_msgs/msg/CameraInfo", "image/compressed": "sensor_msgs/msg/CompressedImage",
 }  # fmt: skip
+logger = logging.getLogger(__name__)
+
 Transform = tuple[str, str, Reals, Reals]
 """Parent, child, and how the child's axes (3, 3) and origin (3,) stand in the parent."""
 
@@ -56,7 +60,7 @@ class Bag:
         """See `Format.write`."""
         from rosbags.rosbag2 import Writer
 
-        file, clock = place(file), Clock()
+        file, clock = place(_free(file)), Clock()
         with writing(file), TemporaryDirectory(dir=file.parent, prefix=".part-") as part:
             try:
                 with Writer(Path(part) / file.name, version=_FORMAT) as bag:
@@ -164,6 +168,15 @@ class Bag:
 
     def _turn(self, turn: Reals) -> Any:
         return self._new("geometry_msgs/msg/Quaternion", **dict(zip("xyzw", turn.tolist(), strict=True)))
+
+
+def _free(file: Path) -> Path:
+    """The file, or the first name that is free: a bag is a folder, and none is ever replaced."""
+    names = (file.with_name(f"{file.stem}-{n}{file.suffix}") for n in count(2))
+    free = next(name for name in chain([file], names) if not name.is_dir())
+    if free != file:
+        logger.warning("%s is there already: this one goes to %s", file, free)
+    return free
 
 
 def _joints(person: Person, camera: str, name: str) -> Sequence[Transform]:

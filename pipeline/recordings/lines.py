@@ -1,6 +1,7 @@
 """JSON lines: every result as one line, with the fields of the wire protocol (`.jsonl`)."""
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,9 @@ from pymafx_live.pipeline.writing import writing
 
 _LONGEST = 2**23
 """Characters of a line: eight times those of a hundred people."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class JsonLines:
@@ -48,9 +52,10 @@ def read_results(file: Path) -> Iterator[FrameResult]:
     """The results of a file of JSON lines; a last line that is cut short is left out, as a killed run leaves one.
 
     Raises:
-        SourceError: the file cannot be read, or a line is no result.
+        SourceError: the file cannot be read, is empty, or a line is no result.
         UnknownVersionError: it was written by another release.
     """
+    number = 0
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(iter(partial(lines.readline, _LONGEST), ""), 1):
@@ -58,9 +63,12 @@ def read_results(file: Path) -> Iterator[FrameResult]:
                     yield from_map(json.loads(line))
                 except (ValueError, RecursionError, MalformedMessageError) as error:
                     if not line.endswith("\n") and len(line) < _LONGEST:
+                        logger.warning("the last line of %s is cut short, as a killed run leaves it: left out", file)
                         return
                     raise SourceError(f"line {number} of {file} is no result as --json writes them: {error}") from error
     except OSError as error:
         raise SourceError(f"cannot read {file} ({error.strerror}): check the path") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{file} is no file of JSON lines: give one that --json has written") from error
+    if not number:
+        raise SourceError(f"{file} is empty: give a recording that has begun")

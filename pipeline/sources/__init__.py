@@ -118,7 +118,7 @@ def _reader_class(settings: SourceSettings) -> tuple[type[Reader], SourceSetting
 
     Imports only the module of the kind that is asked for: each brings a library of its own.
     """
-    uri = _local(_kept_elsewhere(settings.uri))
+    uri = plain_address(settings.uri)
     SECRETS.learn(uri)
     return load_class(SOURCES[_kind(uri)]), settings.model_copy(update={"uri": uri})
 
@@ -149,6 +149,15 @@ def _kind(uri: str) -> str:
     from pymafx_live.pipeline.sources.images import names_images
 
     return "images" if uri != "demo" and names_images(uri) else "video"
+
+
+def plain_address(uri: str) -> str:
+    """The address, webcam number or path that `uri` means: of `file://`, `~`, and what `env:NAME` and `file:PATH` hold.
+
+    Raises:
+        UsageError: nothing that can be used is kept there.
+    """
+    return _local(_kept_elsewhere(uri))
 
 
 def kept_in(uri: str) -> str:

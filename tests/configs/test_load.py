@@ -52,6 +52,8 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("detektor: {size: 320}", r"unknown key `detektor`, did you mean `detector`\?"),
         ("output: {qqq: 1}", r"unknown key `output\.qqq`, the keys here are bind, curve, insecure, ttl, jsonl, save, "),
         ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
+        ("source: {webcam_size: big}", r"`source\.webcam_size` cannot be 'big': give width and height, such as `1280x"),
+        ("sources: [{uri: 0, webcam_size: 9x9}]", r"`sources\.0\.webcam_size` cannot be '9x9': give width and height"),
         ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),
         ("detector: {confidence: .nan}", r"`detector\.confidence` cannot be nan: it should be a finite number"),
         ("detector: {stride: 0}", r"detector\.stride: must be `auto` or a whole number of 1 to 10000, not 0"),

@@ -185,20 +185,35 @@ def test_one_source_of_a_recording_of_several_or_each_on_its_own(tmp_path):
     assert {json.loads(line)["source"] for line in (tmp_path / "out.jsonl").read_text().splitlines()} == {"door"}
 
 
+@pytest.mark.parametrize("address", ["file://{}", "file:{}.txt", "env:RECORDING"])
+def test_a_recording_by_another_address(journal, tmp_path, monkeypatch, address):
+    monkeypatch.setenv("RECORDING", str(journal))
+    journal.with_name(journal.name + ".txt").write_text(str(journal))
+    assert run_command("--source", address.format(journal), "--json", tmp_path / "out.jsonl") == 0
+    assert (tmp_path / "out.jsonl").read_text().count("\n") == 13
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["--source", "nowhere.mcap"], 4, "cannot read nowhere.mcap"),
         (["--source", "empty.mcap", "--json", "kept.jsonl", "--overwrite"], 4, "empty.mcap is empty"),
+        (["--source", "empty.jsonl"], 4, "empty.jsonl is empty"),
+        (["--source", "run.mcap", "--name", "door", "--json", "kept.jsonl", "--overwrite"], 4, "of a source 'door'"),
+        (["--source", "run.mcap", "--json", "keys", "--curve", "keys", "--overwrite"], 2, "would destroy keys"),
         (["--source", "run.mcap", "--source", "demo"], 2, "replayed alone"),
         (["--source", "run.mcap", "--loop"], 2, "leave --loop out"),
         (["--source", "run.mcap", "--record", "run.mcap"], 2, "would destroy run.mcap"),
+        (["--source", "run.mcap", "--json", "a.jsonl", "--record", "a.jsonl"], 2, "written by another output too"),
+        (["--source", "run.mcap", "--vmc", "foo"], 2, "`output.vmc` cannot be 'foo': give host:port of an app that"),
         (["--source", "run.mcap", "--record", "out.xyz"], 2, "out.xyz has an ending that is not known: give one of"),
     ],
 )
 def test_what_cannot_be_replayed(journal, tmp_path, monkeypatch, capsys, arguments, code, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.mcap").touch()
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "keys").write_text("a secret")
     (tmp_path / "kept.jsonl").write_text("kept")
     assert run_command(*arguments) == code
     assert said in (err := capsys.readouterr().err) and err.count("\n") == 1

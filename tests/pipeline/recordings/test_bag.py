@@ -8,6 +8,7 @@ from pymafx_live.core.errors import UsageError
 from pymafx_live.core.skeleton import JOINT_NAMES
 from pymafx_live.core.types import Frame, SourceEvent
 from pymafx_live.core.world import World
+from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.recordings.bag import Bag
 from scipy.spatial.transform import Rotation
 from support.recordings import CAMERA, recorded
@@ -17,6 +18,18 @@ def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "rosbags.typesys", None)
     with pytest.raises(UsageError, match=r"needs the extra `bag`: python -m pip install"):
         Bag()
+
+
+def test_another_bag_stays(tmp_path, caplog):
+    rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags, of the extra bag, is not installed")
+    made = [
+        Bag().write(recorded(n), tmp_path / "out.bag", lambda path: Targets(overwrite=True).file(path, "FILE"))
+        for n in (2, 3)
+    ]
+    assert made == [[tmp_path / "out.bag"], [tmp_path / "out-2.bag"]] and "goes to" in caplog.text
+    for n, (folder,) in zip((2, 3), made, strict=True):
+        with rosbag2.Reader(folder) as bag:
+            assert bag.topics["/cam/camera_info"].msgcount == n
 
 
 def test_every_joint_is_where_it_is(tmp_path, clips):
