@@ -100,7 +100,7 @@ function figures(now) {
     state.textContent = source.state;
     state.dataset.state = source.state;
     const dropped = source.result?.dropped ? `, ${source.result.dropped} frames skipped` : "";
-    const text = source.result ? `${source.arrivals.length} results a second${dropped}` : "no result yet";
+    const text = source.result ? `${source.arrivals.length} ${source.arrivals.length === 1 ? "result" : "results"} a second${dropped}` : "no result yet";
     source.button.querySelector("small").textContent = [text, source.reason].filter(Boolean).join(". ");
   }
   const source = sources.get(chosen);

@@ -8,6 +8,7 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 import { fleshMaps, fullPose } from "./body.js";
 
 const LENS = 0.5; // metres of the frustum that are drawn
+const GLIDE = 0.05; // of the way to the middle of all, with each result
 const STEP = 0.05; // of a circle or of the distance, that a key turns or zooms
 
 // The colour of an id, as the overlay has it (engines/body/overlay.py): HSV to RGB.
@@ -26,11 +27,13 @@ export class Room {
     this.canvas = canvas;
     this.people = new Map();
     this.followed = null;
+    this.free = true; // nobody has turned the view: it may go along
     this.renderer = new WebGLRenderer({ canvas, antialias: true });
     this.scene = new Scene();
     this.eye = new PerspectiveCamera(45, 1, 0.05, 200);
     this.controls = new OrbitControls(this.eye, canvas);
     this.controls.addEventListener("change", () => this.draw());
+    this.controls.addEventListener("start", () => (this.free = false));
     this.geometry = geometryOf(body);
     this.world = new Group(); // turns the camera's frame into the room's
     this.world.matrixAutoUpdate = false;
@@ -80,12 +83,13 @@ export class Room {
     });
   }
 
-  // From the side of the camera, with everybody in view.
+  // From beside the camera, with everybody and the camera in view.
   reset() {
     const middle = this.middle() ?? new Vector3(0, 1, -3);
     this.controls.target.copy(middle);
-    const back = Math.max(2.2, middle.length() * 0.75);
-    this.eye.position.set(middle.x + back * 0.6, middle.y + back * 0.35, middle.z + back);
+    const back = Math.max(3, middle.length() * 1.25) / Math.min(this.eye.aspect, 1);
+    this.eye.position.set(middle.x + back * 0.6, middle.y + back * 0.3, middle.z + back);
+    this.free = true;
     this.eye.fov = 45;
     this.eye.updateProjectionMatrix();
     this.controls.update();
@@ -96,6 +100,7 @@ export class Room {
   through() {
     const place = new Vector3().setFromMatrixPosition(this.world.matrix);
     const ahead = new Vector3(0, 0, (this.middle() ?? new Vector3(0, 1, -3)).distanceTo(place)).applyMatrix4(this.world.matrix);
+    this.free = false;
     this.eye.position.copy(place);
     this.controls.target.copy(ahead);
     if (this.taken) this.eye.fov = (360 / Math.PI) * Math.atan(this.taken.height / 2 / this.taken.fy);
@@ -115,6 +120,7 @@ export class Room {
     const nearer = { "+": -1, "=": -1, "-": 1 }[event.key];
     if ((!turns && !nearer) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
+    this.free = false;
     const offset = this.eye.position.clone().sub(this.controls.target);
     if (nearer) {
       this.eye.position.copy(this.controls.target).addScaledVector(offset, 1 + nearer * STEP);
@@ -183,11 +189,12 @@ export class Room {
     return { mesh, place: new Vector3() };
   }
 
-  // Keeps the view on who is followed, as far as that person has moved.
+  // Goes along with who is followed, or slowly with all until somebody has turned the view.
   follow(before) {
     const now = this.followed === null ? null : this.people.get(this.followed)?.place;
-    if (!now) return;
-    const moved = now.clone().sub(before ?? now);
+    const middle = this.free && this.followed === null ? this.middle() : null;
+    if (!now && !middle) return;
+    const moved = now ? now.clone().sub(before ?? now) : middle.sub(this.controls.target).multiplyScalar(GLIDE);
     this.eye.position.add(moved);
     this.controls.target.add(moved);
     this.controls.update();
