@@ -31,7 +31,7 @@ def body() -> bytes:
     model = BodyModel.embedded()
     arrays = {
         "vertices": model.v_template.astype("<f4"), "faces": model.faces.astype("<u2"),
-        "skinJoints": model.skin_joints, "skinWeights": np.round(255 * model.skin_weights).astype("u1"),
+        "skinJoints": model.skin_joints, "skinWeights": np.round(65535 * model.skin_weights).astype("<u2"),
         "rest": model.rest_joints.astype("<f4"), "parents": np.array(PARENTS, "i1"),
         "stretched": STRETCHED.astype("u1"), "starts": STARTS.astype("u1"), "stops": STOPS.astype("u1"),
     }  # fmt: skip

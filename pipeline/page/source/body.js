@@ -13,7 +13,7 @@ export async function loadBody() {
   const content = decode(new Uint8Array(await answer.arrayBuffer()));
   return {
     vertices: array(content.vertices, Float32Array), faces: array(content.faces, Uint16Array),
-    skinJoints: array(content.skinJoints, Uint8Array), skinWeights: array(content.skinWeights, Uint8Array),
+    skinJoints: array(content.skinJoints, Uint8Array), skinWeights: array(content.skinWeights, Uint16Array),
     rest: array(content.rest, Float32Array), parents: array(content.parents, Int8Array),
     stretched: content.stretched, starts: content.starts, stops: content.stops,
   };
