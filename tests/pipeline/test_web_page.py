@@ -113,7 +113,7 @@ def test_somebody_moves_while_the_demo_plays_and_a_lost_server_is_told_and_comes
             second = demo(address, tmp_path)
             try:
                 until(lambda: page.locator("#connection").get_attribute("data-state") == "live")
-                until(lambda: page.locator("#rate").inner_text() not in ("0 fps", "–"))
+                until(lambda: page.locator("#rate").inner_text()[0] in "123456789")
             finally:
                 second.terminate()
                 assert second.wait(60) == 0, (tmp_path / "log").read_text()

@@ -101,7 +101,7 @@ function figures(now) {
     state.dataset.state = source.state;
     const dropped = source.result?.dropped ? `, ${source.result.dropped} frames skipped` : "";
     const text = source.result ? `${source.arrivals.length} ${source.arrivals.length === 1 ? "result" : "results"} a second${dropped}` : "no result yet";
-    source.button.querySelector("small").textContent = [text, source.reason].filter(Boolean).join(". ");
+    source.button.querySelector("small").textContent = [text, source.reason].filter(Boolean).join("; ");
   }
   const source = sources.get(chosen);
   if (!source?.result) return;

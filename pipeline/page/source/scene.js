@@ -85,10 +85,10 @@ export class Room {
 
   // From beside the camera, with everybody and the camera in view.
   reset() {
-    const middle = this.middle() ?? new Vector3(0, 1, -3);
-    this.controls.target.copy(middle);
-    const back = Math.max(3, middle.length() * 1.25) / Math.min(this.eye.aspect, 1);
-    this.eye.position.set(middle.x + back * 0.6, middle.y + back * 0.3, middle.z + back);
+    const target = this.aim() ?? new Vector3(0, 1, -2.5);
+    this.controls.target.copy(target);
+    const back = Math.max(3, target.length() * 1.5) / Math.min(this.eye.aspect, 1);
+    this.eye.position.set(target.x + back * 0.6, target.y + back * 0.3, target.z + back);
     this.free = true;
     this.eye.fov = 45;
     this.eye.updateProjectionMatrix();
@@ -113,6 +113,11 @@ export class Room {
     const places = [...this.people.values()].map((body) => body.place);
     if (!places.length) return null;
     return places.reduce((sum, place) => sum.add(place), new Vector3()).divideScalar(places.length);
+  }
+
+  // What a free view looks at: people, and a little towards the camera.
+  aim() {
+    return this.middle()?.lerp(new Vector3().setFromMatrixPosition(this.world.matrix), 0.25);
   }
 
   key(event) {
@@ -192,9 +197,9 @@ export class Room {
   // Goes along with who is followed, or slowly with all until somebody has turned the view.
   follow(before) {
     const now = this.followed === null ? null : this.people.get(this.followed)?.place;
-    const middle = this.free && this.followed === null ? this.middle() : null;
-    if (!now && !middle) return;
-    const moved = now ? now.clone().sub(before ?? now) : middle.sub(this.controls.target).multiplyScalar(GLIDE);
+    const aim = this.free && this.followed === null ? this.aim() : null;
+    if (!now && !aim) return;
+    const moved = now ? now.clone().sub(before ?? now) : aim.sub(this.controls.target).multiplyScalar(GLIDE);
     this.eye.position.add(moved);
     this.controls.target.add(moved);
     this.controls.update();
