@@ -21,7 +21,7 @@ _KINDS = {
 @cache
 def files() -> Mapping[str, tuple[str, bytes]]:
     """Content type and content by path."""
-    folder = resources.files("pymafx_live.pipeline.page") / "static"
+    folder = resources.files("pymafx_live.pipeline.page")
     found = {f"/{name}": (kind, (folder / name).read_bytes()) for name, kind in _KINDS.items()}
     return found | {"/": found["/index.html"], "/body.bin": ("application/octet-stream", body())}
 

@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from pymafx_live.core.wire import decode, decode_event
 from pymafx_live.pipeline.outputs import web
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
+from pymafx_live.pipeline.page.files import files
 from pymafx_live.pipeline.stop import Stop
 from support.people import CAMERA, person, result
 from support.watching import wait_until
@@ -217,4 +219,10 @@ def test_a_missing_extra_is_named(monkeypatch, package):
 def test_the_script_that_ships_is_made_of_the_sources():
     content = [*sorted((PAGE / "source").iterdir()), PAGE / "package.json"]
     made_of = hashlib.sha256(b"".join(path.read_bytes() for path in content)).hexdigest()
-    assert f"of sources {made_of};" in (PAGE / "static" / "page.js").read_text("utf-8")[:200], "make page"
+    assert f"of sources {made_of};" in (PAGE / "page.js").read_text("utf-8")[:200], "make page"
+
+
+def test_the_page_is_in_the_wheel():
+    told = tomllib.loads((PAGE.parents[1] / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    packaged = {path.name for pattern in told["pymafx_live.pipeline.page"] for path in PAGE.glob(pattern)}
+    assert packaged == {name.removeprefix("/") for name in files()} - {"", "body.bin"}
