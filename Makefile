@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-all check format types clean test-lowest
+.PHONY: page install demo test test-all check format types clean test-lowest
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -48,3 +48,7 @@ test-lowest:
 
 clean:
 	rm -rf build .types .mypy_cache .ruff_cache .pytest_cache out .venv-lowest
+
+# The script of the page (docs/web.md), for who changed its sources; needs node and npm.
+page:
+	cd pipeline/page && npm install --no-audit --no-fund --no-save --no-package-lock && npm run build

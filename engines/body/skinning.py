@@ -38,7 +38,7 @@ def _stretch_ends() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp
     return joints, starts, stops
 
 
-_STRETCHED, _FROM, _TO = _stretch_ends()
+STRETCHED, STARTS, STOPS = _stretch_ends()
 
 
 def forward_kinematics(local: Floats, transl: Floats, rest: Floats, bones: Floats) -> tuple[Floats, Floats]:
@@ -58,12 +58,12 @@ def flesh_maps(rest: Floats, bones: Floats, positions: Floats, rotations: Floats
     The linear part is G (s I + (r - s) d dᵀ): along the main bone's direction d the flesh stretches by that
     bone's ratio r, across it by the overall size s = bones_0. The joint itself lands on its position.
     """
-    bone = rest[:, _TO] - rest[:, _FROM]
-    share = (bones[:, _TO] - bones[:, :1]) / np.maximum((bone**2).sum(-1), np.float32(1e-12))
-    along = (rotations[:, _STRETCHED] @ bone[..., None]) * share[..., None, None]
+    bone = rest[:, STOPS] - rest[:, STARTS]
+    share = (bones[:, STOPS] - bones[:, :1]) / np.maximum((bone**2).sum(-1), np.float32(1e-12))
+    along = (rotations[:, STRETCHED] @ bone[..., None]) * share[..., None, None]
     maps = np.empty((*rest.shape, 4), np.float32)
     maps[..., :3] = bones[:, :1, None, None] * rotations
-    maps[:, _STRETCHED, :, :3] += along * bone[:, :, None]
+    maps[:, STRETCHED, :, :3] += along * bone[:, :, None]
     maps[..., 3] = positions - (maps[..., :3] @ rest[..., None])[..., 0]
     return maps
 

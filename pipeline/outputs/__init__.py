@@ -17,6 +17,7 @@ OUTPUTS: Mapping[str, str] = {
     "robot": "pymafx_live.pipeline.outputs.robot:RobotOutput",
     "vmc": "pymafx_live.pipeline.outputs.vmc:VmcOutput",
     "osc-trackers": "pymafx_live.pipeline.outputs.osc_trackers:TrackerOutput",
+    "web": "pymafx_live.pipeline.outputs.web:WebOutput",
     "record": "pymafx_live.pipeline.outputs.record:RecordOutput",
 }
 

@@ -1,0 +1,64 @@
+// The websocket: messages of the wire (docs/wire-protocol.md), and pictures; it comes back by itself.
+import { decode } from "@msgpack/msgpack";
+
+const AGAIN = 1000; // milliseconds to the next try
+const SILENT = 4000; // milliseconds without a word from a server that says something every second
+
+export class Connection {
+  // `heard(kind, source, content)` gets results (`smplx`), events (`status`) and pictures (`picture`, as bytes).
+  constructor(heard, changed) {
+    this.heard = heard;
+    this.changed = changed;
+    this.picture = "";
+    this.open();
+  }
+
+  open() {
+    const address = new URL("/live", location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    const socket = new WebSocket(address);
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.ask(this.picture);
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.socket) return;
+      this.alive();
+      this.changed("live");
+      this.take(new Uint8Array(data));
+    };
+    socket.onclose = () => this.lost(socket);
+    this.alive();
+  }
+
+  alive() {
+    clearTimeout(this.watch);
+    const socket = this.socket;
+    this.watch = setTimeout(() => {
+      socket.close();
+      this.lost(socket);
+    }, SILENT);
+  }
+
+  lost(socket) {
+    if (socket !== this.socket) return;
+    this.socket = null;
+    clearTimeout(this.watch);
+    this.changed("lost");
+    setTimeout(() => this.open(), AGAIN);
+  }
+
+  // Asks for the pictures of a source, or with "" for none.
+  ask(source) {
+    this.picture = source;
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(source);
+  }
+
+  take(message) {
+    const end = message.indexOf(0);
+    const topic = new TextDecoder().decode(message.subarray(0, end));
+    const slash = topic.indexOf("/");
+    const [kind, source, content] = [topic.slice(0, slash), topic.slice(slash + 1), message.subarray(end + 1)];
+    if (kind === "smplx" || kind === "status") this.heard(kind, source, decode(content));
+    else if (kind === "picture") this.heard(kind, source, content);
+  }
+}
