@@ -18,6 +18,7 @@ OUTPUTS: Mapping[str, str] = {
     "vmc": "pymafx_live.pipeline.outputs.vmc:VmcOutput",
     "osc-trackers": "pymafx_live.pipeline.outputs.osc_trackers:TrackerOutput",
     "record": "pymafx_live.pipeline.outputs.record:RecordOutput",
+    "rerun": "pymafx_live.pipeline.outputs.rerun:RerunOutput",
 }
 
 
