@@ -1,10 +1,11 @@
 """Shows people in Rerun's viewer; see docs/rerun.md."""
 
+import ctypes
 import socket
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
-from pymafx_live.core.errors import UsageError, first_line
+from pymafx_live.core.errors import OutputError, UsageError, first_line
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.pipeline.outputs.run import Run
@@ -47,7 +48,7 @@ class RerunOutput(Output):
         host, port, _ = parse_address(address, "--rerun", "127.0.0.1:9876")
         rerun = load_rerun("--rerun")
         _find_viewer(host, port)
-        self._scene = Scene(rerun, rate, rate)
+        self._scene, self._lost = Scene(rerun, rate, rate), False
         self._scene.stream.connect_grpc(f"rerun+http://{address}/proxy")
 
     @classmethod
@@ -66,14 +67,21 @@ class RerunOutput(Output):
 
     def close(self) -> None:
         """Ends the connection."""
-        self._flush()
-        self._scene.stream.disconnect()
+        if not self._lost:
+            self._flush()
+            self._scene.stream.disconnect()
 
     def _flush(self) -> None:
         """What the library keeps for a viewer has no bound, and so nothing is kept."""
         from pymafx_live.pipeline.recordings.rrd import flushed
 
-        flushed(self._scene, f"{self.name}: the viewer takes no more", "start it anew, and then the run")
+        try:
+            flushed(self._scene, f"{self.name}: the viewer takes no more", "start it anew, and then the run")
+        except OutputError:
+            self._lost = True
+            # Where a viewer hangs, the stream's end would wait for it for ever, and the process with it.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._scene.stream))
+            raise
 
 
 def _find_viewer(host: str, port: int) -> None:
