@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]+\]|[^:\s]+):(?P<port>\d{1,5})(?P<more>\+?)")
 
 
-def parse_address(text: str, flag: str) -> tuple[str, int, bool]:
+def parse_address(text: str, flag: str, such_as: str = "127.0.0.1:39539") -> tuple[str, int, bool]:
     """The host, the port and whether a `+` follows of `host:port+`.
 
     Raises:
@@ -22,7 +22,7 @@ def parse_address(text: str, flag: str) -> tuple[str, int, bool]:
     if match is None or not 0 < int(match["port"]) < 2**16:
         raise UsageError(
             f"cannot send to {text}: an address is host:port with a port of 1 to 65535; "
-            f"give {flag} one such as 127.0.0.1:39539"
+            f"give {flag} one such as {such_as}"
         )
     return match["host"].strip("[]"), int(match["port"]), bool(match["more"])
 

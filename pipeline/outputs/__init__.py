@@ -19,6 +19,7 @@ OUTPUTS: Mapping[str, str] = {
     "osc-trackers": "pymafx_live.pipeline.outputs.osc_trackers:TrackerOutput",
     "web": "pymafx_live.pipeline.outputs.web:WebOutput",
     "record": "pymafx_live.pipeline.outputs.record:RecordOutput",
+    "rerun": "pymafx_live.pipeline.outputs.rerun:RerunOutput",
 }
 
 

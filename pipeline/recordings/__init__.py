@@ -20,6 +20,7 @@ FORMATS: Mapping[str, str] = {
     ".glb": "pymafx_live.pipeline.recordings.glb:Glb",
     ".vrma": "pymafx_live.pipeline.recordings.vrma:Vrma",
     ".bag": "pymafx_live.pipeline.recordings.bag:Bag",
+    ".rrd": "pymafx_live.pipeline.recordings.rrd:Rrd",
 }
 JOURNAL = ".mcap"
 """The ending of what a run writes as it goes: a crash leaves it."""

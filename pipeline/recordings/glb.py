@@ -68,7 +68,7 @@ def _add(gltf: Gltf, motion: Motion, end: float) -> None:
     primitive = {
         "attributes": {
             "POSITION": gltf.array(vertices.astype(np.float32), VERTICES, bounds=True),
-            "NORMAL": gltf.array(_normals(vertices, body.faces).astype(np.float32), VERTICES),
+            "NORMAL": gltf.array(normals(vertices, body.faces).astype(np.float32), VERTICES),
             "JOINTS_0": gltf.array(movers, VERTICES), "WEIGHTS_0": gltf.array(weights.astype(np.float32), VERTICES),
         },
         "indices": gltf.array(body.faces.astype(np.uint16).ravel(), INDICES),
@@ -103,7 +103,7 @@ def _rest_mesh(motion: Motion) -> tuple[Reals, float]:
     return vertices + [0, height, 0], height
 
 
-def _normals(vertices: Reals, faces: NDArray[np.int32]) -> Reals:
+def normals(vertices: Reals, faces: NDArray[np.int32]) -> Reals:
     """The unit normals (V, 3) of the vertices: the mean of their triangles', weighted by area."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     of_faces = np.cross(b - a, c - a)

@@ -32,8 +32,8 @@ def command(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("ending", FORMATS)
 def test_every_format_is_made(command, tmp_path, ending):
-    if ending == ".bag":
-        pytest.importorskip("rosbags", reason="rosbags, of the extra bag, is not installed")
+    if ending in (extras := {".bag": "rosbags", ".rrd": "rerun"}):
+        pytest.importorskip(extras[ending], reason=f"{extras[ending]}, of the extra for {ending}, is not installed")
     code, err = command("convert", "run.mcap", f"out{ending}")
     assert code == 0
     made = [tmp_path / name for name in err.splitlines()]
