@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pymafx_live.configs.schema import EngineSettings, Settings
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.errors import AssetError, UsageError
+from pymafx_live.core.heap import give_back_freed
 from pymafx_live.core.interfaces import log_progress
 from pymafx_live.core.skeleton import SIDES
 from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
@@ -48,7 +49,6 @@ from pymafx_live.engines.pymafx.track import (
 )
 from pymafx_live.engines.pymafx.views import Key, LandmarkViews, View, Views, body_boxes, drop, part_boxes
 from pymafx_live.engines.runtime import RunnerOptions
-from pymafx_live.engines.runtime.heap import give_back_freed
 from pymafx_live.engines.runtime.interface import Array
 from scipy.spatial.transform import Rotation
 

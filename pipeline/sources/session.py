@@ -7,6 +7,7 @@ from dataclasses import replace
 from threading import Event, Thread
 
 from pymafx_live.core.errors import SourceError
+from pymafx_live.core.heap import trim_heap
 from pymafx_live.pipeline.camera import Mount
 from pymafx_live.pipeline.sources.cuts import Cuts
 from pymafx_live.pipeline.sources.pace import Pace
@@ -88,6 +89,7 @@ class Session:
         finally:
             self._opened.set()
             self.reader.close()
+            trim_heap()
 
     def _seen(self, shot: Shot) -> Shot:
         """The image upright, and whether another shot begins with it."""

@@ -7,7 +7,7 @@ import pytest
 
 CODE = """
 import gc
-from pymafx_live.engines.runtime.heap import give_back_freed
+from pymafx_live.core.heap import give_back_freed
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
