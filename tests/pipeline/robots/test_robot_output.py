@@ -18,6 +18,7 @@ from pymafx_live.core.types import Frame
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.robot import RobotOutput
 from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.selection import Rule
 from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.stop import Stop
 from support.performers import CAMERA, performer, result_of
@@ -33,8 +34,8 @@ def opened() -> Iterator[Callable[..., RobotOutput]]:
     """Opens `--robot` with these settings; closed at the end."""
     outputs = []
 
-    def open_(**settings: object) -> RobotOutput:
-        outputs.extend(open_outputs(output_settings()(bind="", **settings), Run(Stop())))
+    def open_(lock: Rule | None = None, **settings: object) -> RobotOutput:
+        outputs.extend(open_outputs(output_settings()(bind="", **settings), Run(Stop(), lock=lock)))
         return outputs[-1]
 
     yield open_
@@ -94,6 +95,14 @@ def test_sonic_and_hands_follow_one_person_and_fall_silent(opened, hearing):
     told = [msgpack.unpackb(message.partition(b"\0")[2]) for message in heard(hands, 0.5)]
     assert told[-1]["state"] == "stopped" and told[-1]["id"] == 7
     assert all(("hands" in content) == (content["state"] not in ("waiting", "stopped")) for content in told)
+
+
+def test_it_follows_whom_lock_names(opened, hearing):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    output = opened(lock=2, robot="gmr", robot_bind=address)
+    both = result_of(*(performer(np.zeros((55, 3)), (k, 1, -3), number=k) for k in (1, 2)))
+    told = heard(hearing(address), 0.5, lambda: output.write(both, frame_now()))
+    assert told and msgpack.unpackb(told[-1].partition(b"\0")[2])["id"] == 2
 
 
 def test_without_anybody_it_says_that_it_waits(opened, hearing):
