@@ -18,7 +18,6 @@ from pymafx_live.core.types import Frame
 from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.robot import RobotOutput
 from pymafx_live.pipeline.outputs.run import Run
-from pymafx_live.pipeline.selection import Rule
 from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.stop import Stop
 from support.performers import CAMERA, performer, result_of
@@ -34,7 +33,7 @@ def opened() -> Iterator[Callable[..., RobotOutput]]:
     """Opens `--robot` with these settings; closed at the end."""
     outputs = []
 
-    def open_(lock: Rule | None = None, **settings: object) -> RobotOutput:
+    def open_(lock: int | None = None, **settings: object) -> RobotOutput:
         outputs.extend(open_outputs(output_settings()(bind="", **settings), Run(Stop(), lock=lock)))
         return outputs[-1]
 
