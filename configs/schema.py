@@ -211,6 +211,12 @@ class TrackerSettings(Section):
     )
     options: dict[str, bool | int | float | str] = setting({}, "the tracker's own parameters, by name")
 
+    @model_validator(mode="after")
+    def _looks_are_heeded(self) -> Self:
+        if self.reid and (self.name == "sort" or self.name.startswith("trackers:")):
+            raise ValueError(f"reid: the tracker {self.name} looks at nobody: leave --reid out, or take bytetrack")
+        return self
+
     @field_validator("options", mode="before")
     @classmethod
     def _numbers_within_reason(cls, options: object) -> object:

@@ -72,6 +72,7 @@ def run_recording(
         told = Run(
             stop, drawn_body(settings), targets, JOINTS[settings.output.joints],
             figures=lambda: statistics.outputs(), floor=settings.output.floor, lock=settings.engine.lock,
+            replayed=True,
         )  # fmt: skip
         opened = open_outputs(settings.output, told)
         lock = FootLock() if settings.output.foot_lock else None

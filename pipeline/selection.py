@@ -53,7 +53,7 @@ class Selection:
     def _rank(self, track: Track, camera: Camera) -> tuple[bool, bool, float]:
         chosen = track.id in self._chosen
         if self.lock is not None:
-            return chosen, *_preference(self.lock, track, camera)
+            return chosen, *preference(self.lock, track, camera)
         # A little larger is not enough to take a place, or two people of one size would alternate.
         return False, False, _area(track.box) * (KEEP if chosen else 1.0)
 
@@ -80,12 +80,12 @@ class Locked:
         """The one of a result's people; None where nobody is there whom the rule would take."""
         there = {person.id: person for person in people if person.state != TrackState.ENDED}
         if self._id not in there and not isinstance(self.rule, int):
-            best = max(there.values(), key=lambda person: _preference(self.rule, person, camera), default=None)
+            best = max(there.values(), key=lambda person: preference(self.rule, person, camera), default=None)
             self._id = None if best is None else best.id
         return None if self._id is None else there.get(self._id)
 
 
-def _preference(rule: Rule, who: Candidate, camera: Camera) -> tuple[bool, float]:
+def preference(rule: Rule, who: Candidate, camera: Camera) -> tuple[bool, float]:
     """The larger the rather is somebody taken anew; who is lost comes last."""
     match rule:
         case "largest":

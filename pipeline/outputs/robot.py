@@ -16,6 +16,7 @@ from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.zmq import ZmqSettings
 from pymafx_live.pipeline.robots import ROBOTS, Robot, make
 from pymafx_live.pipeline.robots.safety import TICK, Command, Limits, Locked, Safety, State
+from pymafx_live.pipeline.selection import Rule
 
 if TYPE_CHECKING:
     from pymafx_live.pipeline.publisher import Publisher
@@ -70,10 +71,13 @@ class RobotOutput(Output):
     Settings = RobotSettings
     policy = Policy.NEWEST
 
-    def __init__(self, robots: "Sequence[tuple[Robot, Publisher]]", safety: Safety, names: str = "") -> None:
-        """`robots` each with where they publish, which are closed in the end; `names` says which robots they are."""
+    def __init__(
+        self, robots: "Sequence[tuple[Robot, Publisher]]", safety: Safety, names: str = "", lock: Rule | None = None
+    ) -> None:
+        """`robots` each with where they publish, which are closed in the end; `names` says which robots they are,
+        `lock` whom to follow of several people: the rule of `engine.lock`."""
         self.name = f"--robot {names}"
-        self._robots, self._safety, self._locked = robots, safety, Locked()
+        self._robots, self._safety, self._locked = robots, safety, Locked(lock or "largest")
         self._error: Exception | None = None
         self._lock, self._over = Lock(), Event()
         self._thread = Thread(target=self._run, name="robot", daemon=True)
@@ -114,7 +118,7 @@ class RobotOutput(Output):
             for publisher in publishers:
                 publisher.close()
             raise
-        return cls(list(zip(robots, publishers, strict=True)), Safety(limits), settings.robot)
+        return cls(list(zip(robots, publishers, strict=True)), Safety(limits), settings.robot, run.lock)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Takes the pose of the person who is followed, if the result shows it."""

@@ -19,8 +19,8 @@ class Run:
     """`stop` ends the run, `targets` says where files go; `drawing` draws people, with the SMPL-X file `body` or else
     the embedded body, and with `floor` on a grid. `joints` is how many of each person's joints are sent. `figures` says
     what each output has done so far, `stuck` at what the loop is stuck, or "". `sources` are the names of the sources;
-    a recording may hold others. `lock` is whom an output for one person takes. What is in `afterwards`
-    is called when the outputs have closed."""
+    a recording may hold others. `lock` is whom an output for one person takes, `replayed` says that results are
+    those of a recording. What is in `afterwards` is called when the outputs have closed."""
 
     stop: Stop
     body: str = ""
@@ -31,6 +31,7 @@ class Run:
     sources: Sequence[str] = ()
     floor: bool = False
     lock: Rule | None = None
+    replayed: bool = False
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property

@@ -48,10 +48,14 @@ class ZmqOutput(Output):
     policy = Policy.DIRECT
     raw = True
 
-    def __init__(self, address: str, curve: Path | None = None, joints: int = JOINTS["body"], ttl: float = 0.0) -> None:
-        """`joints` is how many of each person's joints are sent; what is older than `ttl` seconds is not (0: all)."""
+    def __init__(
+        self, address: str, curve: Path | None = None, joints: int = JOINTS["body"], ttl: float = 0.0,
+        replayed: bool = False,
+    ) -> None:  # fmt: skip
+        """`joints` is how many of each person's joints are sent; what is older than `ttl` seconds is not (0: all).
+        What is `replayed` is as old as it was."""
         self.name = f"--bind {address}"
-        self._joints, self._ttl, self._late = joints, ttl, False
+        self._joints, self._ttl, self._late, self._replayed = joints, ttl, False, replayed
         self._publisher = bind(address, "--bind", curve)
         self.address = self._publisher.address
         if address.endswith("*"):
@@ -70,11 +74,11 @@ class ZmqOutput(Output):
                 "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
             )
         curve = Path(settings.curve).expanduser() if settings.curve else None
-        return cls(address, curve, run.joints, settings.ttl)
+        return cls(address, curve, run.joints, settings.ttl, run.replayed)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
-        """Sends the result's message, or drops it where that would block; `published_at` is now."""
-        if frame is not None:
+        """Sends the result's message, or drops it where that would block; `published_at` is now, but in a replay."""
+        if frame is not None and not self._replayed:
             result = replace(result, published_at=result.captured_at + frame.age, ttl=self._ttl)
         if self._ttl and result.age > self._ttl and not result.final:
             if not self._late:

@@ -12,6 +12,7 @@ from pymafx_live.core.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from pymafx_live.core.types import FrameResult
 from pymafx_live.pipeline.robots.pose import Pose, pose_of, standing, towards, turned_by
 from pymafx_live.pipeline.robots.timeline import Timeline
+from pymafx_live.pipeline.selection import Rule, preference
 
 TICK = 0.02
 """Seconds between two commands."""
@@ -26,7 +27,7 @@ class State(StrEnum):
     """What the safety layer does."""
 
     WAITING = "waiting"
-    """Nobody was there yet: nothing is commanded."""
+    """Nobody was there yet, or what is known of them was never young enough: nothing is commanded."""
     RAMPING = "ramping"
     """It begins to follow, or follows again: slowly at first."""
     FOLLOWING = "following"
@@ -77,21 +78,23 @@ class Command:
 
 
 class Locked:
-    """Whom to follow: of all who are seen the largest at first, then the same until `release`, in sight or not.
+    """Whom to follow: of all who are seen whom `rule` takes at first, then the same until `release`, in sight or not.
 
-    `--lock` says who is seen. Unlike an avatar a robot passes on to nobody before it was stopped.
+    Unlike an avatar a robot passes on to nobody before it was stopped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rule: Rule = "largest") -> None:
+        self._rule = rule
         self.who: tuple[str, int] | None = None
 
     def pick(self, result: FrameResult) -> Pose | None:
         """The pose of the one who is followed, if this result shows it."""
         if self.who is None:
-            seen = [(person, pose) for person in result.people if (pose := pose_of(person, result)) is not None]
+            wanted = [p for p in result.people if not isinstance(self._rule, int) or p.id == self._rule]
+            seen = [(person, pose) for person in wanted if (pose := pose_of(person, result)) is not None]
             if not seen:
                 return None
-            person, pose = max(seen, key=lambda found: float(np.prod(found[0].box[2:] - found[0].box[:2])))
+            person, pose = max(seen, key=lambda found: preference(self._rule, found[0], result.camera))
             self.who = result.source, person.id
             return pose
         person_of = {(result.source, person.id): person for person in result.people}

@@ -38,6 +38,11 @@ _HELD_BACK = frozenset({"rtsp", "rtp", "sdp", "mpegts"})
 _PARSED = frozenset({"h264", "hevc"})
 _BURSTS = frozenset({"hls", "dash"})
 """Formats that come in pieces of seconds."""
+_PLAIN = {
+    "rtsp": "an rtsps:// address", "rtmp": "an rtmps:// address",
+    "udp": "an encrypted stream", "rtp": "an encrypted stream", "tcp": "an encrypted stream",
+}  # fmt: skip
+"""Schemes that know no certificates, and what to give instead; http:// may redirect to https://."""
 _TRANSPORTS = {
     "tcp": {"rtsp_transport": "tcp"},
     "udp": {"rtsp_transport": "udp"},
@@ -85,6 +90,12 @@ class StreamReader:
         """See `Reader.of`."""
         if settings.ca_file and not Path(settings.ca_file).expanduser().is_file():
             raise UsageError(f"there is no file of certificates {settings.ca_file}: check --ca-file")
+        scheme = settings.uri.partition("://")[0].lower()
+        if settings.ca_file and scheme in _PLAIN:
+            raise UsageError(
+                f"{masked(settings.uri)} is not encrypted, so that --ca-file cannot say whose it is: "
+                f"give {_PLAIN[scheme]}"
+            )
         return cls(
             settings.uri, settings.name, timeout=settings.timeout, transport=settings.rtsp_transport,
             hwaccel=accelerator(settings.hwaccel), ca_file=settings.ca_file,

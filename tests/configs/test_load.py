@@ -52,6 +52,10 @@ def test_a_webcam_may_be_a_bare_number(tmp_path):
         ("detektor: {size: 320}", r"unknown key `detektor`, did you mean `detector`\?"),
         ("output: {qqq: 1}", r"unknown key `output\.qqq`, the keys here are bind, curve, insecure, ttl, jsonl, save, "),
         ("detector: {size: big}", r"`detector\.size` cannot be 'big': it should be a valid integer"),
+        (
+            "tracker: {name: sort, reid: a.onnx}",
+            r"tracker: reid: the tracker sort looks at nobody: ",
+        ),
         ("source: {webcam_size: big}", r"`source\.webcam_size` cannot be 'big': give width and height, such as `1280x"),
         ("sources: [{uri: 0, webcam_size: 9x9}]", r"`sources\.0\.webcam_size` cannot be '9x9': give width and height"),
         ("detector: {confidence: 1.5}", r"`detector\.confidence` cannot be 1\.5: it should be less than 1"),

@@ -5,14 +5,26 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from itertools import takewhile
 
 import cv2
 import numpy as np
 import pytest
 from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, SourceEvent, SourceState, TrackState
+from pymafx_live.core.types import (
+    Camera,
+    Frame,
+    FrameResult,
+    Origin,
+    Part,
+    Person,
+    SourceEvent,
+    SourceState,
+    TrackState,
+)
 from pymafx_live.core.wire import UnknownVersionError, from_map
 from pymafx_live.pipeline import cli
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
@@ -174,6 +186,24 @@ def test_a_journal_at_its_own_times(journal, tmp_path):
     assert run_command("--source", journal, "--realtime", "--json", tmp_path / "out.jsonl") == 0
     assert time.monotonic() - began >= 11 / 25  # which it cannot but take
     assert (tmp_path / "out.jsonl").read_text().count("\n") == 13
+
+
+def test_results_with_pictures_are_published_with_their_own_ages(tmp_path):
+    items = []
+    for item in recorded(25):
+        if not isinstance(item, SourceEvent):
+            result, image = item[0], np.zeros((120, 160, 3), np.uint8)
+            frame = Frame(image, "cam", result.sequence, result.time, result.captured_at, result.camera)
+            item = (result, None if result.final else frame)
+        items.append(item)
+    (file,) = Mcap().write(items, tmp_path / "run.mcap", lambda file: file)
+    address = f"ipc://{tmp_path}/sock"
+
+    with ThreadPoolExecutor(1) as threads, Subscriber(address, timeout=30) as subscriber:
+        ages = threads.submit(lambda: [result.age for result in takewhile(lambda r: not r.final, subscriber)])
+        with pytest.raises(SystemExit):
+            cli.main.main(["--source", str(file), "--realtime", "--bind", address], prog_name="pymafx-live")
+        assert ages.result() == pytest.approx([0.05] * len(ages.result())) and ages.result()
 
 
 def test_one_source_of_a_recording_of_several_or_each_on_its_own(tmp_path):

@@ -182,6 +182,8 @@ def test_a_camera_that_encrypts_and_one_that_pretends_to_be_it(film, watch, cert
             watch(camera.url, timeout=5, ca_file=str(other))
     with pytest.raises(UsageError, match=r"there is no file of certificates /nowhere\.crt: check --ca-file"):
         watch(camera.url, ca_file="/nowhere.crt")
+    with pytest.raises(UsageError, match=r"^rtsp://127\.0\.0\.1:9/live is not encrypted, .*: give an rtsps:// address"):
+        watch("rtsp://user:word@127.0.0.1:9/live", ca_file=str(trusted))
 
 
 @pytest.mark.parametrize("silent_at", ["OPTIONS", "DESCRIBE", "PLAY"])

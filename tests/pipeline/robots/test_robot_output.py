@@ -35,8 +35,8 @@ def opened() -> Iterator[Callable[..., RobotOutput]]:
     """Opens `--robot` with these settings; closed at the end."""
     outputs = []
 
-    def open_(**settings: object) -> RobotOutput:
-        outputs.extend(open_outputs(output_settings()(bind="", **settings), Run(Stop())))
+    def open_(lock: int | None = None, **settings: object) -> RobotOutput:
+        outputs.extend(open_outputs(output_settings()(bind="", **settings), Run(Stop(), lock=lock)))
         return outputs[-1]
 
     yield open_
@@ -119,6 +119,14 @@ def test_without_anybody_it_says_that_it_waits(opened, hearing):
     output = opened(robot="gmr", robot_bind=address)
     told = heard(hearing(address), 0.5, lambda: output.write(result_of(), frame_now()))
     assert told and {msgpack.unpackb(message.partition(b"\0")[2])["state"] for message in told} == {"waiting"}
+
+
+def test_it_follows_whom_lock_names(opened, hearing):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    output = opened(lock=2, robot="gmr", robot_bind=address)
+    both = result_of(*(performer(np.zeros((55, 3)), (k, 1, -3), number=k) for k in (1, 2)))
+    told = heard(hearing(address), 0.5, lambda: output.write(both, frame_now()))
+    assert told and msgpack.unpackb(told[-1].partition(b"\0")[2])["id"] == 2
 
 
 def test_what_is_old_when_it_comes_is_not_followed(opened, hearing):

@@ -206,6 +206,17 @@ class TestWhoIsFollowed:
         locked.release()
         assert locked.pick(result_of(small)) is not None and locked.who == ("cam", 1)
 
+    @pytest.mark.parametrize(("rule", "who"), [("largest", 2), ("centre", 1), ("first", 1), (2, 2), (3, None)])
+    def test_whom_the_lock_says_where_several_are_there_as_in_a_replay(self, rule, who):
+        near, large = performer(np.zeros((55, 3)), number=1), performer(np.zeros((55, 3)), (1, 1, -3), number=2)
+        result = result_of(near, large)
+        middle = np.array([result.camera.width, result.camera.height]) / 2
+        near.box[:] = *(middle - 20), *(middle + 20)
+        large.box[:] = 0, 0, 300, 400
+        locked = Locked(rule)
+        assert (locked.pick(result) is None) == (who is None)
+        assert locked.who == (None if who is None else ("cam", who))
+
     @pytest.mark.parametrize("fields", [
         {"state": TrackState.LOST}, {"state": TrackState.ENDED}, {"origin": Origin.HELD}, {"origin": Origin.DEFAULT},
     ])  # fmt: skip
