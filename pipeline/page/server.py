@@ -1,5 +1,6 @@
 """Serves the page and its websocket, on a thread of its own."""
 
+import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -48,8 +49,7 @@ class PageServer:
         bound, self.port = self._socket.getsockname()[:2]
         self.access = Access(host, ip_address(bound).is_loopback)
         shown = socket.gethostname() if ip_address(bound).is_unspecified else host
-        query = f"/?{TOKEN}={self.access.token}" if self.access.token else ""
-        self.url = f"http://{shown}:{self.port}{query}"
+        self.url = f"http://{shown}:{self.port}/{self.access.token}".rstrip("/")
         self.viewers = Viewers()
         config = uvicorn.Config(
             Guard(_application(self.viewers), self.access), log_config=None, log_level=logging.CRITICAL,
@@ -97,14 +97,13 @@ class Guard:
         from starlette.responses import PlainTextResponse, RedirectResponse
 
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        query = scope["query_string"].decode("latin-1")
-        if refusal := self._access.refusal(headers, query):
+        if refusal := self._access.refusal(headers, scope["path"]):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": refusal})
                 return
             await PlainTextResponse(f"{refusal}\n", 403, _HEADERS)(scope, receive, send)
-        elif scope["type"] == "http" and self._access.told(query):  # it is not to stay in the browser's history
-            answer = RedirectResponse(scope["path"] if scope["path"] in files() else "/", 303, _HEADERS)
+        elif scope["type"] == "http" and self._access.told(scope["path"]):
+            answer = RedirectResponse("/", 303, _HEADERS)  # it is not to stay in the browser's history
             answer.set_cookie(TOKEN, self._access.token, httponly=True, samesite="strict")
             await answer(scope, receive, send)
         else:
@@ -130,6 +129,8 @@ def _listening(host: str, port: int, address: str) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=128)
     except (OSError, OverflowError, UnicodeError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "another program uses it" if taken else error
         raise UsageError(
-            f"cannot serve the page on {address} ({error}): give another --web, such as 127.0.0.1:8001"
+            f"cannot serve the page on {address} ({why}): give another --web, such as 127.0.0.1:8001"
         ) from error

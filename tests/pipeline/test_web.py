@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import PROGRESS
 from pymafx_live.core.types import Frame, SourceEvent, SourceState
@@ -103,11 +104,12 @@ def test_an_address_that_others_reach_needs_the_token_that_is_printed_once(caplo
     output = WebOutput("0.0.0.0:0", Run(Stop()), fps=0)
     try:
         token = output.server.access.token
-        assert caplog.text.count(token) == 1 and output.server.url.endswith(f"/?token={token}")
-        assert ask(output, "/")[0] == ask(output, "/body.bin")[0] == ask(output, "/?token=wrong")[0] == 403
+        assert SECRETS.hide(caplog.text).count(token) == 1, "the terminal shows it"
+        assert output.server.url.endswith(f"/{token}")
+        assert ask(output, "/")[0] == ask(output, "/body.bin")[0] == ask(output, "/wrong")[0] == 403
         with pytest.raises(InvalidStatus, match="403"), viewer(output):
             pass
-        status, headers, _ = ask(output, f"/?token={token}")
+        status, headers, _ = ask(output, f"/{token}")
         assert (status, headers["location"]) == (303, "/"), "the token does not stay in the address"
         assert "HttpOnly" in headers["set-cookie"] and "SameSite=strict" in headers["set-cookie"]
         cookie = headers["set-cookie"].partition(";")[0]
