@@ -7,9 +7,6 @@ from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from socket import gethostname
 
-TOKEN = "pymafx-live-token"
-"""What the cookie is called."""
-
 
 class Access:
     """Refuses other sites' requests, and on an address that other machines reach who does not know the token.
@@ -18,8 +15,9 @@ class Access:
     websocket to here sends its own as `Origin` (RFC 6455, 10.2). `token` is "" where only this machine can connect.
     """
 
-    def __init__(self, host: str, local: bool) -> None:
+    def __init__(self, host: str, port: int, local: bool) -> None:
         """`host` is what the address is called; `local`: only this machine reaches it."""
+        self.cookie = f"pymafx-live-{port}"  # a browser has one jar for all ports of a machine
         own = gethostname().lower()
         self._names = {"localhost", host.lower().strip("[]")} | (set() if local else {own, f"{own}.local"})
         self._local = local
@@ -33,7 +31,7 @@ class Access:
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
             return "another site's page may not ask here"
-        if self.token and not (self.told(path) or self._equal(_cookie(headers.get("cookie", "")))):
+        if self.token and not (self.told(path) or self._equal(_cookie(headers.get("cookie", ""), self.cookie))):
             return "this page needs its token: use the whole address that pymafx-live printed"
         return ""
 
@@ -61,9 +59,9 @@ def _name(host: str) -> str:
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
 
 
-def _cookie(header: str) -> str:
+def _cookie(header: str, name: str) -> str:
     try:
-        found = SimpleCookie(header).get(TOKEN)
+        found = SimpleCookie(header).get(name)
     except CookieError:
         return ""
     return found.value if found else ""

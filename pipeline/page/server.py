@@ -9,7 +9,7 @@ from threading import Event, Thread
 from typing import Any
 
 from pymafx_live.core.errors import UsageError
-from pymafx_live.pipeline.page.access import TOKEN, Access
+from pymafx_live.pipeline.page.access import Access
 from pymafx_live.pipeline.page.files import files
 from pymafx_live.pipeline.page.viewers import Viewers
 
@@ -47,7 +47,7 @@ class PageServer:
         host, _, port = address.rpartition(":")
         self._socket = _listening(host.strip("[]"), int(port), address)
         bound, self.port = self._socket.getsockname()[:2]
-        self.access = Access(host, ip_address(bound).is_loopback)
+        self.access = Access(host, self.port, ip_address(bound).is_loopback)
         shown = socket.gethostname() if ip_address(bound).is_unspecified else host
         self.url = f"http://{shown}:{self.port}/{self.access.token}".rstrip("/")
         self.viewers = Viewers()
@@ -104,7 +104,8 @@ class Guard:
             await PlainTextResponse(f"{refusal}\n", 403, _HEADERS)(scope, receive, send)
         elif scope["type"] == "http" and self._access.told(scope["path"]):
             answer = RedirectResponse("/", 303, _HEADERS)  # it is not to stay in the browser's history
-            answer.set_cookie(TOKEN, self._access.token, httponly=True, samesite="strict")
+            # `strict` would be left out where a link in another page led here; no other site's request takes `lax` along.
+            answer.set_cookie(self._access.cookie, self._access.token, httponly=True, samesite="lax")
             await answer(scope, receive, send)
         else:
             await self._application(scope, receive, send)
