@@ -55,7 +55,8 @@ class Access:
 def _name(host: str) -> str:
     """A `Host` header without the port."""
     if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
+        number, end, _ = host[1:].partition("]")
+        return number.lower() if end else ""
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
 
 

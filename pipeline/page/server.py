@@ -27,7 +27,8 @@ _HEADERS = {
 }
 _PATIENCE = 2.0
 """Seconds that viewers may take to hear that it is over."""
-_MOST_CONNECTIONS = 300
+_MOST_CONNECTIONS = 200
+"""Of which each has a file handle: the run needs some too."""
 
 
 class PageServer:
@@ -55,7 +56,7 @@ class PageServer:
             Guard(_application(self.viewers), self.access), log_config=None, log_level=logging.CRITICAL,
             access_log=False, lifespan="off", ws="websockets-sansio", ws_max_size=1024, ws_per_message_deflate=False,
             ws_ping_interval=5, ws_ping_timeout=10, timeout_graceful_shutdown=int(_PATIENCE), proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS, server_header=False,
+            http=_bounded(), server_header=False,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._loop: Any = None
@@ -104,11 +105,24 @@ class Guard:
             await PlainTextResponse(f"{refusal}\n", 403, _HEADERS)(scope, receive, send)
         elif scope["type"] == "http" and self._access.told(scope["path"]):
             answer = RedirectResponse("/", 303, _HEADERS)  # it is not to stay in the browser's history
-            # `strict` would be left out where a link in another page led here; no other site's request takes `lax` along.
+            # `strict` is left out where a link in another page led here; no other site's request takes `lax` along.
             answer.set_cookie(self._access.cookie, self._access.token, httponly=True, samesite="lax")
             await answer(scope, receive, send)
         else:
             await self._application(scope, receive, send)
+
+
+def _bounded() -> Any:
+    """uvicorn's HTTP on h11; a connection too many is closed, also where nothing is asked on the others."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Bounded(H11Protocol):  # type: ignore[misc, unused-ignore]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > _MOST_CONNECTIONS:
+                transport.abort()
+
+    return Bounded
 
 
 def _application(viewers: Viewers) -> Any:
@@ -118,7 +132,7 @@ def _application(viewers: Viewers) -> Any:
     from starlette.routing import Route, WebSocketRoute
 
     async def answer(request: Request) -> Response:
-        kind, content = files()[request.url.path]
+        kind, content = files()[request.scope["path"]]
         return Response(content, media_type=kind, headers=_HEADERS)
 
     routes = [Route(path, answer) for path in files()]

@@ -8,7 +8,7 @@ import socket
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -84,7 +84,14 @@ def test_the_pages_own_files_are_served_and_nothing_else(output):
 @pytest.mark.parametrize(
     ("host", "status"),
     [("127.0.0.1", 200), ("localhost:9", 200), ("LOCALHOST", 200), ("[::1]:8000", 200), ("127.0.0.2:1", 200)]
-    + [("rebound.example:8000", 403), ("", 403), ("10.0.0.1", 403), ("localhost.example", 403), ("[::1", 200)],
+    + [
+        ("rebound.example:8000", 403),
+        ("", 403),
+        ("10.0.0.1", 403),
+        ("localhost.example", 403),
+        ("[::1", 403),
+        ("127.0.0.1:x", 200),
+    ],
 )
 def test_another_name_for_this_machine_is_refused(output, host, status):
     assert ask(output, "/", Host=host)[0] == status
@@ -193,6 +200,17 @@ def test_what_a_viewer_sends_neither_ends_the_server_nor_fills_it(output):
         socket.send("nobody's \0 camera")
         output.write(result(sequence=4), None)
         assert results(socket, 4)
+
+
+def test_connections_too_many_are_closed_and_who_looks_goes_on(output):
+    with viewer(output) as socket_, ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", output.server.port))) for _ in range(220)]
+        idle[-1].settimeout(20)
+        with suppress(ConnectionResetError):
+            assert idle[-1].recv(1) == b""
+        output.write(result(sequence=3), None)
+        assert results(socket_, 3)
+    wait_until(lambda: ask(output, "/")[0] == 200)
 
 
 def test_closing_does_not_wait_for_a_viewer():
