@@ -110,6 +110,7 @@ def test_somebody_moves_while_the_demo_plays_and_a_lost_server_is_told_and_comes
             first.send_signal(signal.SIGKILL)
             until(lambda: page.locator("#connection").get_attribute("data-state") == "lost")
             assert "lost" in page.locator("#connection").inner_text()
+            until(lambda: page.locator("#sources .state").inner_text() == "not known")
             first.wait(20)
             second = demo(address, tmp_path)
             try:
