@@ -20,6 +20,7 @@ from pymafx_live.core.interfaces import PROGRESS
 from pymafx_live.core.types import Frame, SourceEvent, SourceState
 from pymafx_live.core.wire import decode, decode_event
 from pymafx_live.pipeline.outputs import web
+from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
 from pymafx_live.pipeline.page.files import files
@@ -187,6 +188,26 @@ def test_pictures_are_made_for_who_looks_at_them(output):
             pass
         image = cv2.imdecode(np.frombuffer(message.partition(b"\0")[2], np.uint8), cv2.IMREAD_COLOR)
         assert image.shape == (360, 640, 3) and abs(float(image.mean()) - 90) < 2
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_and_the_next_one_comes():
+    class Overlay:
+        def draw(self, result, image):
+            if result.sequence == 1:
+                raise ValueError("no such colour")
+            return image
+
+    made: list[str] = []
+    pictures = web.Pictures(Drawing(Overlay()), 60, lambda source, jpeg: made.append(source))
+    try:
+        pictures.offer(result(sequence=1), None)
+        wait_until(lambda: pictures._fault is not None)
+        with pytest.raises(ValueError, match="no such colour"):
+            pictures.offer(result(sequence=2), None)
+        pictures.offer(result(sequence=3), None)
+        wait_until(lambda: made == ["camera"])
+    finally:
+        pictures.close()
 
 
 def test_what_a_viewer_sends_neither_ends_the_server_nor_fills_it(output):
