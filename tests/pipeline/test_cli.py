@@ -101,6 +101,7 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
         "output.robot": "gmr",
         "output.robot_hold": "0.7",
         "output.vmc": address,
+        "output.web": address,
         "output.vmc_parts": "body",
         "output.osc_trackers": address,
         "output.osc_trackers_parts": "hip,feet",
