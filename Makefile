@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[demo,web,dev]'
 	touch $@
 
 install: $(VENV)/.installed
@@ -16,6 +16,7 @@ install: $(VENV)/.installed
 demo: install
 	$(BIN)/pymafx-live --source demo --save out/demo.mp4 --stats out/demo-stats.json --overwrite
 	@echo "The overlay video is out/demo.mp4"
+	@echo "To look at the people in a browser: $(BIN)/pymafx-live --source demo --realtime --loop --web"
 
 test: install
 	$(BIN)/python -m pytest

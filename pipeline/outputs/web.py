@@ -6,7 +6,6 @@ from dataclasses import replace
 from threading import Condition, Thread
 from typing import Self
 
-import cv2
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.interfaces import Output, Policy, log_progress
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
@@ -130,6 +129,8 @@ class Pictures:
                 self._changed.wait_for(lambda: self._closed, max(0.0, began + self._period - time.monotonic()))
 
     def _jpeg(self, result: FrameResult, frame: Frame | None) -> bytes:
+        import cv2
+
         image = self._drawing.picture(result, frame)
         height, width = image.shape[:2]
         if width > _WIDEST:

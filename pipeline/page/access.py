@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from socket import gethostname
-from urllib.parse import parse_qs
-
-TOKEN = "token"
-"""What the address's query and the cookie call it."""
 
 
 class Access:
@@ -19,32 +15,29 @@ class Access:
     websocket to here sends its own as `Origin` (RFC 6455, 10.2). `token` is "" where only this machine can connect.
     """
 
-    def __init__(self, host: str, local: bool) -> None:
+    def __init__(self, host: str, port: int, local: bool) -> None:
         """`host` is what the address is called; `local`: only this machine reaches it."""
+        self.cookie = f"pymafx-live-{port}"  # a browser has one jar for all ports of a machine
         own = gethostname().lower()
         self._names = {"localhost", host.lower().strip("[]")} | (set() if local else {own, f"{own}.local"})
         self._local = local
-        self.token = "" if local else secrets.token_urlsafe(18)
+        self.token = "" if local else secrets.token_urlsafe(18)  # a part of a path that `core.addresses` shows
 
-    def refusal(self, headers: Mapping[str, str], query: str) -> str:
-        """Why a request with these headers (names in small letters) is refused; "" where it is not."""
+    def refusal(self, headers: Mapping[str, str], path: str) -> str:
+        """Why a request for a path, with these headers (names in small letters), is refused; "" where it is not."""
         host = headers.get("host", "")
         if not self._known(_name(host)):
             return f"this page is not called {host[:100]!r}: use the address that pymafx-live printed"
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
             return "another site's page may not ask here"
-        if self.token and not (self.told(query) or self._equal(_cookie(headers.get("cookie", "")))):
+        if self.token and not (self.told(path) or self._equal(_cookie(headers.get("cookie", ""), self.cookie))):
             return "this page needs its token: use the whole address that pymafx-live printed"
         return ""
 
-    def told(self, query: str) -> bool:
-        """Whether the query of an address holds the token."""
-        try:
-            given = parse_qs(query, max_num_fields=8).get(TOKEN, [""])[0]
-        except ValueError:
-            return False
-        return self._equal(given)
+    def told(self, path: str) -> bool:
+        """Whether the path is the token: who asks for it may have the cookie."""
+        return self._equal(path.removeprefix("/"))
 
     def _equal(self, given: str) -> bool:
         return bool(self.token) and hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
@@ -62,13 +55,14 @@ class Access:
 def _name(host: str) -> str:
     """A `Host` header without the port."""
     if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
+        number, end, _ = host[1:].partition("]")
+        return number.lower() if end else ""
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
 
 
-def _cookie(header: str) -> str:
+def _cookie(header: str, name: str) -> str:
     try:
-        found = SimpleCookie(header).get(TOKEN)
+        found = SimpleCookie(header).get(name)
     except CookieError:
         return ""
     return found.value if found else ""

@@ -1,5 +1,6 @@
 """Serves the page and its websocket, on a thread of its own."""
 
+import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -8,7 +9,7 @@ from threading import Event, Thread
 from typing import Any
 
 from pymafx_live.core.errors import UsageError
-from pymafx_live.pipeline.page.access import TOKEN, Access
+from pymafx_live.pipeline.page.access import Access
 from pymafx_live.pipeline.page.files import files
 from pymafx_live.pipeline.page.viewers import Viewers
 
@@ -26,7 +27,8 @@ _HEADERS = {
 }
 _PATIENCE = 2.0
 """Seconds that viewers may take to hear that it is over."""
-_MOST_CONNECTIONS = 300
+_MOST_CONNECTIONS = 200
+"""Of which each has a file handle: the run needs some too."""
 
 
 class PageServer:
@@ -46,16 +48,15 @@ class PageServer:
         host, _, port = address.rpartition(":")
         self._socket = _listening(host.strip("[]"), int(port), address)
         bound, self.port = self._socket.getsockname()[:2]
-        self.access = Access(host, ip_address(bound).is_loopback)
+        self.access = Access(host, self.port, ip_address(bound).is_loopback)
         shown = socket.gethostname() if ip_address(bound).is_unspecified else host
-        query = f"/?{TOKEN}={self.access.token}" if self.access.token else ""
-        self.url = f"http://{shown}:{self.port}{query}"
+        self.url = f"http://{shown}:{self.port}/{self.access.token}".rstrip("/")
         self.viewers = Viewers()
         config = uvicorn.Config(
             Guard(_application(self.viewers), self.access), log_config=None, log_level=logging.CRITICAL,
             access_log=False, lifespan="off", ws="websockets-sansio", ws_max_size=1024, ws_per_message_deflate=False,
             ws_ping_interval=5, ws_ping_timeout=10, timeout_graceful_shutdown=int(_PATIENCE), proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS, server_header=False,
+            http=_bounded(), server_header=False,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._loop: Any = None
@@ -97,18 +98,31 @@ class Guard:
         from starlette.responses import PlainTextResponse, RedirectResponse
 
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        query = scope["query_string"].decode("latin-1")
-        if refusal := self._access.refusal(headers, query):
+        if refusal := self._access.refusal(headers, scope["path"]):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": refusal})
                 return
             await PlainTextResponse(f"{refusal}\n", 403, _HEADERS)(scope, receive, send)
-        elif scope["type"] == "http" and self._access.told(query):  # it is not to stay in the browser's history
-            answer = RedirectResponse(scope["path"] if scope["path"] in files() else "/", 303, _HEADERS)
-            answer.set_cookie(TOKEN, self._access.token, httponly=True, samesite="strict")
+        elif scope["type"] == "http" and self._access.told(scope["path"]):
+            answer = RedirectResponse("/", 303, _HEADERS)  # it is not to stay in the browser's history
+            # `strict` is left out where a link in another page led here; no other site's request takes `lax` along.
+            answer.set_cookie(self._access.cookie, self._access.token, httponly=True, samesite="lax")
             await answer(scope, receive, send)
         else:
             await self._application(scope, receive, send)
+
+
+def _bounded() -> Any:
+    """uvicorn's HTTP on h11; a connection too many is closed, also where nothing is asked on the others."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Bounded(H11Protocol):  # type: ignore[misc, unused-ignore]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > _MOST_CONNECTIONS:
+                transport.abort()
+
+    return Bounded
 
 
 def _application(viewers: Viewers) -> Any:
@@ -118,7 +132,7 @@ def _application(viewers: Viewers) -> Any:
     from starlette.routing import Route, WebSocketRoute
 
     async def answer(request: Request) -> Response:
-        kind, content = files()[request.url.path]
+        kind, content = files()[request.scope["path"]]
         return Response(content, media_type=kind, headers=_HEADERS)
 
     routes = [Route(path, answer) for path in files()]
@@ -130,6 +144,8 @@ def _listening(host: str, port: int, address: str) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=128)
     except (OSError, OverflowError, UnicodeError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "another program uses it" if taken else error
         raise UsageError(
-            f"cannot serve the page on {address} ({error}): give another --web, such as 127.0.0.1:8001"
+            f"cannot serve the page on {address} ({why}): give another --web, such as 127.0.0.1:8001"
         ) from error

@@ -8,17 +8,19 @@ import socket
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import PROGRESS
 from pymafx_live.core.types import Frame, SourceEvent, SourceState
 from pymafx_live.core.wire import decode, decode_event
 from pymafx_live.pipeline.outputs import web
+from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
 from pymafx_live.pipeline.page.files import files
@@ -83,7 +85,14 @@ def test_the_pages_own_files_are_served_and_nothing_else(output):
 @pytest.mark.parametrize(
     ("host", "status"),
     [("127.0.0.1", 200), ("localhost:9", 200), ("LOCALHOST", 200), ("[::1]:8000", 200), ("127.0.0.2:1", 200)]
-    + [("rebound.example:8000", 403), ("", 403), ("10.0.0.1", 403), ("localhost.example", 403), ("[::1", 200)],
+    + [
+        ("rebound.example:8000", 403),
+        ("", 403),
+        ("10.0.0.1", 403),
+        ("localhost.example", 403),
+        ("[::1", 403),
+        ("127.0.0.1:x", 200),
+    ],
 )
 def test_another_name_for_this_machine_is_refused(output, host, status):
     assert ask(output, "/", Host=host)[0] == status
@@ -103,13 +112,14 @@ def test_an_address_that_others_reach_needs_the_token_that_is_printed_once(caplo
     output = WebOutput("0.0.0.0:0", Run(Stop()), fps=0)
     try:
         token = output.server.access.token
-        assert caplog.text.count(token) == 1 and output.server.url.endswith(f"/?token={token}")
-        assert ask(output, "/")[0] == ask(output, "/body.bin")[0] == ask(output, "/?token=wrong")[0] == 403
+        assert SECRETS.hide(caplog.text).count(token) == 1, "the terminal shows it"
+        assert output.server.url.endswith(f"/{token}")
+        assert ask(output, "/")[0] == ask(output, "/body.bin")[0] == ask(output, "/wrong")[0] == 403
         with pytest.raises(InvalidStatus, match="403"), viewer(output):
             pass
-        status, headers, _ = ask(output, f"/?token={token}")
+        status, headers, _ = ask(output, f"/{token}")
         assert (status, headers["location"]) == (303, "/"), "the token does not stay in the address"
-        assert "HttpOnly" in headers["set-cookie"] and "SameSite=strict" in headers["set-cookie"]
+        assert "HttpOnly" in headers["set-cookie"] and "SameSite=lax" in headers["set-cookie"]
         cookie = headers["set-cookie"].partition(";")[0]
         assert ask(output, "/", Cookie=cookie)[0] == 200
         assert ask(output, "/", Cookie=cookie[:-1])[0] == 403
@@ -180,6 +190,26 @@ def test_pictures_are_made_for_who_looks_at_them(output):
         assert image.shape == (360, 640, 3) and abs(float(image.mean()) - 90) < 2
 
 
+def test_a_picture_that_cannot_be_drawn_is_told_and_the_next_one_comes():
+    class Overlay:
+        def draw(self, result, image):
+            if result.sequence == 1:
+                raise ValueError("no such colour")
+            return image
+
+    made: list[str] = []
+    pictures = web.Pictures(Drawing(Overlay()), 60, lambda source, jpeg: made.append(source))
+    try:
+        pictures.offer(result(sequence=1), None)
+        wait_until(lambda: pictures._fault is not None)
+        with pytest.raises(ValueError, match="no such colour"):
+            pictures.offer(result(sequence=2), None)
+        pictures.offer(result(sequence=3), None)
+        wait_until(lambda: made == ["camera"])
+    finally:
+        pictures.close()
+
+
 def test_what_a_viewer_sends_neither_ends_the_server_nor_fills_it(output):
     with viewer(output) as socket, pytest.raises(ConnectionClosed):
         socket.send("x" * 5000)
@@ -191,6 +221,17 @@ def test_what_a_viewer_sends_neither_ends_the_server_nor_fills_it(output):
         socket.send("nobody's \0 camera")
         output.write(result(sequence=4), None)
         assert results(socket, 4)
+
+
+def test_connections_too_many_are_closed_and_who_looks_goes_on(output):
+    with viewer(output) as socket_, ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", output.server.port))) for _ in range(220)]
+        idle[-1].settimeout(20)
+        with suppress(ConnectionResetError):
+            assert idle[-1].recv(1) == b""
+        output.write(result(sequence=3), None)
+        assert results(socket_, 3)
+    wait_until(lambda: ask(output, "/")[0] == 200)
 
 
 def test_closing_does_not_wait_for_a_viewer():

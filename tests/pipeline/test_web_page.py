@@ -49,7 +49,8 @@ def opened(browser, url: str, size: tuple[int, int] = (1000, 700), scheme: str =
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: errors.extend([] if request.url.startswith((url, "blob:")) else [request.url]))
+    own = ("/".join(url.split("/")[:3]), "blob:")
+    page.on("request", lambda request: errors.extend([] if request.url.startswith(own) else [request.url]))
     page.goto(url)
     try:
         yield page
@@ -109,6 +110,7 @@ def test_somebody_moves_while_the_demo_plays_and_a_lost_server_is_told_and_comes
             first.send_signal(signal.SIGKILL)
             until(lambda: page.locator("#connection").get_attribute("data-state") == "lost")
             assert "lost" in page.locator("#connection").inner_text()
+            until(lambda: page.locator("#sources .state").inner_text() == "not known")
             first.wait(20)
             second = demo(address, tmp_path)
             try:
@@ -140,6 +142,21 @@ def answers(address: str) -> bool:
     host, _, port = address.partition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0
+
+
+def test_the_address_with_the_token_opens_the_page_and_without_it_nothing_does(browser):
+    output = WebOutput("0.0.0.0:0", Run(Stop()), fps=0)
+    own = f"http://127.0.0.1:{output.server.port}"
+    try:
+        with opened(browser, f"{own}/{output.server.access.token}") as page:
+            assert page.url == f"{own}/"
+            until(lambda: page.locator("#connection").get_attribute("data-state") == "live")
+            page.reload()
+            until(lambda: page.locator("#connection").get_attribute("data-state") == "live")
+        with opened(browser, own) as page:
+            assert "needs its token" in page.locator("body").inner_text()
+    finally:
+        output.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

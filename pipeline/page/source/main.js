@@ -94,11 +94,12 @@ function picture() {
 }
 
 function figures(now) {
+  const lost = document.body.hasAttribute("data-lost");
   for (const source of sources.values()) {
     source.arrivals = source.arrivals.filter((time) => time > now - 1000);
     const state = source.button.querySelector(".state");
-    state.textContent = source.state;
-    state.dataset.state = source.state;
+    state.textContent = lost ? "not known" : source.state;
+    state.dataset.state = lost ? "" : source.state;
     const dropped = source.result?.dropped ? `, ${source.result.dropped} frames skipped` : "";
     const text = source.result ? `${source.arrivals.length} ${source.arrivals.length === 1 ? "result" : "results"} a second${dropped}` : "no result yet";
     source.button.querySelector("small").textContent = [text, source.reason].filter(Boolean).join("; ");

@@ -87,7 +87,7 @@ export class Room {
   reset() {
     const target = this.aim() ?? new Vector3(0, 1, -2.5);
     this.controls.target.copy(target);
-    const back = Math.max(3, target.length() * 1.5) / Math.min(this.eye.aspect, 1);
+    const back = Math.max(3, target.length() * 1.25) / Math.min(this.eye.aspect, 1);
     this.eye.position.set(target.x + back * 0.6, target.y + back * 0.3, target.z + back);
     this.free = true;
     this.eye.fov = 45;
