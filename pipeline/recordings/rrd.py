@@ -21,10 +21,10 @@ from pymafx_live.core.arrays import Reals
 from pymafx_live.core.errors import OutputError, UsageError, first_line
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.skeleton import JOINT_NAMES, PARENTS
-from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, SourceEvent, SourceState, TrackState
+from pymafx_live.core.types import Camera, Frame, FrameResult, Person, SourceEvent, SourceState, TrackState
 from pymafx_live.core.world import World
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.body.overlay import colour_of
+from pymafx_live.engines.body.overlay import colour_of, is_guess
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place
 from pymafx_live.pipeline.recordings.glb import normals
@@ -90,7 +90,7 @@ class Scene:
         source.shown = {person.id for person in people}
         for person in people:
             self._skeleton(source, person, result.world)
-        placed = [person for person in people if len(person.joints) and not _is_guess(person)]
+        placed = [person for person in people if len(person.joints) and not is_guess(person)]
         if placed and source.due("mesh", result.time, self._rates["mesh"]):
             self._meshes(source, placed, result.world)
         spent = {} if result.final else {**result.stages, "age": result.age}
@@ -270,9 +270,3 @@ def _shade(body: BodyModel) -> Reals:
     """
     facing = normals(body.v_template, body.faces) @ (_LIGHT / np.linalg.norm(_LIGHT))
     return np.asarray(0.7 + 0.3 * facing)
-
-
-def _is_guess(person: Person) -> bool:
-    """Whether nobody knows where the person is."""
-    part = person.parts.get("transl")
-    return part is not None and part.origin == Origin.DEFAULT
