@@ -18,7 +18,9 @@ class RerunSettings(Section):
     """Rerun."""
 
     rerun: str = setting(
-        "", "host:port of a Rerun viewer, usually 127.0.0.1:9876 (`rerun` opens one); empty: do not send", "--rerun",
+        "",
+        "host:port of a Rerun viewer, usually 127.0.0.1:9876 (`rerun` opens one); empty: do not send",
+        "--rerun",
         pattern=r"^(\S+[^+\s])?$",
     )
     rerun_rate: float = setting(

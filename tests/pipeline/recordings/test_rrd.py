@@ -134,8 +134,10 @@ def test_a_full_disk_ends_in_a_sentence(items, tmp_path):
 def test_rerun_that_is_switched_off(tmp_path):
     """Its library would write nothing, and say nothing; in a process of its own, as it looks once."""
     pytest.importorskip("rerun", reason="rerun, of the extra rerun, is not installed")
-    script = "from pathlib import Path; from pymafx_live.pipeline.recordings.rrd import Rrd; " \
+    script = (
+        "from pathlib import Path; from pymafx_live.pipeline.recordings.rrd import Rrd; "
         "Rrd().write([], Path('out.rrd'), lambda path: path)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=os.environ | {"RERUN": "off"}, capture_output=True, text=True
     )
