@@ -97,7 +97,7 @@ class Camera:
     @property
     def matrix(self) -> NDArray[np.float64]:
         """The intrinsic matrix K, shape (3, 3)."""
-        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
 
     def resized(self, width: int, height: int) -> "Camera":
         """The intrinsics of the same picture, scaled to another size."""

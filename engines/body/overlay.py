@@ -36,7 +36,7 @@ class Overlay:
         """A new (H, W, 3) BGR image: `image` with the people of `result` on it."""
         picture = image.copy()
         people = [p for p in result.people if p.state in _DRAWN]
-        posed = [p for p in people if p.pelvis[2] > 0 and not _is_guess(p)]
+        posed = [p for p in people if p.pelvis[2] > 0 and not is_guess(p)]
         if posed:
             draw(
                 picture,
@@ -61,7 +61,7 @@ class Overlay:
         return self._body.vertices(pose, transl, None, bones)
 
 
-def _is_guess(person: Person) -> bool:
+def is_guess(person: Person) -> bool:
     """Whether nobody knows where a person is, or no more."""
     part = person.parts.get("transl")
     return part is not None and part.origin is Origin.DEFAULT

@@ -1,9 +1,7 @@
 """What an avatar is to show: a person's pose and face in a level world, whatever the avatar looks like."""
 
-import json
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from importlib import resources
 
 import numpy as np
 from pymafx_live.core import kinematics, quaternions
@@ -12,6 +10,7 @@ from pymafx_live.core.names import BLENDSHAPES
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import JOINT, MIRROR, PARENTS
 from pymafx_live.core.types import FrameResult, Person
+from pymafx_live.engines.body.rest import relaxed_pose, rest_bones
 
 SOLE = 0.0807
 """Metres from the ankle down to the sole of the embedded body."""
@@ -90,22 +89,9 @@ def _turn(rotation: bytes) -> Reals:
 @cache
 def at_rest() -> Figure:
     """Who stands and lets the arms hang, at the origin, facing the viewer: the embedded body's own rest."""
-    joints = json.loads((resources.files("pymafx_live.engines.data") / "skeleton.json").read_text("utf-8"))["joints"]
-    relaxed = np.array([joint["relaxed"] for joint in joints], np.float64)
     bones = rest_bones()
-    return Figure(
-        quaternions.from_vectors(relaxed), np.array([0.0, _height(bones), 0.0]), bones, np.zeros(len(BLENDSHAPES))
-    )
-
-
-@cache
-def rest_bones() -> Reals:
-    """The embedded body's bones (55, 3), as `Figure.bones`."""
-    joints = json.loads((resources.files("pymafx_live.engines.data") / "skeleton.json").read_text("utf-8"))["joints"]
-    rest = np.array([joint["rest"] for joint in joints], np.float64)
-    out: Reals = rest - rest[_PARENTS]
-    out[0] = 0
-    return out
+    place = np.array([0.0, _height(bones), 0.0])
+    return Figure(quaternions.from_vectors(relaxed_pose()), place, bones, np.zeros(len(BLENDSHAPES)))
 
 
 def _bones(person: Person) -> Reals:

@@ -16,8 +16,8 @@ class RecordSettings(Section):
 
     record: str = setting(
         "",
-        "recording, by its ending: .mcap holds everything; .npz, .smpl, .bvh, .glb, .vrma, .bag and .jsonl are made of "
-        "it when the run ends",
+        "recording, by its ending: .mcap holds everything; .npz, .smpl, .bvh, .glb, .vrma, .bag, .rrd and .jsonl are "
+        "made of it when the run ends",
         "--record",
     )
     record_video: bool = setting(False, "keep the frames in the recording too, as JPEG", "--record-video")

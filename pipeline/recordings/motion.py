@@ -7,7 +7,6 @@ frames per second: rotations are on the shorter way between those of two frames 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from pymafx_live.core.arrays import Indices, Reals
 from pymafx_live.core.errors import OutputError
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.skeleton import PARENTS
 from pymafx_live.core.types import Floats, FrameResult, Person, SourceEvent, TrackState
 from pymafx_live.core.world import World
+from pymafx_live.engines.body.rest import rest_bones
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place
 from pymafx_live.pipeline.writing import writing
@@ -218,7 +217,7 @@ def _rate(times: Reals) -> int:
 def _bones(person: Person) -> Reals:
     """The bones (55, 3) of a person: of the joints that are told, else the embedded body's in their ratios."""
     ratios = person.extra.get("bones", np.ones(55))
-    out = _embedded_bones() * np.asarray(ratios, np.float64)[:, None]
+    out = rest_bones() * np.asarray(ratios, np.float64)[:, None]
     if count := len(person.joints):
         joints = np.zeros((55, 3))
         joints[:count] = person.joints[:55]
@@ -226,11 +225,3 @@ def _bones(person: Person) -> Reals:
         out[:count] = kinematics.bones(turned, joints)[:count]
     out[0] = 0
     return out
-
-
-@cache
-def _embedded_bones() -> Reals:
-    from pymafx_live.engines.body.model import BodyModel
-
-    rest = BodyModel.embedded().rest_joints.astype(np.float64)
-    return np.asarray(rest - rest[np.array(PARENTS)])

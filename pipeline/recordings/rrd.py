@@ -21,10 +21,10 @@ from pymafx_live.core.arrays import Reals
 from pymafx_live.core.errors import OutputError, UsageError, first_line
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.skeleton import JOINT_NAMES, PARENTS
-from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Person, SourceEvent, SourceState, TrackState
+from pymafx_live.core.types import Camera, Frame, FrameResult, Person, SourceEvent, SourceState, TrackState
 from pymafx_live.core.world import World
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.engines.body.overlay import colour_of
+from pymafx_live.engines.body.overlay import colour_of, is_guess
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place
 from pymafx_live.pipeline.recordings.glb import normals
@@ -32,7 +32,7 @@ from pymafx_live.pipeline.recordings.journal import Clock, jpeg
 from pymafx_live.pipeline.writing import writing
 
 MESHES = 5.0
-"""Meshes of each person in a second of a file, of 250 kB each; the rest is there of every frame."""
+"""Meshes of each person in a second of a file, of 126 kB each; the rest is there of every frame."""
 PATIENCE = 5.0
 """Seconds that Rerun may take to hand on what it was given."""
 _FLUSHED = 100
@@ -47,12 +47,14 @@ _SHOWN = (TrackState.NEW, TrackState.TRACKED, TrackState.LOST)
 
 
 def load_rerun(what: str) -> Any:
-    """The library; it opens no connection and writes nothing on its own. Raises `UsageError` where it is missing."""
+    """The library; it opens no connection and writes nothing on its own. Raises `UsageError`: it is missing, or off."""
     os.environ.setdefault("RUST_LOG", "off")  # it writes to the terminal what is told here as a sentence
     try:
         import rerun
     except ImportError as error:
         raise UsageError(f"{what} needs the extra `rerun`: python -m pip install 'pymafx-live[rerun]'") from error
+    if not rerun.is_enabled(rerun.RecordingStream("pymafx-live")):  # it would write nothing, and say nothing
+        raise UsageError(f"{what} needs Rerun, which RERUN in the environment switches off: unset it")
     rerun.set_strict_mode(True)
     rerun.unregister_shutdown()  # at the end it would wait without end for a viewer that hangs
     return rerun
@@ -88,7 +90,7 @@ class Scene:
         source.shown = {person.id for person in people}
         for person in people:
             self._skeleton(source, person, result.world)
-        placed = [person for person in people if len(person.joints) and not _is_guess(person)]
+        placed = [person for person in people if len(person.joints) and not is_guess(person)]
         if placed and source.due("mesh", result.time, self._rates["mesh"]):
             self._meshes(source, placed, result.world)
         spent = {} if result.final else {**result.stages, "age": result.age}
@@ -187,7 +189,8 @@ class Scene:
 
     def _meshes(self, source: "_Source", people: list[Person], world: World) -> None:
         bones = np.stack([person.extra.get("bones", np.ones(55, np.float32)) for person in people])
-        pose, transl = (np.stack([getattr(person, name) for person in people]) for name in ("full_pose", "transl"))
+        pose, pelvis = (np.stack([getattr(person, name) for person in people]) for name in ("full_pose", "pelvis"))
+        transl = pelvis - self._body.rest_joints[0]  # people of another engine have another body's
         vertices = world.points(self._body.vertices(pose, transl, None, bones)).astype(np.float32)
         for person, of_person in zip(people, vertices, strict=True):
             path = f"{source.path}/people/{person.id}/mesh"
@@ -267,9 +270,3 @@ def _shade(body: BodyModel) -> Reals:
     """
     facing = normals(body.v_template, body.faces) @ (_LIGHT / np.linalg.norm(_LIGHT))
     return np.asarray(0.7 + 0.3 * facing)
-
-
-def _is_guess(person: Person) -> bool:
-    """Whether nobody knows where the person is."""
-    part = person.parts.get("transl")
-    return part is not None and part.origin == Origin.DEFAULT

@@ -7,7 +7,7 @@ import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT, PARENTS, SIDES
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.pipeline.robots.pose import rest_bones
+from pymafx_live.engines.body.rest import rest_bones
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 """In MediaPipe's order."""

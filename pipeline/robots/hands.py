@@ -7,9 +7,10 @@ by `estimate_frame_from_hand_points` and `OPERATOR2MANO`. What comes here is wha
 import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT, SIDES
+from pymafx_live.engines.body.rest import rest_bones
 from pymafx_live.pipeline.robots.flesh import FINGERS, flesh
 from pymafx_live.pipeline.robots.message import encode
-from pymafx_live.pipeline.robots.pose import Pose, rest_bones
+from pymafx_live.pipeline.robots.pose import Pose
 from pymafx_live.pipeline.robots.safety import Command
 
 WRIST, INDEX, MIDDLE = 0, 5, 9

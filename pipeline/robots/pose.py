@@ -3,18 +3,16 @@
 The world has y up and the floor at 0, in metres (`core/world.py`); rotations are matrices of SMPL-X's 55 joints.
 """
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 import numpy as np
 from pymafx_live.core import kinematics
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.skeleton import JOINT, PARENTS
+from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import FrameResult, Origin, Person, TrackState
 from pymafx_live.core.world import FloorOrigin
+from pymafx_live.engines.body.rest import relaxed_pose, rest_bones
 
 _FEET = [JOINT["left_foot"], JOINT["right_foot"]]
 _SOLE = 0.01
@@ -114,24 +112,8 @@ def turns(a: Pose, b: Pose) -> Reals:
 def standing(like: Pose) -> Pose:
     """Somebody who stands upright with arms hanging, of the same bones, in the same place and facing the same way."""
     x, _, z = like.rotations[0][:, 2]
-    rotations = to_matrices(_skeleton()[1])
+    rotations = to_matrices(relaxed_pose())
     rotations[0] = to_matrices(np.array([0, np.arctan2(x, z), 0]))
     pose = Pose(rotations, np.zeros(3), like.bones)
     feet = pose.joints()[0][_FEET, 1].min() - _SOLE
     return Pose(rotations, np.array([like.pelvis[0], -feet, like.pelvis[2]]), like.bones)
-
-
-def rest_bones() -> Reals:
-    """The embedded body's bones (55, 3), from parent to joint; the pelvis has none."""
-    rest = _skeleton()[0]
-    bones = np.asarray(rest - rest[np.array(PARENTS)])
-    bones[0] = 0
-    return bones
-
-
-@cache
-def _skeleton() -> tuple[Reals, Reals]:
-    """The embedded body's joints at rest (55, 3) and its relaxed pose as axis-angle vectors (55, 3)."""
-    text = (resources.files("pymafx_live.engines.data") / "skeleton.json").read_text(encoding="utf-8")
-    joints = json.loads(text)["joints"]
-    return np.array([joint["rest"] for joint in joints]), np.array([joint["relaxed"] for joint in joints])

@@ -334,7 +334,9 @@ def test_as_many_joints_as_are_asked_for(joints, tmp_path):
 
 @pytest.mark.parametrize("address", ["nowhere", "tcp://127.0.0.1", "tcp://300.0.0.1:5555"])
 def test_an_address_that_is_none(address):
-    with pytest.raises(UsageError, match=r"cannot publish on .*give (--bind )?an address such as tcp://127\.0\.0\.1:5555"):
+    with pytest.raises(
+        UsageError, match=r"cannot publish on .*give (--bind )?an address such as tcp://127\.0\.0\.1:5555"
+    ):
         ZmqOutput(address)
 
 

@@ -50,12 +50,16 @@ def test_a_viewer_gets_everything(viewer, tmp_path, clips):
             final = item[0].final
             output.write(item[0], None if final else Frame(clips.picture(number), "cam", number, 0.0, 0.0, CAMERA))
     output.close()
+    got, size = tmp_path / "got.rrd", 0
+    while not size or got.stat().st_size > size:  # it writes behind, and an interrupt makes it forget what is left
+        size = got.stat().st_size
+        time.sleep(1)
     process.send_signal(signal.SIGINT)
     process.wait(60)
     from rerun.chunk import RrdReader
 
     places, rows = [], {}
-    for chunk in RrdReader(tmp_path / "got.rrd").stream():
+    for chunk in RrdReader(got).stream():
         batch = chunk.to_record_batch()
         for column in batch.schema.names:
             key = chunk.entity_path, column

@@ -20,7 +20,7 @@ def random_pose(rng, angle=1.5):
 
 def person(pose=None, pelvis=(0.1, 0.3, 3.0), bones=None, number=1, parts=None, **more):
     """A person in the camera's frame, whose joints follow from the pose and the embedded body."""
-    from pymafx_live.pipeline.avatars.figure import rest_bones
+    from pymafx_live.engines.body.rest import rest_bones
 
     if pose is None:
         pose = np.zeros((55, 3), np.float32)

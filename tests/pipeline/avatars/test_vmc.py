@@ -8,8 +8,8 @@ from osc4py3 import oscbuildparse
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import JOINT, PARENTS
 from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
+from pymafx_live.engines.body.rest import rest_bones
 from pymafx_live.pipeline.avatars import figure, follower, stage
-from pymafx_live.pipeline.avatars.figure import rest_bones
 from pymafx_live.pipeline.avatars.humanoid import BONES
 from pymafx_live.pipeline.outputs.vmc import VmcOutput, VmcSettings
 from pythonosc.osc_packet import OscPacket

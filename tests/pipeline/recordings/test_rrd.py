@@ -129,3 +129,17 @@ def test_a_full_disk_ends_in_a_sentence(items, tmp_path):
     with full_disk(), pytest.raises(OutputError, match=r"cannot write .*out\.rrd \([^\n]*\): free some space$"):
         Rrd().write(items, tmp_path / "out.rrd", lambda path: path)
     assert not list(tmp_path.iterdir())
+
+
+def test_rerun_that_is_switched_off(tmp_path):
+    """Its library would write nothing, and say nothing; in a process of its own, as it looks once."""
+    pytest.importorskip("rerun", reason="rerun, of the extra rerun, is not installed")
+    script = (
+        "from pathlib import Path; from pymafx_live.pipeline.recordings.rrd import Rrd; "
+        "Rrd().write([], Path('out.rrd'), lambda path: path)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=os.environ | {"RERUN": "off"}, capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1].endswith("needs Rerun, which RERUN in the environment switches off: unset it")
+    assert not list(tmp_path.iterdir())

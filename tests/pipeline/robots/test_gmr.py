@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymafx_live.core.skeleton import JOINT
+from pymafx_live.engines.body.rest import rest_bones
 from pymafx_live.pipeline.robots.flesh import height
 from pymafx_live.pipeline.robots.gmr import NAMES, Gmr, frame
-from pymafx_live.pipeline.robots.pose import pose_of, rest_bones
+from pymafx_live.pipeline.robots.pose import pose_of
 from pymafx_live.pipeline.robots.safety import Command, State
 from scipy.spatial.transform import Rotation
 from support.performers import BODY, performer, result_of, tilted

@@ -11,7 +11,8 @@ from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.core.types import Origin, TrackState
 from pymafx_live.core.world import FloorOrigin
-from pymafx_live.pipeline.robots.pose import Pose, between, pose_of, rest_bones, standing, towards, turns
+from pymafx_live.engines.body.rest import rest_bones
+from pymafx_live.pipeline.robots.pose import Pose, between, pose_of, standing, towards, turns
 from pymafx_live.pipeline.robots.safety import TICK, Command, Limits, Locked, Safety, State, implausible
 from pymafx_live.pipeline.robots.timeline import Timeline
 from support.performers import BODY, performer, result_of, tilted
