@@ -111,7 +111,7 @@ def test_it_does_not_oscillate_where_nothing_changes(slow: float, people: int, s
     overload = Overload(max_age=0.15)
     machine = Machine(people=people, slow=lambda now: slow, seed=seed, noise=noise).run(overload, 1800)
     late = [now for now, step in machine.steps if now > 900]
-    assert len(late) <= 12
+    assert len(late) <= 20  # in a quarter of an hour, where a wrong back-off would make hundreds
 
 
 @given(people=st.integers(0, 3), seed=seeds)
