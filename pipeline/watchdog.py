@@ -51,7 +51,9 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._over.wait(self._limit / 10):
-            idle, place = time.monotonic() - self._moved, _place(_stack(self._loop))
+            idle = time.monotonic() - self._moved
+            # A thread that runs is not looked into: its frames go while they are read.
+            place = _place(_stack(self._loop)) if idle > self._limit / 2 else ""
             if place is None:  # it waits for a frame
                 self.moved()
             elif idle > self._limit:
@@ -76,7 +78,10 @@ def _stack(loop: int) -> list[traceback.FrameSummary]:
 
 def _summary(frame: FrameType | None) -> list[traceback.FrameSummary]:
     """What is of this package, the innermost last; without the text of its lines, which would be read from disk."""
-    walked = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False) if frame else []
+    try:
+        walked = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False) if frame else []
+    except AttributeError:  # it has gone on meanwhile, and what was a frame is something else
+        return []
     return [entry for entry in reversed(walked) if _is_ours(Path(entry.filename).resolve())]
 
 
