@@ -39,7 +39,8 @@ class Counted:
 
     def __init__(self, runner: Any) -> None:
         self.runner, self.rows, self.kinds = runner, [], set()
-        self.runtime, self.device, self.inputs, self.outputs = "torch", "cpu", runner.inputs, runner.outputs
+        self.runtime, self.device, self.about = "torch", "cpu", runner.about
+        self.inputs, self.outputs = runner.inputs, runner.outputs
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         self.rows.append(len(inputs["crops"]))
