@@ -106,7 +106,7 @@ class TorchTensorRTRunner:
 
     def __init__(self, module: Any, inputs: Specs, outputs: Specs, device: str, max_batch: int) -> None:
         self._module, self._max_batch = module, max_batch
-        self.about = f"Torch-TensorRT {_library().__version__} on {device}"
+        self.about = f"Torch-TensorRT on {device}"
         self.inputs, self.outputs, self.device = inputs, outputs, device
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
