@@ -64,7 +64,7 @@ def test_bvh_reads_hierarchy_and_rate(written):
 def test_angles_are_the_rotation_and_do_not_jump(seed, locked):
     """Also where the middle angle is a right one, and the other two are about the same axis."""
     rng = np.random.default_rng(seed)
-    path = Rotation.from_rotvec(np.cumsum(rng.normal(0, 0.05, (40, 3)), 0)) * Rotation.random(rng=rng)
+    path = Rotation.from_rotvec(np.cumsum(rng.normal(0, 0.05, (40, 3)), 0)) * Rotation.from_quat(rng.normal(size=4))
     if locked:
         path = Rotation.from_euler(
             "ZXY", np.column_stack([np.linspace(0, 400, 40), np.full(40, 90.0), np.zeros(40)]), True
