@@ -48,11 +48,6 @@ def choices(*, modules: bool = False) -> list[Choice]:
     return [*found, Choice("onnxruntime", " and ".join(against) or "it runs everywhere")]
 
 
-def choose(*, modules: bool = False) -> Choice:
-    """What `auto` takes first on this machine."""
-    return choices(modules=modules)[0]
-
-
 def _torch_reaches_gpu() -> bool:
     """PyTorch takes seconds to import, so where there is no driver it is left alone."""
     from pymafx_live.engines.runtime.tensorrt.gpu import UnavailableError, find_gpu

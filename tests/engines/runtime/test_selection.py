@@ -17,7 +17,6 @@ from pymafx_live.engines.runtime import (
     RunnerOptions,
     as_numpy,
     choices,
-    choose,
     for_onnx,
     open_runner,
     ort,
@@ -51,9 +50,9 @@ def test_the_setting_knows_every_runtime() -> None:
 def test_auto_takes_what_is_there_and_says_why(model: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "pymafx_live")
     runner = open_runner(model)
-    assert runner.runtime == choose().runtime
+    assert runner.runtime == choices()[0].runtime
     assert choices()[-1].runtime == "onnxruntime"
-    assert f"mixed.onnx runs on {runner.runtime}: {choose().why}." in caplog.messages
+    assert f"mixed.onnx runs on {runner.runtime}: {choices()[0].why}." in caplog.messages
 
 
 def test_without_openvino_it_is_onnx_runtime(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
