@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 from pymafx_live.configs.strict_yaml import StrictLoader, read_yaml
 from pymafx_live.core.arrays import Image
+from pymafx_live.core.axes import Z_UP
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.types import Camera
@@ -168,7 +169,7 @@ def read_extrinsics(file: Path) -> World | None:
             f"the calibration {file} does not say where the camera stands: it needs rvec and tvec, three numbers each, "
             "as OpenCV's solvePnP gives them, or neither"
         ) from error
-    rotation = _Z_UP @ to_matrices(rvec).T
+    rotation = Z_UP.T @ to_matrices(rvec).T
     position = -rotation @ tvec
     if position[1] <= 0:
         raise AssetError(
@@ -176,10 +177,6 @@ def read_extrinsics(file: Path) -> World | None:
             "whose z is up, not down, and 0 on the floor"
         )
     return World(rotation.astype(np.float32), position.astype(np.float32), WorldOrigin.GIVEN, FloorOrigin.GIVEN)
-
-
-_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-"""From axes with z up to those with y up."""
 
 
 class _FileStorageLoader(StrictLoader):

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from pymafx_live.core import kinematics, quaternions
 from pymafx_live.core.arrays import Reals
+from pymafx_live.core.axes import ROS
 from pymafx_live.core.errors import LiveError, OutputError, UsageError, first_line
 from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import JOINT_NAMES, PARENTS
 from pymafx_live.core.types import Frame, FrameResult, Person, SourceEvent, TrackState
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place
-from pymafx_live.pipeline.recordings.axes import ROS
 from pymafx_live.pipeline.recordings.foxglove import frame_of
 from pymafx_live.pipeline.recordings.journal import Clock, jpeg
 from pymafx_live.pipeline.writing import writing

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from pymafx_live.core import quaternions
 from pymafx_live.core.arrays import Reals
+from pymafx_live.core.axes import ROS
 from pymafx_live.core.skeleton import PARENTS
 from pymafx_live.core.types import Camera, FrameResult, Origin, Person, TrackState
-from pymafx_live.pipeline.recordings.axes import ROS
 
 Schema = dict[str, Any]
 _LIFETIME = {"sec": 1, "nsec": 0}

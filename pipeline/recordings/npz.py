@@ -10,9 +10,9 @@ licensed one of these betas, take `pelvis` - its own rest pelvis, or it stands s
 from pathlib import Path
 
 import numpy as np
+from pymafx_live.core.axes import Z_UP
 from pymafx_live.core.names import BLENDSHAPES
 from pymafx_live.core.types import SHAPES
-from pymafx_live.pipeline.recordings.axes import Z_UP
 from pymafx_live.pipeline.recordings.motion import Motion, OneFileEach
 
 BETAS = 16

@@ -6,13 +6,13 @@ moves the robot has passed the safety layer.
 """
 
 import numpy as np
+from pymafx_live.core.axes import Z_UP
 from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.pipeline.robots.flesh import height
 from pymafx_live.pipeline.robots.message import encode
 from pymafx_live.pipeline.robots.pose import Pose
 from pymafx_live.pipeline.robots.quaternions import to_quaternions
 from pymafx_live.pipeline.robots.safety import Command
-from pymafx_live.pipeline.robots.sonic import Z_UP
 
 NAMES = (
     "pelvis", "spine3",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Reals
+from pymafx_live.core.axes import Z_UP
 from pymafx_live.core.rotations import to_vectors
 from pymafx_live.core.skeleton import JOINT
 from pymafx_live.pipeline.robots.pose import Pose
@@ -26,8 +27,6 @@ VERSION = 3
 WINDOW = 10
 """Frames of a message: nine of them were in the one before, so that what is lost leaves no gap."""
 
-Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-"""A quarter turn about x: what has y up then has z up."""
 TO_ROBOT = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
 """The quaternion (.5, .5, .5, .5): from a body's axes (x left, y up, z front) to a robot's (x front, y left, z up)."""
 _JOINTS = np.array([*range(22), JOINT["left_thumb3"], JOINT["right_thumb3"]])
