@@ -5,14 +5,16 @@ z up). A message and no function, as GMR lives in an environment of its own, oft
 moves the robot has passed the safety layer.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from pymafx_live.core.axes import Z_UP
 from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.pipeline.robots.flesh import height
-from pymafx_live.pipeline.robots.message import encode
+from pymafx_live.pipeline.robots.message import Newest
 from pymafx_live.pipeline.robots.pose import Pose
 from pymafx_live.pipeline.robots.quaternions import to_quaternions
-from pymafx_live.pipeline.robots.safety import Command
 
 NAMES = (
     "pelvis", "spine3",
@@ -32,23 +34,11 @@ def frame(pose: Pose) -> dict[str, tuple[list[float], list[float]]]:
     return dict(zip(NAMES, zip(places, quaternions, strict=True), strict=True))
 
 
-class Gmr:
+class Gmr(Newest):
     """At each tick a `frame`, and the person's `height` for `actual_human_height`."""
 
-    port = 5557
+    name, port = "gmr", 5557
 
-    def __init__(self) -> None:
-        self._command: Command | None = None
-
-    def add(self, command: Command) -> None:
-        """Only the newest command is of interest."""
-        self._command = command
-
-    def message(self) -> bytes | None:
-        """The newest frame; without one where nothing is commanded."""
-        command, self._command = self._command, None
-        if command is None:
-            return None
-        if command.pose is None:
-            return encode("gmr", command)
-        return encode("gmr", command, height=height(command.pose.bones), frame=frame(command.pose))
+    def content(self, pose: Pose) -> Mapping[str, Any]:
+        """See `Newest.content`."""
+        return {"height": height(pose.bones), "frame": frame(pose)}

@@ -4,17 +4,19 @@ Source: `example/vector_retargeting/single_hand_detector.py` and `constants.py` 
 by `estimate_frame_from_hand_points` and `OPERATOR2MANO`. What comes here is what its `detect` gives as `joint_pos`.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from pymafx_live.core.arrays import Reals
 from pymafx_live.core.skeleton import JOINT, SIDES
 from pymafx_live.engines.body.rest import rest_bones
 from pymafx_live.pipeline.robots.flesh import FINGERS, flesh
-from pymafx_live.pipeline.robots.message import encode
+from pymafx_live.pipeline.robots.message import Newest
 from pymafx_live.pipeline.robots.pose import Pose
-from pymafx_live.pipeline.robots.safety import Command
 
-WRIST, INDEX, MIDDLE = 0, 5, 9
-"""The wrist and two knuckles among MediaPipe's points."""
+INDEX, MIDDLE = 5, 9
+"""Two knuckles among MediaPipe's points; the wrist is the first."""
 _ROWS = {side: np.array([[JOINT[f"{side}_{finger}{k}"] for k in (1, 2, 3)] for finger in FINGERS]) for side in SIDES}
 
 
@@ -48,27 +50,15 @@ def hand_frame(points: Reals, side: str) -> Reals:
     return np.stack([np.cross(y, z), y, z], 1)
 
 
-class Hands:
+class Hands(Newest):
     """At each tick the points of both hands, and whether the newest frame showed them."""
 
-    port = 5558
+    name, port = "hands", 5558
 
-    def __init__(self) -> None:
-        self._command: Command | None = None
-
-    def add(self, command: Command) -> None:
-        """Only the newest command is of interest."""
-        self._command = command
-
-    def message(self) -> bytes | None:
-        """The newest hands; without them where nothing is commanded."""
-        command, self._command = self._command, None
-        if command is None:
-            return None
-        if (pose := command.pose) is None:
-            return encode("hands", command)
+    def content(self, pose: Pose) -> Mapping[str, Any]:
+        """See `Newest.content`."""
         hands = {
             side: {"points": hand.tolist(), "measured": f"{side}_hand" in pose.measured}
             for side, hand in points(pose).items()
         }  # fmt: skip
-        return encode("hands", command, hands=hands)
+        return {"hands": hands}
