@@ -3,6 +3,8 @@
 import re
 from urllib.parse import quote
 
+from pymafx_live.core.errors import UsageError
+
 HIDDEN = "…"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _WRITTEN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]*[^\s'\".,;:!?)]")
@@ -11,6 +13,7 @@ _LOGIN = re.compile(r"(?<![^\s/@'\"])[^\s/@'\":]*+:[^\s@'\"]++@(?=[\w\[])")
 _NAMED = re.compile(r"(?i)\b((?:user|login|pass(?:word|wd)?|pwd|token|secret|(?:api_?)?key|auth)=)[^&\s'\"]+")
 """What a query or a path calls secret, also where it is no address."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+|\*)(:(\d{1,5}|\*))?")
+_SENT_TO = re.compile(r"(?P<host>\[[^\]]+\]|[^:\s]+):(?P<port>\d{1,5})(?P<more>\+?)")
 _KEYED = ("rtmp", "srt")
 """Schemes of which the last part of the path is a key to publish or to play."""
 _LONGEST = 24
@@ -26,6 +29,21 @@ def has_port(address: str) -> bool:
     if not address.startswith("tcp://") or port == "*":
         return True
     return port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 2**16
+
+
+def parse_address(text: str, flag: str, such_as: str = "127.0.0.1:39539") -> tuple[str, int, bool]:
+    """The host, the port and whether a `+` follows of `host:port+`.
+
+    Raises:
+        UsageError: it is no such address.
+    """
+    match = _SENT_TO.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) < 2**16:
+        raise UsageError(
+            f"cannot send to {text}: an address is host:port with a port of 1 to 65535; "
+            f"give {flag} one such as {such_as}"
+        )
+    return match["host"].strip("[]"), int(match["port"]), bool(match["more"])
 
 
 def masked(address: str) -> str:

@@ -12,14 +12,11 @@ from pymafx_live.core.interfaces import Output
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
-from pymafx_live.pipeline.foot_lock import FootLock
 from pymafx_live.pipeline.mailbox import Item
-from pymafx_live.pipeline.outputs import open_outputs
-from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.presence import Presence
 from pymafx_live.pipeline.recordings import is_recording, reader_of
-from pymafx_live.pipeline.run import drawn_body, inputs
+from pymafx_live.pipeline.run import deliver, inputs, run_of
 from pymafx_live.pipeline.sources import kept_in, plain_address
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
@@ -69,15 +66,9 @@ def run_recording(
         if settings.output.stats:
             stats = StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics)
             stack.enter_context(closing(stats))
-        told = Run(
-            stop, drawn_body(settings), targets, JOINTS[settings.output.joints],
-            figures=lambda: statistics.outputs(), floor=settings.output.floor, lock=settings.engine.lock,
-            replayed=True,
-        )  # fmt: skip
-        opened = open_outputs(settings.output, told)
-        lock = FootLock() if settings.output.foot_lock else None
-        delivery = stack.enter_context(closing(Delivery(opened, stop, live=source.realtime, lock=lock)))
-        statistics.outputs = delivery.figures
+        told = run_of(settings, statistics, stop, targets)
+        told.replayed = True
+        delivery = stack.enter_context(closing(deliver(settings, statistics, told, live=source.realtime)))
         limit = settings.run.max_frames
         screen = stack.enter_context(closing(Delivery([watch(limit)] if watch else [], stop, live=True)))
         items: Iterator[Item] = chain(first, stored)

@@ -100,15 +100,9 @@ def run(
         targets = Targets([*read, *inputs(settings)], settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
-        told = Run(
-            stop, drawn_body(settings), targets, JOINTS[settings.output.joints],
-            figures=lambda: statistics.outputs(), stuck=lambda: watchdog.stuck,
-            sources=[source.name for source in sources], floor=settings.output.floor, lock=settings.engine.lock,
-        )  # fmt: skip
-        wanted = open_outputs(settings.output, told)
-        lock = FootLock() if settings.output.foot_lock else None
-        delivery = opened(Delivery(wanted, stop, live=live, lock=lock))
-        statistics.outputs = delivery.figures
+        told = run_of(settings, statistics, stop, targets)
+        told.stuck, told.sources = lambda: watchdog.stuck, [source.name for source in sources]
+        delivery = opened(deliver(settings, statistics, told, live=live))
         pictures = Pictures(len(sources))
         detector = opened(makers.detector(settings, pictures))
         look = opened(Reid.open(settings)) if settings.tracker.reid else looks
@@ -181,6 +175,22 @@ def _results_of(
             if item[1] is not None:
                 states.result_of(item[0].source)
             yield item
+
+
+def run_of(settings: Settings, statistics: Statistics, stop: Stop, targets: Targets) -> Run:
+    """What outputs are told of any run, live or replayed."""
+    return Run(
+        stop, drawn_body(settings), targets, JOINTS[settings.output.joints],
+        figures=lambda: statistics.outputs(), floor=settings.output.floor, lock=settings.engine.lock,
+    )  # fmt: skip
+
+
+def deliver(settings: Settings, statistics: Statistics, told: Run, *, live: bool) -> Delivery:
+    """The outputs that are asked for, open, and counted by `statistics`; raises what `open_outputs` does."""
+    lock = FootLock() if settings.output.foot_lock else None
+    delivery = Delivery(open_outputs(settings.output, told), told.stop, live=live, lock=lock)
+    statistics.outputs = delivery.figures
+    return delivery
 
 
 def _say_where(engine: Engine, detector: Detector) -> None:

@@ -1,7 +1,6 @@
 """Sends datagrams to one address, and never waits for anybody."""
 
 import logging
-import re
 import socket
 from collections.abc import Iterable
 from typing import Self
@@ -9,22 +8,6 @@ from typing import Self
 from pymafx_live.core.errors import UsageError, first_line
 
 logger = logging.getLogger(__name__)
-_ADDRESS = re.compile(r"(?P<host>\[[^\]]+\]|[^:\s]+):(?P<port>\d{1,5})(?P<more>\+?)")
-
-
-def parse_address(text: str, flag: str, such_as: str = "127.0.0.1:39539") -> tuple[str, int, bool]:
-    """The host, the port and whether a `+` follows of `host:port+`.
-
-    Raises:
-        UsageError: it is no such address.
-    """
-    match = _ADDRESS.fullmatch(text)
-    if match is None or not 0 < int(match["port"]) < 2**16:
-        raise UsageError(
-            f"cannot send to {text}: an address is host:port with a port of 1 to 65535; "
-            f"give {flag} one such as {such_as}"
-        )
-    return match["host"].strip("[]"), int(match["port"]), bool(match["more"])
 
 
 class UdpSender:

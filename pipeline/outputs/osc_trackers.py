@@ -3,6 +3,7 @@
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
+from pymafx_live.core.addresses import parse_address
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.pipeline.outputs.run import Run
@@ -42,7 +43,7 @@ class TrackerOutput(Output):
         from pymafx_live.pipeline.avatars.osc import bundles
         from pymafx_live.pipeline.avatars.stage import Stage
         from pymafx_live.pipeline.avatars.trackers import TrackerEncoder
-        from pymafx_live.pipeline.avatars.udp import UdpSender, parse_address
+        from pymafx_live.pipeline.avatars.udp import UdpSender
 
         self.name = f"--osc-trackers {settings.osc_trackers}"
         host, port, _ = parse_address(settings.osc_trackers, "--osc-trackers")

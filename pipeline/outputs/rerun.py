@@ -5,6 +5,7 @@ import socket
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
+from pymafx_live.core.addresses import parse_address
 from pymafx_live.core.errors import OutputError, UsageError, first_line
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
@@ -41,7 +42,6 @@ class RerunOutput(Output):
 
     def __init__(self, address: str, rate: float) -> None:
         """`rate` is how many pictures, and meshes of each person, are sent in a second at most."""
-        from pymafx_live.pipeline.avatars.udp import parse_address
         from pymafx_live.pipeline.recordings.rrd import Scene, load_rerun
 
         self.name = f"--rerun {address}"

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator
 from pymafx_live.configs.schema import Section, setting
+from pymafx_live.core.addresses import parse_address
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.pipeline.outputs.run import Run
@@ -65,7 +66,7 @@ class VmcOutput(Output):
         from pymafx_live.pipeline.avatars.figure import Figure
         from pymafx_live.pipeline.avatars.osc import bundles
         from pymafx_live.pipeline.avatars.stage import Stage
-        from pymafx_live.pipeline.avatars.udp import UdpSender, parse_address
+        from pymafx_live.pipeline.avatars.udp import UdpSender
         from pymafx_live.pipeline.avatars.vmc import Encoder, Status
         from pymafx_live.pipeline.avatars.vrm import read_avatar
 
