@@ -168,7 +168,7 @@ def test_what_a_publisher_calls_itself_does_not_reach_the_terminal(publisher, ca
     name = "\x1b[2J\x9b31m\r\n[red]\u202e[/x]"
     sending = (
         f"name = {name!r}; socket.recv(); socket.send(encode_event(SourceEvent(name, 'li\\x1bve', 3.0, 'why')));"
-        "socket.send(result(name, 1)); socket.send(result(name, 2))"
+        "time.sleep(0.5); socket.send(result(name, 1)); socket.send(result(name, 2))"
     )
     shown = r"\x1b[2J\x9b31m\r\n[red]\u202e[/x]"
     listen(publisher(sending), "", as_json=False, max_frames=2)
