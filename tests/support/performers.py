@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from pymafx_live.core.rotations import to_matrices, to_vectors
-from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, TrackState, pose_parameters
+from pymafx_live.core.types import Camera, FrameResult, Origin, Part, Person, TrackState
 from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
-from pymafx_live.engines.body.model import BodyModel
+from support.people import person
 
-BODY = BodyModel.embedded()
 PARTS = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg", "left_hand", "right_hand", "transl")
 CAMERA = Camera(640, 480, 500, 500, 320, 240)
 
@@ -35,14 +34,8 @@ def performer(
     seen = np.array(pose, np.float64)
     seen[0] = to_vectors(world.rotation.T @ to_matrices(seen[0]))
     pelvis = world.seen(np.asarray(place, np.float64)).astype(np.float32)
-    ratios = np.ones((1, 55), np.float32) if bones is None else bones[None]
-    transl = pelvis - BODY.rest_joints[0]
-    placed = BODY.joints(seen[None], transl[None], bones=ratios)[0][0]
-    return Person(
-        number, state, np.array([0, 0, 100, 200], np.float32), 0.9, "landmarks",
-        {name: Part(0.9, origin) for name in PARTS}, transl=transl, pelvis=pelvis, joints=placed[:joints],
-        extra={"bones": ratios[0].astype(np.float32)}, **pose_parameters(seen.astype(np.float32)),
-    )  # fmt: skip
+    parts = {name: Part(0.9, origin) for name in PARTS}
+    return person(seen, pelvis, bones, number, parts, joints, state=state)
 
 
 def result_of(*people: Person, world: World = LEVEL, sequence: int = 0, source: str = "cam") -> FrameResult:

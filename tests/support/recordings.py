@@ -14,28 +14,21 @@ from pymafx_live.core.types import (
     SourceEvent,
     SourceState,
     TrackState,
-    pose_parameters,
 )
 from pymafx_live.core.wire import encode, encode_event
-from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.pipeline.mailbox import Item
+from support.people import person
 
 CAMERA = Camera(160, 120, 140.0, 140.0, 79.5, 59.5)
-BODY = BodyModel.embedded()
 
 
 def person_of(id_: int, pose: np.ndarray, pelvis: np.ndarray, bones: np.ndarray | None = None) -> Person:
     """A person whose joints are those of the embedded body in `pose` (55, 3), with the pelvis at `pelvis` (3,)."""
-    bones = np.ones(55, np.float32) if bones is None else bones.astype(np.float32)
-    transl = pelvis - BODY.rest_joints[0]
-    joints, _ = BODY.joints(pose[None], transl[None], bones=bones[None])
-    return Person(
-        id_, TrackState.TRACKED, np.array([20, 20, 80, 110], np.float32), 0.5, "landmarks",
-        {"torso": Part(1.0, Origin.MEASURED, 100.0), "transl": Part(1.0, Origin.MEASURED, 100.0)},
-        **pose_parameters(pose.astype(np.float32)), transl=transl.astype(np.float32), pelvis=pelvis.astype(np.float32),
-        joints=joints[0].astype(np.float32),
-        extra={"bones": bones, "blendshapes": np.linspace(0, 1, 52, dtype=np.float32)},
-    )  # fmt: skip
+    parts = {"torso": Part(1.0, Origin.MEASURED, 100.0), "transl": Part(1.0, Origin.MEASURED, 100.0)}
+    extra = {"blendshapes": np.linspace(0, 1, 52, dtype=np.float32)}
+    return person(
+        pose, pelvis, bones, id_, parts, score=0.5, state=TrackState.TRACKED, box=(20, 20, 80, 110), extra=extra
+    )
 
 
 def moving(number: int, id_: int = 1, seed: int = 0) -> Person:

@@ -17,7 +17,8 @@ from pymafx_live.pipeline.recordings.motion import motions
 from pymafx_live.pipeline.recordings.vrma import HUMANOID, PRESETS, Vrma
 from scipy.spatial.transform import Rotation
 from support.npm import installed
-from support.recordings import BODY, recorded
+from support.people import BODY
+from support.recordings import recorded
 
 TENTH = 1e-4
 PLAYER = Path(__file__).parents[2] / "support" / "gltf_player.mjs"

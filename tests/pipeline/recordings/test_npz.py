@@ -7,7 +7,8 @@ from pymafx_live.core.rotations import to_matrices
 from pymafx_live.core.skeleton import PARENTS
 from pymafx_live.core.types import SourceEvent
 from pymafx_live.pipeline.recordings.npz import Npz
-from support.recordings import BODY, recorded
+from support.people import BODY
+from support.recordings import recorded
 
 Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
 

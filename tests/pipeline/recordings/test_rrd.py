@@ -13,7 +13,8 @@ from pymafx_live.core.types import Frame, Origin, Part, SourceEvent
 from pymafx_live.core.world import World
 from pymafx_live.pipeline.recordings.rrd import MESHES, Rrd
 from support.full_disk import full_disk
-from support.recordings import BODY, CAMERA, recorded
+from support.people import BODY
+from support.recordings import CAMERA, recorded
 
 WORLD = World.tilted(-0.2, 0.1, 1.4)
 NS = 10**9

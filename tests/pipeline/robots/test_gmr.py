@@ -12,7 +12,8 @@ from pymafx_live.pipeline.robots.gmr import NAMES, Gmr, frame
 from pymafx_live.pipeline.robots.pose import pose_of
 from pymafx_live.pipeline.robots.safety import Command, State
 from scipy.spatial.transform import Rotation
-from support.performers import BODY, performer, result_of, tilted
+from support.people import BODY
+from support.performers import performer, result_of, tilted
 
 OFFSETS = {
     "pelvis": (0.5, -0.5, -0.5, -0.5), "spine3": (0.5, -0.5, -0.5, -0.5), "left_knee": (0.5, -0.5, -0.5, -0.5),

@@ -13,7 +13,8 @@ from pymafx_live.pipeline.robots.hands import Hands, points
 from pymafx_live.pipeline.robots.pose import pose_of
 from pymafx_live.pipeline.robots.safety import Command, State
 from scipy.spatial.transform import Rotation
-from support.performers import BODY, performer, result_of, tilted
+from support.people import BODY
+from support.performers import performer, result_of, tilted
 from support.shadow_hand import shadow_hand
 
 OPERATOR2MANO = {

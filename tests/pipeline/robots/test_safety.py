@@ -15,7 +15,8 @@ from pymafx_live.engines.body.rest import rest_bones
 from pymafx_live.pipeline.robots.pose import Pose, between, pose_of, standing, towards, turns
 from pymafx_live.pipeline.robots.safety import TICK, Command, Limits, Locked, Safety, State, implausible
 from pymafx_live.pipeline.robots.timeline import Timeline
-from support.performers import BODY, performer, result_of, tilted
+from support.people import BODY
+from support.performers import performer, result_of, tilted
 
 WHO = ("cam", 1)
 LIMITS = Limits()

@@ -12,7 +12,8 @@ from pymafx_live.pipeline.robots.pose import pose_of, standing
 from pymafx_live.pipeline.robots.safety import TICK, Command, Safety, State
 from pymafx_live.pipeline.robots.sonic import Sonic, frame, pack
 from scipy.spatial.transform import Rotation
-from support.performers import BODY, performer, result_of, tilted
+from support.people import BODY
+from support.performers import performer, result_of, tilted
 
 DTYPES = {"f32": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8"}
 SHAPES = {
