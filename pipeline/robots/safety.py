@@ -3,6 +3,7 @@
 Pure: it is fed with results and asked what to do at times of one monotonic clock, and starts nothing of its own.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -131,13 +132,13 @@ class Safety:
                 newest = None
         self._doubted = None
         if newest is None or who != self._who or captured - newest[0] > self._limits.hold:
-            self._begin_anew(who, now)
+            self._begin_anew(who)
         self._timeline.add(captured, pose, now)
 
     def step(self, now: float) -> Command:
         """What to do at a tick; `now` never runs backwards."""
         since = TICK if self._at is None else min(now - self._at, MOST_TICK)
-        self._at = now
+        self._at, self._since = now, min(self._since, now)
         newest = self._timeline.newest
         age = np.inf if newest is None else max(now - newest[0], 0.0)
         self._change(now, age)
@@ -176,13 +177,14 @@ class Safety:
         slow = self._limits.slow
         return slow + (1 - slow) * min(max((now - self._since) / self._limits.ramp, 0.0), 1.0)
 
-    def _begin_anew(self, who: tuple[str, int], now: float) -> None:
-        """Another person, or the same after a gap or a jump that turned out to be true: slowly."""
+    def _begin_anew(self, who: tuple[str, int]) -> None:
+        """Another person, or the same after a gap or a jump that turned out to be true: slowly, from the next tick on.
+
+        A ramp that begins between two ticks has risen before the first.
+        """
         self._timeline, self._who = Timeline(self._limits.hold), who
-        if self._state is State.FOLLOWING:
-            self._go(State.RAMPING, now)
-        elif self._state is State.RAMPING:
-            self._since = now
+        if self._state in (State.FOLLOWING, State.RAMPING):
+            self._state, self._since = State.RAMPING, math.inf
 
     def _settled(self, pose: Pose, captured: float) -> bool:
         """Whether a pose that seems impossible agrees with others before it, for long enough to be true."""

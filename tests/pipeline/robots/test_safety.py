@@ -93,6 +93,18 @@ def test_speeds_are_never_exceeded_and_silence_follows_age(samples, ramp):
     assert last[1].pose is None or np.isfinite(last[1].pose.rotations).all()
 
 
+def test_a_ramp_begins_with_the_tick_after_another_person_not_between_two():
+    safety = Safety(LIMITS)
+    for k in range(101):
+        safety.feed(posed(0), 0.02 * k, 0.02 * k, ("cam", 1))
+        before = safety.step(0.02 * k)
+    assert before.state is State.FOLLOWING
+    safety.feed(posed(1), 2.001, 2.001, ("cam", 2))
+    after = safety.step(2.02)
+    assert after.state is State.RAMPING
+    assert (turns(before.pose, after.pose) <= LIMITS.turn * TICK * LIMITS.slow + 1e-9).all()
+
+
 def test_it_waits_ramps_follows_holds_stops_and_resumes_from_where_it_stopped():
     start, goal = posed(1), posed(2)
     steady = [Sample(0.1 + k / 25, 0.05, start) for k in range(100)]
