@@ -13,6 +13,8 @@ from pymafx_live.pipeline.outputs.run import Run
 
 _PATIENCE = 3.0
 """Seconds that a viewer may take to answer when the run begins."""
+_TAKEN = 5.0
+"""Seconds that a viewer may take for a result."""
 
 
 class RerunSettings(Section):
@@ -75,15 +77,15 @@ class RerunOutput(Output):
 
     def _flush(self) -> None:
         """What the library keeps for a viewer has no bound, and so nothing is kept."""
-        from pymafx_live.pipeline.recordings.rrd import flushed
-
         try:
-            flushed(self._scene, f"{self.name}: the viewer takes no more", "start it anew, and then the run")
-        except OutputError:
+            self._scene.stream.flush(timeout_sec=_TAKEN)
+        except Exception as error:  # of Rust's, a RuntimeError as a rule
             self._lost = True
             # Where a viewer hangs, the stream's end would wait for it for ever, and the process with it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._scene.stream))
-            raise
+            raise OutputError(
+                f"{self.name}: the viewer takes no more ({first_line(error)}): start it anew, and then the run"
+            ) from error
 
 
 def _find_viewer(host: str, port: int) -> None:

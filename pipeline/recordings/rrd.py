@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from pymafx_live.core.arrays import Reals
-from pymafx_live.core.errors import OutputError, UsageError, first_line
+from pymafx_live.core.errors import UsageError
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.skeleton import JOINT_NAMES, PARENTS
 from pymafx_live.core.types import Camera, Frame, FrameResult, Person, SourceEvent, SourceState, TrackState
@@ -33,10 +33,8 @@ from pymafx_live.pipeline.writing import writing
 
 MESHES = 5.0
 """Meshes of each person in a second of a file, of 126 kB each; the rest is there of every frame."""
-PATIENCE = 5.0
-"""Seconds that Rerun may take to hand on what it was given."""
-_FLUSHED = 100
-"""Results after which a file is looked at, whether it can still be written."""
+_WRITTEN = 100
+"""Results after which what Rerun has encoded is written."""
 _JOINT, _PLANE = 0.012, 0.5
 """Metres, the radius of a joint; and how far from the camera its picture is shown."""
 _LIGHT = np.array([0.4, 0.8, 0.6])
@@ -233,29 +231,19 @@ class Rrd:
     def write(self, items: Iterable[Item], file: Path, place: Place) -> list[Path]:
         """See `Format.write`."""
         file = place(file)
-        with writing(file), whole_files(file.parent, file.name) as part:
+        with writing(file), whole_files(file.parent, file.name) as part, (part / file.name).open("wb") as out:
             scene = Scene(self._rerun, MESHES)
-            try:
-                scene.stream.save(part / file.name)
-                for number, item in enumerate(items, 1):
-                    if isinstance(item, SourceEvent):
-                        scene.tell(item)
-                    else:
-                        scene.show(*item)
-                    if number % _FLUSHED == 0:
-                        flushed(scene, f"cannot write {file}", "free some space")
-                flushed(scene, f"cannot write {file}", "free some space")
-            finally:
-                scene.stream.disconnect()
+            # Rerun's own sink for files can wait for ever at its end where it could not write.
+            encoded = scene.stream.binary_stream()
+            for number, item in enumerate(items, 1):
+                if isinstance(item, SourceEvent):
+                    scene.tell(item)
+                else:
+                    scene.show(*item)
+                if number % _WRITTEN == 0:
+                    out.write(encoded.read() or b"")
+            out.write(encoded.read() or b"")
         return [file]
-
-
-def flushed(scene: Scene, what: str, remedy: str) -> None:
-    """Waits until all that was logged is where it goes to. Raises `OutputError` where it does not get there."""
-    try:
-        scene.stream.flush(timeout_sec=PATIENCE)
-    except Exception as error:  # of Rust's, a RuntimeError as a rule
-        raise OutputError(f"{what} ({first_line(error)}): {remedy}") from error
 
 
 def _colour(person: Person) -> list[int]:
