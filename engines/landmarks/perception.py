@@ -1,6 +1,6 @@
 """From a frame and its tracks to landmarks: where to look, what the networks see, and what of it is believed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -28,6 +28,7 @@ from pymafx_live.engines.landmarks.regions import (
     hand_from_forearm,
     hand_from_knuckles,
     hand_from_landmarks,
+    height,
 )
 from pymafx_live.engines.landmarks.rest import FaceRest, HandRest
 from pymafx_live.engines.landmarks.sight import Face, Hand, Sight
@@ -40,8 +41,9 @@ SELDOM = 15
 """A search costs as much as ten bodies: at most so many frames lie between one and the next."""
 EDGE = 0.03
 """How near to the picture's edge knees are not believed, as a part of the region's side."""
-SURE_WRIST, LARGE_HAND = 0.85, 40
-"""A wrist less visible than that must have a hand, where a hand's region of so many pixels would show one."""
+SURE_WRIST, LARGE_HAND, AT_ELBOW = 0.85, 40, 0.08
+"""A wrist less visible than that must have a hand, where a hand's region of so many pixels would show one; so near to
+the elbow, as a part of the person's height, it must have one however visible it is below that."""
 HIDDEN_CELLS = 64
 """Cells along a side of a body's region in which other people are blackened."""
 RETRY = 5
@@ -247,6 +249,7 @@ class Perception:
         jobs = [(n, side) for n in range(len(gazes)) for side in ARMS if side not in found[n]]
         jobs = [(n, s) for n, s in jobs if gazes[n].hands[s] is not None or visibility[n, ARMS[s][2]] > 0.5]
         if not jobs:
+            self._doubt_wrists(visibility, xy, found)
             return found
         arms = _Arms(images, xy, visibility, jobs)
         followed = np.array([gazes[n].hands[s] is not None for n, s in jobs])
@@ -265,7 +268,6 @@ class Perception:
         for n, points in zip(arms.person[foreign], arms.points[foreign], strict=True):
             visibility[n, [*points[2:], points[2] + 6]] = 0
         good &= ~foreign
-        self._doubt_wrists(visibility, arms, ~good & (regions.side > LARGE_HAND))
         following = hand_from_landmarks(seen.xy)
         for i, (n, side) in enumerate(jobs):
             gazes[n].hands[side] = following[i : i + 1] if good[i] else None
@@ -273,6 +275,7 @@ class Perception:
             if good[i]:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
             gazes[n].hand_rests[side].note(found[n].get(side), xy[n, ARMS[side][2]], gazes[n].hands[side])
+        self._doubt_wrists(visibility, xy, found)
         return found
 
     @staticmethod
@@ -285,11 +288,20 @@ class Perception:
         return held
 
     @staticmethod
-    def _doubt_wrists(visibility: Reals, arms: "_Arms", missing: Mask) -> None:
-        """Lowers the visibility (N, 39) of wrists that are hardly seen and have no hand: they are behind something."""
-        for n, points in zip(arms.person[missing], arms.points[missing], strict=True):
-            if visibility[n, points[2]] < SURE_WRIST:
-                visibility[n, [*points[2:], points[2] + 6]] *= 0.25
+    def _doubt_wrists(visibility: Reals, xy: Reals, found: Sequence[Mapping[str, Hand]]) -> None:
+        """Lowers the visibility (N, 39) of wrists that are hardly seen and have no hand: they are behind something.
+
+        The network draws the wrist of a forearm that it does not see at the elbow, as if it pointed at the camera.
+        """
+        for side, points in ARMS.items():
+            elbow, wrist = points[1:3]
+            forearm = np.linalg.norm(xy[:, wrist] - xy[:, elbow], axis=1)
+            large = hand_from_forearm(xy, np.tile(np.array(points), (len(xy), 1))).side > LARGE_HAND
+            missing = np.array([side not in hands for hands in found], bool)
+            hidden = large & missing & (visibility[:, wrist] < SURE_WRIST)
+            hidden &= (visibility[:, wrist] > 0.5) | (forearm < AT_ELBOW * height(xy))
+            for k in (*points[2:], wrist + 6):
+                visibility[hidden, k] *= 0.25
 
     def _search_hands(self, arms: "_Arms", which: NDArray[np.intp], regions: Regions, seen: HandLandmarks) -> None:
         """Looks for the hands of some arms along the forearm and about the knuckles, and again about the better one.

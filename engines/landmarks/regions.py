@@ -140,6 +140,11 @@ def body_from_landmarks(xy: Reals) -> Regions:
     return Regions(xy[:, 33], 2.5 * np.hypot(up[:, 0], up[:, 1]), np.arctan2(up[:, 1], up[:, 0]) + np.pi / 2)
 
 
+def height(xy: Reals) -> Reals:
+    """About how tall bodies (N, 39, 2) are, in pixels (N,)."""
+    return np.asarray(2.5 * np.linalg.norm(xy[:, 34] - xy[:, 33], axis=1))
+
+
 def hand_from_forearm(xy: Reals, arms: NDArray[np.intp]) -> Regions:
     """Hand regions beyond the wrist along the forearm, for bodies (N, 39, 2) and the arms' landmarks (N, 5).
 
@@ -149,8 +154,7 @@ def hand_from_forearm(xy: Reals, arms: NDArray[np.intp]) -> Regions:
     each = np.arange(len(xy))
     elbow, wrist = xy[each, arms[:, 1]], xy[each, arms[:, 2]]
     forearm = wrist - elbow
-    person = 2.5 * np.linalg.norm(xy[:, 34] - xy[:, 33], axis=1)
-    side = np.maximum(np.hypot(forearm[:, 0], forearm[:, 1]), 0.12 * person)
+    side = np.maximum(np.hypot(forearm[:, 0], forearm[:, 1]), 0.12 * height(xy))
     return Regions(wrist + 0.3 * forearm, side, np.arctan2(forearm[:, 1], forearm[:, 0]) + np.pi / 2)
 
 

@@ -128,3 +128,19 @@ def test_a_forearm_with_its_hand_is_nobody(
         frame = Frame(image, "test", moment, moment / 30, 0.0, Lens().camera(640, 360), cut=moment == 0)
         person = engine.estimate([Scene(frame, [track])]).people[0][0]
         assert {part.origin for part in person.parts.values()} == {Origin.DEFAULT}
+
+
+def test_a_hidden_hand_leaves_its_forearm_hanging(engine: LandmarkEngine, detector: Detector) -> None:
+    """The astronaut's left hand is behind her helmet; the body network draws its wrist on the elbow, as if it pointed
+    at us. Before a camera that is not quite still the forearm hangs in every frame, as what is seen of it does."""
+    image = np.asarray(cv2.imread(str(DATA / "astronaut.jpg")), np.uint8)
+    noise = np.random.default_rng(0)
+    for number in range(24):
+        zoom, shift = 1 + 0.06 * np.sin(number / 3), (8 * np.sin(number / 2), 6 * np.cos(number / 3))
+        moved = np.array([[zoom, 0, shift[0] - 256 * (zoom - 1)], [0, zoom, shift[1] - 256 * (zoom - 1)]])
+        seen = cv2.warpAffine(image, moved, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+        seen = np.clip(seen + noise.integers(-6, 7, seen.shape), 0, 255).astype(np.uint8)
+        person, _ = look(engine, detector, seen, number)
+        forearm = person.joints[JOINT["left_wrist"]] - person.joints[JOINT["left_elbow"]]
+        assert forearm[1] > 0.8 * np.linalg.norm(forearm)
+        assert person.parts["left_hand"].origin is Origin.DEFAULT
