@@ -46,5 +46,5 @@ class UltralyticsTracker:
 
 
 def installed() -> bool:
-    """Whether the package is there."""
-    return find_spec("ultralytics") is not None
+    """Whether the package is there, and `lap`, which it would install by itself at the first tracker."""
+    return all(find_spec(name) is not None for name in ("ultralytics", "lap"))

@@ -1,13 +1,12 @@
 """The trackers of ultralytics, as bench.tracking sees them."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from pymafx_live.bench.tracking import opened
+from pymafx_live.bench.ultralytics_tracker import installed
 from pymafx_live.core.errors import UsageError
 
-INSTALLED = find_spec("ultralytics") is not None
+INSTALLED = installed()
 
 
 @pytest.mark.skipif(not INSTALLED, reason="the extra `ultralytics` is not installed")
