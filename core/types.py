@@ -137,7 +137,8 @@ class Frame:
     as `capture_origin` says, and `captured` the same in seconds of `time.monotonic`, as the clock of the day may be set
     meanwhile.
     `dropped` counts the frames that were lost before this one since the run began. `cut` says that the
-    frame does not continue the one before (another photo, another size): nothing may be carried over.
+    frame does not continue the one before (another photo, another size): nothing may be carried over. `nominal_fps` is
+    how many frames a second the source says that it gives, 0 where it does not say.
     """
 
     image: NDArray[np.uint8]
@@ -150,6 +151,7 @@ class Frame:
     cut: bool = False
     captured: float = field(default_factory=monotonic)
     capture_origin: CaptureOrigin = CaptureOrigin.ARRIVAL
+    nominal_fps: float = 0.0
 
     @property
     def age(self) -> float:
@@ -408,6 +410,8 @@ class FrameResult:
     """Seconds from capture after which the sender holds a result to be worthless; 0: it does not say."""
     world: World = LEVEL
     """Where the camera stands: a level frame with the floor at 0, and how that is known."""
+    nominal_fps: float = 0.0
+    """Frames a second that the source says that it gives, lost ones included; 0: it does not say."""
 
     @property
     def age(self) -> float:

@@ -164,6 +164,8 @@ def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_J
         content["smoothing"] = {"preset": result.smoothing.preset, "lag": result.smoothing.lag}
     if result.ttl:
         content["ttl"] = result.ttl
+    if result.nominal_fps:
+        content["nominal_fps"] = result.nominal_fps
     if result.final:
         content["final"] = True
     return content
@@ -187,6 +189,7 @@ def from_map(content: Any) -> FrameResult:
             capture_origin=_known(CaptureOrigin, content.get("capture_origin", CaptureOrigin.ARRIVAL)),
             smoothing=_smoothing(content.get("smoothing")),
             ttl=float(content.get("ttl", 0)),
+            nominal_fps=float(content.get("nominal_fps", 0)),
             final=bool(content.get("final", False)),
             world=_world(content["world"]) if "world" in content else LEVEL,
         )

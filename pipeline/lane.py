@@ -128,6 +128,7 @@ class Lane:
             stages=stages | {f"estimate/{name}": took for name, took in inside.items()},
             dropped=frame.dropped,
             capture_origin=frame.capture_origin,
+            nominal_fps=frame.nominal_fps,
             world=world,
             smoothing=None if self._smooth is None else self._smooth.smoothing,
         )

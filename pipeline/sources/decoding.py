@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pymafx_live.pipeline.sources.complaints import Complaints
 from pymafx_live.pipeline.sources.h264 import FrameNumbers
 from pymafx_live.pipeline.sources.hwaccel import tell_decoder
+from pymafx_live.pipeline.sources.reader import plausible_fps
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
@@ -85,6 +86,12 @@ class Decoder:
     def count(self) -> int:
         """How many frames the container says it holds, 0 where it does not say."""
         return self._stream.frames
+
+    @property
+    def nominal_fps(self) -> float:
+        """Frames a second as the container or else the codec tells them, 0 where neither does."""
+        told = self._stream.average_rate or self._stream.codec_context.framerate
+        return plausible_fps(float(told or 0))
 
     @property
     def coding(self) -> str:

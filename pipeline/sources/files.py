@@ -26,7 +26,7 @@ class FileReader:
     def __init__(self, file: Path, name: str = "", *, realtime: bool = False, hwaccel: "HWAccel | None" = None) -> None:
         self.name = name or file.name
         self.live = self.paced = realtime
-        self.count = 0
+        self.count, self.nominal_fps = 0, 0.0
         self._file, self._hwaccel = file, hwaccel
         self.files: Sequence[Path] = (file,)
         self._container: av.container.InputContainer | None = None
@@ -58,7 +58,7 @@ class FileReader:
         if not self._container.streams.video:
             raise SourceError(f"{self._file} holds no video stream: give a file with pictures in it")
         self._decoder = Decoder(self._container, self.name)
-        self.count = self._decoder.count
+        self.count, self.nominal_fps = self._decoder.count, self._decoder.nominal_fps
         self._decoder.tell_device(self._hwaccel)
 
     def shots(self) -> Iterator[Shot]:

@@ -47,7 +47,7 @@ class ImagesReader:
         self.count = 0
         self._uri = uri
         self.files: Sequence[Path] = ()
-        self._fps = fps
+        self.nominal_fps = fps
 
     @classmethod
     def of(cls, settings: SourceSettings) -> Self:
@@ -81,7 +81,7 @@ class ImagesReader:
         for index, file in enumerate(self._files):
             image = _decoded(file)
             if image is not None:
-                yield Shot(image, index / (self._fps or 1.0), lost=len(bad), cut=not self._fps)
+                yield Shot(image, index / (self.nominal_fps or 1.0), lost=len(bad), cut=not self.nominal_fps)
                 continue
             bad.append(file.name)
             if len(bad) <= _NAMED:

@@ -35,6 +35,11 @@ class Shot:
     waited: float = 0.0
 
 
+def plausible_fps(told: float) -> float:
+    """Frames a second as a device or a stream tells them, 0 where that is no rate: drivers and headers say anything."""
+    return float(told) if 0 < told <= 1000 else 0.0
+
+
 class Reader(Protocol):
     """Opens and reads one connection. `open`, `shots` and `close` are called on one thread, in this order, and once."""
 
@@ -51,6 +56,8 @@ class Reader(Protocol):
     """Seconds that opening may take and that the source may stay silent."""
     count: int
     """How many images there are in all, 0 where nobody knows."""
+    nominal_fps: float
+    """Images a second that it says that it gives, 0 where it does not say; known once it is open."""
 
     files: Sequence[Path]
     """The files that are read, once it is open: no output may be one of them."""

@@ -203,6 +203,7 @@ class ThreadedSource:
             cut=shot.cut or self._gone or self._size not in (None, (width, height)),
             captured=captured,
             capture_origin=shot.origin,
+            nominal_fps=self._session.reader.nominal_fps,
         )
         self._delivered, self._time, self._size = self._delivered + 1, stamp, (width, height)
         self._quiet, self._gone = 0.0, False

@@ -17,7 +17,7 @@ from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import CaptureOrigin
 from pymafx_live.pipeline.sources import devices
-from pymafx_live.pipeline.sources.reader import RefusedError, Shot
+from pymafx_live.pipeline.sources.reader import RefusedError, Shot, plausible_fps
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class WebcamReader:
     paced = False
     endless = True
     count = 0
+    nominal_fps = 0.0
     files: Sequence[Path] = ()
     root = devices.ROOT
     make: ClassVar[Any] = cv2.VideoCapture
@@ -71,6 +72,7 @@ class WebcamReader:
                 f"camera {self._device} cannot be opened: close other programs that use it, or give another --source"
             )
         self._ask(self._capture)
+        self.nominal_fps = plausible_fps(self._capture.get(cv2.CAP_PROP_FPS))
 
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` once the device stops delivering."""

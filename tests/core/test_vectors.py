@@ -61,7 +61,8 @@ def test_our_decoder_reads_the_events_and_makes_them_again(name):
 def test_a_message_of_before_there_were_joints_and_times_of_parts_is_read():
     """As version 1 was first sent: what it does not say is not known."""
     result = decode((FOLDER / "older" / "first.bin").read_bytes())
-    assert (result.source, result.sequence, result.dropped, result.run_id, result.ttl) == ("demo", 7, 2, "4f1c", 0)
+    assert (result.source, result.sequence, result.dropped, result.run_id) == ("demo", 7, 2, "4f1c")
+    assert (result.ttl, result.nominal_fps) == (0, 0)
     assert (result.time, result.captured_at, result.published_at) == (0.25, 1700000000.25, 1700000000.3125)
     assert result.camera == Camera(640, 480, 554.25, 554.25, 319.5, 239.5, assumed=True)
     (person,) = result.people
@@ -133,7 +134,8 @@ def test_there_is_a_vector_for_every_state_and_every_absence():
         assert any(present) and all(present) == ("absent" not in meaning), key
     for key in table("## What an engine adds"):
         assert {key in person["extra"] for person in everybody} == {True, False}, key
-    assert {"ttl" in content(name) for name in RESULTS} == {True, False}
+    for key in ("ttl", "nominal_fps"):
+        assert {key in content(name) for name in RESULTS} == {True, False}
     assert {state for state in SourceState if f"status-{state}" in NAMES} >= {"live", "stalled", "ended"}
     assert set(re.findall(r"`([\w-]+)`", PAGE.rsplit("as it decodes:", 1)[1])) == set(NAMES)
 

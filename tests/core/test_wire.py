@@ -83,6 +83,7 @@ RESULT = st.builds(
     capture_origin=st.sampled_from(CaptureOrigin),
     final=st.booleans(),
     ttl=st.just(0.0) | st.floats(1e-3, 1e6),
+    nominal_fps=st.just(0.0) | st.floats(1e-3, 1000),
     world=st.builds(World, vector(3, 3), vector(3), st.sampled_from(WorldOrigin), st.sampled_from(FloorOrigin)),
     smoothing=st.none() | st.builds(Smoothing, TEXT, st.floats(0, 10)),
 )  # fmt: skip
@@ -173,8 +174,8 @@ JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.list
 def test_a_field_that_is_missing_or_of_another_kind_is_malformed(result, data):
     content = to_map(result)
     holder = data.draw(st.sampled_from([content, content["camera"], content["world"], content["people"][0]]))
-    free = ("version", "clock", "capture_origin", "final", "frame_id", "ttl", "joints", "velocity", "pelvis_covariance",
-            "size_assumed", "world", "contact", "smoothing", "raw")  # fmt: skip
+    free = ("version", "clock", "capture_origin", "final", "frame_id", "ttl", "nominal_fps", "joints", "velocity",
+            "pelvis_covariance", "size_assumed", "world", "contact", "smoothing", "raw")  # fmt: skip
     name = data.draw(st.sampled_from([name for name in holder if name not in free]))
     del holder[name]
     with pytest.raises(MalformedMessageError, match=name):

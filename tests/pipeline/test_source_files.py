@@ -26,6 +26,7 @@ def test_a_file_gives_every_frame_in_order(clips, opened):
     assert [frame.sequence for frame in frames] == list(range(30))
     assert [frame.time for frame in frames] == pytest.approx([n / 25 for n in range(30)])
     assert not any(frame.dropped or frame.cut for frame in frames)
+    assert {frame.nominal_fps for frame in frames} == {25.0}
     assert (len(source), source.live, source.name) == (30, False, "clip.mp4")
 
 
@@ -227,6 +228,7 @@ def test_images_are_a_sequence_where_a_rate_is_given(clips, opened):
         cv2.imwrite(str(clips.folder / f"{number}.png"), clips.picture(number))
     frames = list(opened(clips.folder, image_fps=20))
     assert [frame.time for frame in frames] == pytest.approx([0, 0.05, 0.1, 0.15])
+    assert {frame.nominal_fps for frame in frames} == {20.0}
     assert not any(frame.cut for frame in frames)
 
 

@@ -129,7 +129,9 @@ def vectors() -> dict[str, bytes]:
         "lost-default": first(told, state="lost", transl="default"),
         "ended": first(told, state="ended"),
         "final": replace(first(told, state="ended"), final=True),
-        "estimated-capture": replace(tracked, people=(), capture_origin=CaptureOrigin.ESTIMATED),
+        "estimated-capture": replace(
+            tracked, people=(), capture_origin=CaptureOrigin.ESTIMATED, nominal_fps=29.5
+        ),
         "pymafx": replace(tracked, people=(pymafx(),)),
         "with-ttl": replace(tracked, people=(), ttl=0.5),
         "calibrated": replace(tracked, people=(), camera=Camera(
