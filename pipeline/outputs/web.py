@@ -9,12 +9,13 @@ from typing import Self
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.interfaces import Output, Policy, log_progress
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
-from pymafx_live.core.wire import EVENT_TOPIC, TOPIC, encode, encode_event, topic
+from pymafx_live.core.wire import EVENT_TOPIC, encode_event, topic
 from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.page.message import TOPIC, encode
 
 PICTURE_TOPIC = b"picture/"
-"""Of a message that is a JPEG, beside those of results and events."""
+"""Of a message that is a JPEG."""
 _WIDEST = 640
 _QUALITY = 75
 """Pixels and JPEG quality of the pictures."""
@@ -33,7 +34,7 @@ class WebSettings(Section):
 
 
 class WebOutput(Output):
-    """Sends who looks the wire's own messages; the page poses the bodies. While nobody looks, nothing is encoded.
+    """Sends who looks what the page needs to pose the bodies. While nobody looks, nothing is encoded.
 
     Raises:
         UsageError: the address is taken or there is none such, or the extra `web` is not installed.
@@ -65,8 +66,7 @@ class WebOutput(Output):
             return
         if frame is not None:
             result = replace(result, published_at=result.captured_at + frame.age)
-        shown = replace(result, people=[replace(person, raw=None) for person in result.people])
-        self.server.post(TOPIC + result.source.encode(), encode(shown, joints=0))
+        self.server.post(TOPIC + result.source.encode(), encode(result))
         if self._pictures is not None and not result.final and result.source.encode() in viewers.pictured:
             self._pictures.offer(result, frame)
 

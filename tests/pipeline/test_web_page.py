@@ -90,7 +90,7 @@ def test_a_body_on_the_page_stands_where_the_engine_s_body_does(output, browser)
         until(lambda: people(page) == [4])
         chosen = list(range(0, len(truth), 97))
         shown = np.array(page.evaluate("indices => indices.map((k) => room.vertex(4, k))", chosen))
-    assert np.abs(shown - truth[chosen]).max() < 1e-4
+    assert np.abs(shown - truth[chosen]).max() < 5e-4
 
 
 def test_somebody_moves_while_the_demo_plays_and_a_lost_server_is_told_and_comes_back(browser, tmp_path):

@@ -1,11 +1,11 @@
-// The websocket: messages of the wire (docs/wire-protocol.md), and pictures; it comes back by itself.
+// The websocket: results, events as on the wire (docs/wire-protocol.md), and pictures; it comes back by itself.
 import { decode } from "@msgpack/msgpack";
 
 const AGAIN = 1000; // milliseconds to the next try
 const SILENT = 4000; // milliseconds without a word from a server that says something every second
 
 export class Connection {
-  // `heard(kind, source, content)` gets results (`smplx`), events (`status`) and pictures (`picture`, as bytes).
+  // `heard(kind, source, content)` gets results (`people`), events (`status`) and pictures (`picture`, as bytes).
   constructor(heard, changed) {
     this.heard = heard;
     this.changed = changed;
@@ -58,7 +58,7 @@ export class Connection {
     const topic = new TextDecoder().decode(message.subarray(0, end));
     const slash = topic.indexOf("/");
     const [kind, source, content] = [topic.slice(0, slash), topic.slice(slash + 1), message.subarray(end + 1)];
-    if (kind === "smplx" || kind === "status") this.heard(kind, source, decode(content));
+    if (kind === "people" || kind === "status") this.heard(kind, source, decode(content));
     else if (kind === "picture") this.heard(kind, source, content);
   }
 }

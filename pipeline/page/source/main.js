@@ -1,6 +1,7 @@
 import { loadBody } from "./body.js";
 import { Connection } from "./connection.js";
 import { Graph } from "./graph.js";
+import { readResult } from "./message.js";
 import { People } from "./people.js";
 import { Room } from "./scene.js";
 
@@ -61,7 +62,7 @@ function heard(kind, name, content) {
   } else if (kind === "picture") {
     if (name === chosen && wanted) paint(content);
   } else {
-    source.result = content;
+    source.result = readResult(content);
     source.arrivals.push(performance.now());
     if (name === chosen) show(source);
   }
@@ -69,8 +70,7 @@ function heard(kind, name, content) {
 
 // Somebody whose place is not known is in the list only.
 function show({ result }) {
-  const here = result.people.filter((person) => person.state !== "ended");
-  const placed = here.filter((person) => person.parts.transl?.origin !== "default" && person.pelvis[2] > 0);
+  const placed = result.people.filter((person) => person.parts.transl?.origin !== "default" && person.pelvis[2] > 0);
   room?.show(result, placed);
   find("nobody").hidden = placed.length > 0;
 }
@@ -107,17 +107,17 @@ function figures(now) {
   const source = sources.get(chosen);
   if (!source?.result) return;
   const { result, arrivals } = source;
-  people.show(result.people.filter((person) => person.state !== "ended"));
+  people.show(result.people);
   if (arrivals.length) {
-    const age = 1000 * (result.published_at - result.captured_at);
+    const age = 1000 * result.age;
     latency.add(now / 1000, age);
     rate.add(now / 1000, arrivals.length);
     find("latency").textContent = `${age.toFixed(0)} ms`;
   } else find("latency").textContent = "–";
   find("rate").textContent = `${arrivals.length} fps`;
   find("world").textContent =
-    `Up is ${SEEN[result.world.origin] ?? result.world.origin}; the floor is ${SEEN[result.world.floor] ?? result.world.floor}. ` +
-    `Focal length ${result.camera.assumed ? "assumed" : "calibrated"}.`;
+    `Up is ${SEEN[result.up] ?? result.up}; the floor is ${SEEN[result.floor] ?? result.floor}. ` +
+    `Focal length ${result.assumed ? "assumed" : "calibrated"}.`;
 }
 
 setInterval(() => {
