@@ -34,11 +34,11 @@ from pymafx_live.core.wire import (
     encode_event,
 )
 from pymafx_live.pipeline.mailbox import Item
-from pymafx_live.pipeline.recordings import Place, foxglove
+from pymafx_live.pipeline.recordings import Place, Tape, foxglove
 from pymafx_live.pipeline.writing import writing
 
 if TYPE_CHECKING:
-    from mcap.records import McapRecord
+    from mcap.records import Chunk, McapRecord, Message
 
 FLUSH = 0.25
 """Seconds after which what was recorded is in the file, whatever becomes of the process."""
@@ -103,6 +103,11 @@ class Journal(Output):
             with self._lock, writing(self.file):
                 self._mcap.finish()
 
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file."""
+        return 0 if self._mcap is None else self._mcap.size
+
     def _told(self, result: FrameResult, frame: Frame | None) -> Iterator[tuple[tuple[str, str], bytes]]:
         """The messages of a result: schema and topic, and the content; the result itself is the last one."""
         source = result.source
@@ -144,9 +149,13 @@ class Clock:
 
     def of(self, result: FrameResult) -> int:
         """Of a result."""
-        began = self._began.setdefault(result.source, result.captured_at - result.time)
-        self._last[result.source] = foxglove.nanos(began + result.time)
-        return self._last[result.source]
+        return self.at(result.source, result.time, result.captured_at)
+
+    def at(self, source: str, time: float, captured_at: float) -> int:
+        """Of a result of that source with these times."""
+        began = self._began.setdefault(source, captured_at - time)
+        self._last[source] = foxglove.nanos(began + time)
+        return self._last[source]
 
     def now(self, event: SourceEvent) -> int:
         """Of an event: that of its source's last result, as the two may be told by different clocks."""
@@ -177,6 +186,11 @@ class _Mcap:
 
         self._new = True
         self._guarded(added)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file."""
+        return self._disk.size
 
     @property
     def age(self) -> float:
@@ -278,7 +292,13 @@ class Mcap:
 
     def read(self, file: Path) -> Iterator[Item]:
         """See `Readable.read`."""
-        return _Reading(file).items()
+        return (item for _, item in Reading(file).items())
+
+    def tape(self, file: Path) -> Tape:
+        """See `Readable.tape`."""
+        from pymafx_live.pipeline.recordings.tapes import journal
+
+        return journal(file)
 
     def write(self, items: Iterable[Item], file: Path, place: Place) -> list[Path]:
         """See `Format.write`."""
@@ -294,46 +314,65 @@ class Mcap:
         return [journal.file]
 
 
-class _Reading:
-    """One pass through a file, in the order it was written in, so that the end may be missing."""
+class Reading:
+    """One pass through a file, in the order it was written in, so that the end may be missing.
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._topics: dict[int, tuple[str, str]] = {}
-        self._schemas: dict[int, str] = {}
+    `begin` is the place of a chunk to begin at; `known` has read what stands before it.
+    """
+
+    def __init__(self, file: Path, begin: int = 0, known: "Reading | None" = None) -> None:
+        self._file, self._begin = file, begin
+        self._topics: dict[int, tuple[str, str]] = {} if known is None else known._topics
+        self._schemas: dict[int, str] = {} if known is None else known._schemas
         self._jpegs: dict[str, tuple[int, bytes]] = {}
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[tuple[int, Item]]:
+        """What is in it, and when each was logged (ns). Raises `SourceError` where there is nothing of ours."""
         found = False
         for record in self._records():
             for item in self._items_of(record):
                 found = True
-                yield item
-        if not found:
+                yield cast("Message", record).log_time, item
+        if not found and not self._begin:
             raise SourceError(f"{self._file} holds nothing that --record writes: it ended too early, or is not of ours")
+
+    def learn(self, place: int) -> None:
+        """Takes in what the channels that the chunk at that place describes are called."""
+        from mcap.records import Chunk
+        from mcap.stream_reader import StreamReader, breakup_chunk
+
+        with suppress(Exception), self._file.open("rb") as stream:  # who reads it says that it is damaged
+            stream.seek(place)
+            records = StreamReader(stream, skip_magic=True, emit_chunks=True, record_size_limit=_LARGEST).records
+            if isinstance(chunk := next(records), Chunk) and chunk.uncompressed_size <= _LARGEST:
+                for record in breakup_chunk(chunk, validate_crc=True):
+                    self._note(record)
+
+    def _note(self, record: "McapRecord") -> None:
+        """Takes in what a schema or a channel is called."""
+        from mcap.records import Channel, Schema
+
+        if isinstance(record, Schema):
+            self._schemas[record.id] = record.name
+        elif isinstance(record, Channel):
+            self._topics[record.id] = self._schemas.get(record.schema_id, ""), record.topic
 
     def _records(self) -> Iterator["McapRecord"]:
         """All records until the file ends; of a chunk that is damaged none."""
         from mcap.exceptions import EndOfFile
         from mcap.records import Chunk
-        from mcap.stream_reader import StreamReader, breakup_chunk
+        from mcap.stream_reader import StreamReader
 
         try:
             with self._file.open("rb") as stream:
                 self._check(stream.peek(8)[:8])
-                records = StreamReader(stream, emit_chunks=True, record_size_limit=_LARGEST).records
-                while (record := next(records, None)) is not None:
-                    if not isinstance(record, Chunk):
+                stream.seek(self._begin)
+                reader = StreamReader(stream, bool(self._begin), emit_chunks=True, record_size_limit=_LARGEST)
+                for record in reader.records:
+                    if isinstance(record, Chunk):
+                        yield from self._inside(record)
+                    else:
                         yield record
-                        continue
-                    try:
-                        if record.uncompressed_size > _LARGEST:
-                            raise ValueError(f"a chunk of {record.uncompressed_size} bytes")
-                        inside = breakup_chunk(record, validate_crc=True)
-                    except Exception as error:  # of bytes that mean nothing, by whichever library
-                        logger.warning("a part of %s is damaged and left out: %s", self._file, first_line(error))
-                        continue
-                    yield from inside
         except EndOfFile:
             logger.warning("%s has no end, as a killed run leaves it: read as far as it goes", self._file)
         except LiveError:
@@ -342,6 +381,18 @@ class _Reading:
             raise SourceError(f"cannot read {self._file} ({error.strerror}): check the path") from error
         except Exception as error:
             logger.warning("%s is cut short or damaged (%s): read up to there", self._file, first_line(error))
+
+    def _inside(self, chunk: "Chunk") -> list["McapRecord"]:
+        """The records of a chunk, none where it is damaged."""
+        from mcap.stream_reader import breakup_chunk
+
+        try:
+            if chunk.uncompressed_size > _LARGEST:
+                raise ValueError(f"a chunk of {chunk.uncompressed_size} bytes")
+            return breakup_chunk(chunk, validate_crc=True)
+        except Exception as error:  # of bytes that mean nothing, by whichever library
+            logger.warning("a part of %s is damaged and left out: %s", self._file, first_line(error))
+            return []
 
     def _check(self, beginning: bytes) -> None:
         from mcap.writer import MCAP0_MAGIC
@@ -352,13 +403,10 @@ class _Reading:
             raise SourceError(f"{self._file} is no MCAP file: give one that --record has written")
 
     def _items_of(self, record: "McapRecord") -> Iterator[Item]:
-        from mcap.records import Channel, Message, Schema
+        from mcap.records import Message
 
-        if isinstance(record, Schema):
-            self._schemas[record.id] = record.name
-        elif isinstance(record, Channel):
-            self._topics[record.id] = self._schemas.get(record.schema_id, ""), record.topic
-        elif isinstance(record, Message) and record.channel_id in self._topics:
+        self._note(record)
+        if isinstance(record, Message) and record.channel_id in self._topics:
             schema, topic = self._topics[record.channel_id]
             try:
                 if schema == _RESULT:

@@ -10,10 +10,10 @@ from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.core.wire import ALL_JOINTS, MalformedMessageError, from_map, to_map
 from pymafx_live.pipeline.mailbox import Item
-from pymafx_live.pipeline.recordings import Place
+from pymafx_live.pipeline.recordings import Place, Tape
 from pymafx_live.pipeline.writing import writing
 
-_LONGEST = 2**23
+LONGEST = 2**23
 """Characters of a line: eight times those of a hundred people."""
 
 
@@ -26,6 +26,12 @@ class JsonLines:
     def read(self, file: Path) -> Iterator[Item]:
         """See `Readable.read`."""
         return ((result, None) for result in read_results(file))
+
+    def tape(self, file: Path) -> Tape:
+        """See `Readable.tape`."""
+        from pymafx_live.pipeline.recordings.tapes import lines
+
+        return lines(file)
 
     def write(self, items: Iterable[Item], file: Path, place: Place) -> list[Path]:
         """See `Format.write`."""
@@ -48,8 +54,10 @@ def to_json(result: FrameResult, joints: int = ALL_JOINTS) -> str:
     return line if line.isprintable() else json.dumps(content, separators=(",", ":"))
 
 
-def read_results(file: Path) -> Iterator[FrameResult]:
+def read_results(file: Path, begin: int = 0) -> Iterator[FrameResult]:
     """The results of a file of JSON lines; a last line that is cut short is left out, as a killed run leaves one.
+
+    `begin` is the byte that a line begins at, to begin with that.
 
     Raises:
         SourceError: the file cannot be read, is empty, or a line is no result.
@@ -58,11 +66,12 @@ def read_results(file: Path) -> Iterator[FrameResult]:
     number = 0
     try:
         with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(iter(partial(lines.readline, _LONGEST), ""), 1):
+            lines.seek(begin)
+            for number, line in enumerate(iter(partial(lines.readline, LONGEST), ""), 1):
                 try:
                     yield from_map(json.loads(line))
                 except (ValueError, RecursionError, MalformedMessageError) as error:
-                    if not line.endswith("\n") and len(line) < _LONGEST:
+                    if not line.endswith("\n") and len(line) < LONGEST:
                         logger.warning("the last line of %s is cut short, as a killed run leaves it: left out", file)
                         return
                     raise SourceError(f"line {number} of {file} is no result as --json writes them: {error}") from error
@@ -70,5 +79,5 @@ def read_results(file: Path) -> Iterator[FrameResult]:
         raise SourceError(f"cannot read {file} ({error.strerror}): check the path") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{file} is no file of JSON lines: give one that --json has written") from error
-    if not number:
+    if not number and not begin:
         raise SourceError(f"{file} is empty: give a recording that has begun")

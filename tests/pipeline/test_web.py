@@ -1,19 +1,16 @@
 """The page's server: who may ask, what is served, and that no viewer costs the run anything."""
 
 import hashlib
-import http.client
 import logging
 import re
 import socket
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import cv2
-import msgpack
 import numpy as np
 import pytest
 from pymafx_live.core.addresses import SECRETS
@@ -33,8 +30,8 @@ from support.watching import wait_until
 for module in ("starlette", "uvicorn", "websockets"):
     pytest.importorskip(module, reason="the extra `web` is not installed")
 
+from support.viewing import ask, content_of, results, viewer
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 PAGE = Path(__file__).parents[2] / "pipeline" / "page"
 
@@ -44,37 +41,6 @@ def output() -> Iterator[WebOutput]:
     served = WebOutput("127.0.0.1:0", Run(Stop()), fps=60)
     yield served
     served.close()
-
-
-def ask(output: WebOutput, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", output.server.port, timeout=20)
-    connection.request("GET", path, headers=headers)
-    answer = connection.getresponse()
-    found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-    connection.close()
-    return found
-
-
-@contextmanager
-def viewer(output: WebOutput, **more) -> Iterator[ClientConnection]:
-    before = output.server.viewers.count
-    with connect(f"ws://127.0.0.1:{output.server.port}/live", max_size=None, proxy=None, **more) as opened:
-        wait_until(lambda: output.server.viewers.count > before)
-        yield opened
-    wait_until(lambda: output.server.viewers.count <= before or not output.server._thread.is_alive())
-
-
-def results(socket: ClientConnection, last: int) -> list[bytes]:
-    """The results up to that sequence number."""
-    found = []
-    while not found or content_of(found[-1])["sequence"] < last:
-        message = socket.recv(timeout=30)
-        found += [message] if message.startswith(b"people/") else []
-    return found
-
-
-def content_of(message: bytes) -> dict[str, Any]:
-    return msgpack.unpackb(message.partition(b"\0")[2])
 
 
 def test_the_pages_own_files_are_served_and_nothing_else(output):
@@ -184,7 +150,7 @@ def test_pictures_are_made_for_who_looks_at_them(output):
         results(socket, 1)
         with pytest.raises(TimeoutError):
             socket.recv(timeout=0.5)
-        socket.send("camera")
+        socket.send('{"picture": "camera"}')
         wait_until(lambda: b"camera" in output.server.viewers.pictured)
         output.write(result(sequence=2), frame)
         while not (message := socket.recv(timeout=20)).startswith(b"picture/camera\0"):
@@ -206,7 +172,8 @@ def test_a_picture_that_cannot_be_drawn_is_told_and_the_next_one_comes():
         pictures.offer(result(sequence=1), None)
         wait_until(lambda: pictures._fault is not None)
         with pytest.raises(ValueError, match="no such colour"):
-            pictures.offer(result(sequence=2), None)
+            pictures.check()
+        pictures.check()
         pictures.offer(result(sequence=3), None)
         wait_until(lambda: made == ["camera"])
     finally:
@@ -221,7 +188,16 @@ def test_what_a_viewer_sends_neither_ends_the_server_nor_fills_it(output):
     with viewer(output) as socket:
         socket.send(b"no text")
     with viewer(output) as socket:
-        socket.send("nobody's \0 camera")
+        for text in (
+            "camera",
+            "[]",
+            "null",
+            "[" * 900,
+            '{"picture": 4}',
+            '{"picture": "\\ud800 \\u0000"}',
+            '{"seek": "x"}',
+        ):
+            socket.send(text)
         output.write(result(sequence=4), None)
         assert results(socket, 4)
 

@@ -3,6 +3,8 @@ import { Connection } from "./connection.js";
 import { Graph } from "./graph.js";
 import { readResult } from "./message.js";
 import { People } from "./people.js";
+import { Player } from "./player.js";
+import { Recorder } from "./recorder.js";
 import { Room } from "./scene.js";
 
 const EVERY = 200; // milliseconds between two looks of the lists and graphs at what has come
@@ -23,6 +25,8 @@ let shown = null;
 const people = new People(find("people"), (id) => room?.lock(id));
 const latency = new Graph(find("latency-graph"), "ms", 50);
 const rate = new Graph(find("rate-graph"), "fps", 10);
+const player = new Player(find("player"), (wish) => connection.ask(wish));
+const recorder = new Recorder(find("recorder"), (wish) => connection.ask(wish));
 const connection = new Connection(heard, (state) => {
   const line = find("connection");
   if (line.dataset.state === state) return;
@@ -55,13 +59,15 @@ function choose(name) {
 }
 
 function heard(kind, name, content) {
+  if (kind === "playback") return player.hear(content);
+  if (kind === "recorder") return recorder.hear(content);
   const source = sourceOf(name);
   if (kind === "status") {
     source.state = content.state;
     source.reason = content.reason;
   } else if (kind === "picture") {
     if (name === chosen && wanted) paint(content);
-  } else {
+  } else if (kind === "people") {
     source.result = readResult(content);
     source.arrivals.push(performance.now());
     if (name === chosen) show(source);
@@ -86,7 +92,7 @@ function paint(bytes) {
 }
 
 function picture() {
-  connection.ask(wanted && !document.hidden ? chosen : "");
+  connection.look(wanted && !document.hidden ? chosen : "");
   find("picture-toggle").setAttribute("aria-pressed", String(wanted));
   find("picture").hidden = true;
   find("no-picture").hidden = false;
@@ -124,6 +130,7 @@ setInterval(() => {
   if (document.hidden) return;
   const now = performance.now();
   figures(now);
+  if (!document.body.hasAttribute("data-lost")) player.draw();
   latency.draw(now / 1000);
   rate.draw(now / 1000);
 }, EVERY);
@@ -132,7 +139,7 @@ find("picture-toggle").addEventListener("click", () => {
   wanted = !wanted;
   picture();
 });
-document.addEventListener("visibilitychange", () => connection.ask(wanted && !document.hidden ? chosen : ""));
+document.addEventListener("visibilitychange", () => connection.look(wanted && !document.hidden ? chosen : ""));
 find("reset").addEventListener("click", () => room?.reset());
 find("through").addEventListener("click", () => room?.through());
 
