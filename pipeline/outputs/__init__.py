@@ -18,7 +18,7 @@ OUTPUTS: Mapping[str, str] = {
     "vmc": "pymafx_live.pipeline.outputs.vmc:VmcOutput",
     "osc-trackers": "pymafx_live.pipeline.outputs.osc_trackers:TrackerOutput",
     "record": "pymafx_live.pipeline.outputs.record:RecordOutput",
-    "recorder": "pymafx_live.pipeline.outputs.recorder:Recorder",
+    "recorder": "pymafx_live.pipeline.outputs.recorder:RecorderOutput",
     "web": "pymafx_live.pipeline.outputs.web:WebOutput",
     "rerun": "pymafx_live.pipeline.outputs.rerun:RerunOutput",
 }

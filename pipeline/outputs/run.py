@@ -3,17 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.playback import Playback
+from pymafx_live.pipeline.recorder import Recorder
 from pymafx_live.pipeline.selection import Rule
 from pymafx_live.pipeline.statistics import OutputFigures
 from pymafx_live.pipeline.stop import Stop
-
-if TYPE_CHECKING:
-    from pymafx_live.pipeline.outputs.recorder import Recorder
 
 JOINTS: Mapping[str, int] = {"off": 0, "body": 22, "all": 55}
 """How many of SMPL-X's joints each choice of `output.joints` sends: the body's come first."""
@@ -39,7 +36,7 @@ class Run:
     lock: Rule | None = None
     replayed: bool = False
     playback: Playback | None = None
-    recorder: "Recorder | None" = None
+    recorder: Recorder | None = None
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property

@@ -62,9 +62,10 @@ class PageServer:
         shown = socket.gethostname() if ip_address(bound).is_unspecified else host
         self.url = f"http://{shown}:{self.port}/{self.access.token}".rstrip("/")
         self.viewers = Viewers(asked)
+        guarded = Guard(_application(self.viewers, Downloads(recording)), self.access)
         config = uvicorn.Config(
-            Guard(_application(self.viewers, Downloads(recording)), self.access), log_config=None, log_level=logging.CRITICAL,
-            access_log=False, lifespan="off", ws="websockets-sansio", ws_max_size=1024, ws_per_message_deflate=False,
+            guarded, log_config=None, log_level=logging.CRITICAL, access_log=False, lifespan="off",
+            ws="websockets-sansio", ws_max_size=1024, ws_per_message_deflate=False,
             ws_ping_interval=5, ws_ping_timeout=10, timeout_graceful_shutdown=int(_PATIENCE), proxy_headers=False,
             http=_bounded(), server_header=False,
         )  # fmt: skip

@@ -10,35 +10,21 @@ A message is logged at the capture of its frame, on its source's own clock: a cl
 two are read again, and the pictures, each of which stands before the result it belongs to.
 """
 
-import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
-from pymafx_live.core.errors import LiveError, SourceError, first_line
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Camera, Frame, FrameResult, SourceEvent
-from pymafx_live.core.wire import (
-    EVENT_TOPIC,
-    TOPIC,
-    VERSION,
-    MalformedMessageError,
-    UnknownVersionError,
-    decode,
-    decode_event,
-    encode,
-    encode_event,
-)
+from pymafx_live.core.wire import EVENT_TOPIC, TOPIC, VERSION, encode, encode_event
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place, Tape, foxglove
+from pymafx_live.pipeline.recordings.journal_reading import EVENT, RESULT, Reading, tape_of
 from pymafx_live.pipeline.writing import writing
-
-if TYPE_CHECKING:
-    from mcap.records import Chunk, McapRecord, Message
 
 FLUSH = 0.25
 """Seconds after which what was recorded is in the file, whatever becomes of the process."""
@@ -48,11 +34,6 @@ _KEPT = 16
 """Ends of chunks that are remembered, to go back to where the disk is full."""
 _QUALITY = 85
 """Of the pictures' JPEG."""
-_LARGEST = 2**28
-"""Bytes of a record that is read: what claims to be larger is damaged."""
-_RESULT, _EVENT = "pymafx_live.FrameResult", "pymafx_live.SourceEvent"
-
-logger = logging.getLogger(__name__)
 
 
 class Journal(Output):
@@ -118,7 +99,7 @@ class Journal(Output):
             yield ("foxglove.CompressedImage", f"{source}/image"), foxglove.image(result, jpeg(frame))
         yield ("foxglove.FrameTransforms", f"{source}/tf"), foxglove.transforms(result)
         yield ("foxglove.SceneUpdate", f"{source}/scene"), foxglove.scene(result)
-        yield (_RESULT, f"{TOPIC.decode()}{source}"), encode(result).partition(b"\0")[2]
+        yield (RESULT, f"{TOPIC.decode()}{source}"), encode(result).partition(b"\0")[2]
 
     def _open(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +110,7 @@ class Journal(Output):
 
     def _add_event(self, mcap: "_Mcap", event: SourceEvent) -> None:
         topic = f"{EVENT_TOPIC.decode()}{event.source}"
-        mcap.add(_EVENT, topic, encode_event(event).partition(b"\0")[2], 0, self._clock.now(event))
+        mcap.add(EVENT, topic, encode_event(event).partition(b"\0")[2], 0, self._clock.now(event))
 
     def _beat(self) -> None:
         while not self._over.wait(FLUSH / 2):
@@ -225,7 +206,7 @@ class _Mcap:
 
     def _channel(self, schema: str, topic: str) -> int:
         if (schema, topic) not in self._channels:
-            ours = schema in (_RESULT, _EVENT)
+            ours = schema in (RESULT, EVENT)
             if schema not in self._schemas:
                 encoding, content = ("", b"") if ours else ("jsonschema", foxglove.schemas()[schema])
                 self._schemas[schema] = self._writer.register_schema(schema, encoding, content)
@@ -296,9 +277,7 @@ class Mcap:
 
     def tape(self, file: Path) -> Tape:
         """See `Readable.tape`."""
-        from pymafx_live.pipeline.recordings.tapes import journal
-
-        return journal(file)
+        return tape_of(file)
 
     def write(self, items: Iterable[Item], file: Path, place: Place) -> list[Path]:
         """See `Format.write`."""
@@ -312,127 +291,3 @@ class Mcap:
         finally:
             journal.close()
         return [journal.file]
-
-
-class Reading:
-    """One pass through a file, in the order it was written in, so that the end may be missing.
-
-    `begin` is the place of a chunk to begin at; `known` has read what stands before it.
-    """
-
-    def __init__(self, file: Path, begin: int = 0, known: "Reading | None" = None) -> None:
-        self._file, self._begin = file, begin
-        self._topics: dict[int, tuple[str, str]] = {} if known is None else known._topics
-        self._schemas: dict[int, str] = {} if known is None else known._schemas
-        self._jpegs: dict[str, tuple[int, bytes]] = {}
-
-    def items(self) -> Iterator[tuple[int, Item]]:
-        """What is in it, and when each was logged (ns). Raises `SourceError` where there is nothing of ours."""
-        found = False
-        for record in self._records():
-            for item in self._items_of(record):
-                found = True
-                yield cast("Message", record).log_time, item
-        if not found and not self._begin:
-            raise SourceError(f"{self._file} holds nothing that --record writes: it ended too early, or is not of ours")
-
-    def learn(self, place: int) -> None:
-        """Takes in what the channels that the chunk at that place describes are called."""
-        from mcap.records import Chunk
-        from mcap.stream_reader import StreamReader, breakup_chunk
-
-        with suppress(Exception), self._file.open("rb") as stream:  # who reads it says that it is damaged
-            stream.seek(place)
-            records = StreamReader(stream, skip_magic=True, emit_chunks=True, record_size_limit=_LARGEST).records
-            if isinstance(chunk := next(records), Chunk) and chunk.uncompressed_size <= _LARGEST:
-                for record in breakup_chunk(chunk, validate_crc=True):
-                    self._note(record)
-
-    def _note(self, record: "McapRecord") -> None:
-        """Takes in what a schema or a channel is called."""
-        from mcap.records import Channel, Schema
-
-        if isinstance(record, Schema):
-            self._schemas[record.id] = record.name
-        elif isinstance(record, Channel):
-            self._topics[record.id] = self._schemas.get(record.schema_id, ""), record.topic
-
-    def _records(self) -> Iterator["McapRecord"]:
-        """All records until the file ends; of a chunk that is damaged none."""
-        from mcap.exceptions import EndOfFile
-        from mcap.records import Chunk
-        from mcap.stream_reader import StreamReader
-
-        try:
-            with self._file.open("rb") as stream:
-                self._check(stream.peek(8)[:8])
-                stream.seek(self._begin)
-                reader = StreamReader(stream, bool(self._begin), emit_chunks=True, record_size_limit=_LARGEST)
-                for record in reader.records:
-                    if isinstance(record, Chunk):
-                        yield from self._inside(record)
-                    else:
-                        yield record
-        except EndOfFile:
-            logger.warning("%s has no end, as a killed run leaves it: read as far as it goes", self._file)
-        except LiveError:
-            raise
-        except OSError as error:
-            raise SourceError(f"cannot read {self._file} ({error.strerror}): check the path") from error
-        except Exception as error:
-            logger.warning("%s is cut short or damaged (%s): read up to there", self._file, first_line(error))
-
-    def _inside(self, chunk: "Chunk") -> list["McapRecord"]:
-        """The records of a chunk, none where it is damaged."""
-        from mcap.stream_reader import breakup_chunk
-
-        try:
-            if chunk.uncompressed_size > _LARGEST:
-                raise ValueError(f"a chunk of {chunk.uncompressed_size} bytes")
-            return breakup_chunk(chunk, validate_crc=True)
-        except Exception as error:  # of bytes that mean nothing, by whichever library
-            logger.warning("a part of %s is damaged and left out: %s", self._file, first_line(error))
-            return []
-
-    def _check(self, beginning: bytes) -> None:
-        from mcap.writer import MCAP0_MAGIC
-
-        if not beginning:
-            raise SourceError(f"{self._file} is empty: give a recording that has begun")
-        if beginning != MCAP0_MAGIC:
-            raise SourceError(f"{self._file} is no MCAP file: give one that --record has written")
-
-    def _items_of(self, record: "McapRecord") -> Iterator[Item]:
-        from mcap.records import Message
-
-        self._note(record)
-        if isinstance(record, Message) and record.channel_id in self._topics:
-            schema, topic = self._topics[record.channel_id]
-            try:
-                if schema == _RESULT:
-                    result = decode(topic.encode() + b"\0" + record.data)
-                    yield result, self._frame(result)
-                elif schema == _EVENT:
-                    yield decode_event(topic.encode() + b"\0" + record.data)
-                elif schema == "foxglove.CompressedImage":
-                    self._jpegs[topic.removesuffix("/image")] = record.sequence, foxglove.image_of(record.data)
-            except UnknownVersionError:
-                raise
-            except (MalformedMessageError, ValueError) as error:
-                raise SourceError(f"{self._file} is damaged, or not of ours: {first_line(error)}") from error
-
-    def _frame(self, result: FrameResult) -> Frame | None:
-        """The picture that was recorded with a result."""
-        number, content = self._jpegs.pop(result.source, (-1, b""))
-        if result.final or number != result.sequence & 0xFFFFFFFF:
-            return None
-        import cv2
-        import numpy as np
-
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            return None
-        return Frame(
-            np.asarray(image, np.uint8), result.source, result.sequence, result.time, result.captured_at, result.camera,
-            result.dropped,
-        )  # fmt: skip

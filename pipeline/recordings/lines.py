@@ -2,19 +2,30 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import FrameResult, SourceEvent
 from pymafx_live.core.wire import ALL_JOINTS, MalformedMessageError, from_map, to_map
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place, Tape
+from pymafx_live.pipeline.recordings.journal import Clock
+from pymafx_live.pipeline.recordings.tapes import Mark, MarkedTape
 from pymafx_live.pipeline.writing import writing
 
-LONGEST = 2**23
+_LONGEST = 2**23
 """Characters of a line: eight times those of a hundred people."""
+
+
+_TIMES = re.compile(
+    rb'\{"version":\d+,"source":("(?:[^"\\]|\\.)*"),[^{[]*?"time":([-+.\deE]+),"captured_at":([-+.\deE]+),'
+)
+"""How a line begins that we have written."""
 
 
 logger = logging.getLogger(__name__)
@@ -29,9 +40,7 @@ class JsonLines:
 
     def tape(self, file: Path) -> Tape:
         """See `Readable.tape`."""
-        from pymafx_live.pipeline.recordings.tapes import lines
-
-        return lines(file)
+        return _tape_of(file)
 
     def write(self, items: Iterable[Item], file: Path, place: Place) -> list[Path]:
         """See `Format.write`."""
@@ -67,11 +76,11 @@ def read_results(file: Path, begin: int = 0) -> Iterator[FrameResult]:
     try:
         with file.open(encoding="utf-8") as lines:
             lines.seek(begin)
-            for number, line in enumerate(iter(partial(lines.readline, LONGEST), ""), 1):
+            for number, line in enumerate(iter(partial(lines.readline, _LONGEST), ""), 1):
                 try:
                     yield from_map(json.loads(line))
                 except (ValueError, RecursionError, MalformedMessageError) as error:
-                    if not line.endswith("\n") and len(line) < LONGEST:
+                    if not line.endswith("\n") and len(line) < _LONGEST:
                         logger.warning("the last line of %s is cut short, as a killed run leaves it: left out", file)
                         return
                     raise SourceError(f"line {number} of {file} is no result as --json writes them: {error}") from error
@@ -81,3 +90,22 @@ def read_results(file: Path, begin: int = 0) -> Iterator[FrameResult]:
         raise SourceError(f"{file} is no file of JSON lines: give one that --json has written") from error
     if not number and not begin:
         raise SourceError(f"{file} is empty: give a recording that has begun")
+
+
+def _tape_of(file: Path) -> MarkedTape:
+    """See `Readable.tape`."""
+    clock, marks, place = Clock(), list[Mark](), 0
+    with suppress(OSError, ValueError, KeyError, TypeError), file.open("rb") as stream:  # who reads says what is wrong
+        for line in iter(lambda: stream.readline(_LONGEST), b""):
+            source, time, captured_at = _times(line)
+            marks.append(Mark(clock.at(source, time, captured_at), place))
+            place += len(line)
+    return MarkedTape(marks, lambda place: ((clock.of(result), (result, None)) for result in read_results(file, place)))
+
+
+def _times(line: bytes) -> list[Any]:
+    """The source, `time` and `captured_at` of a result."""
+    if found := _TIMES.match(line):  # a fiftieth of the time that it takes to read it all
+        return [json.loads(value) for value in found.groups()]
+    content = json.loads(line)
+    return [content["source"], content["time"], content["captured_at"]]

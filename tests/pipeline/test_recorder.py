@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.types import SourceEvent
-from pymafx_live.pipeline.outputs import open_outputs, recorder
-from pymafx_live.pipeline.outputs.recorder import Recorder
+from pymafx_live.pipeline import recorder
+from pymafx_live.pipeline.outputs import open_outputs
 from pymafx_live.pipeline.outputs.run import Run
+from pymafx_live.pipeline.recorder import Recorder
 from pymafx_live.pipeline.recordings.journal import Mcap
 from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.stop import Stop

@@ -18,10 +18,10 @@ import pytest
 from pymafx_live.core.types import Camera, Frame, Origin, Part, SourceEvent, SourceState
 from pymafx_live.core.world import FloorOrigin, World
 from pymafx_live.engines.body.model import BodyModel
-from pymafx_live.pipeline.outputs.recorder import Recorder, Recording
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
 from pymafx_live.pipeline.playback import Playback
+from pymafx_live.pipeline.recorder import Recorder, Recording
 from pymafx_live.pipeline.recordings.journal import Mcap
 from pymafx_live.pipeline.stop import Stop
 from support.people import MEASURED, person, random_pose, result
@@ -277,9 +277,8 @@ def test_it_fits_every_screen_and_can_be_read(steered, browser, size, scheme):
         until(lambda: page.locator("#picture").is_visible())
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.locator("td.held").first.text_content() == "held from earlier"
-        small = page.evaluate(
-            "[...document.querySelectorAll('button, summary, a, input, select')].filter(b => b.offsetHeight < 24).length"
-        )
+        touched = "[...document.querySelectorAll('button, summary, a, input, select')]"
+        small = page.evaluate(f"{touched}.filter(b => b.offsetHeight < 24).length")
         assert not small, "too small for a finger"
         assert contrasts(page) > 4.5, "WCAG 2.1, 1.4.3"
         if folder := os.environ.get("SCREENSHOTS"):

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from pymafx_live.core.types import SourceEvent
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
-from pymafx_live.pipeline.outputs.recorder import Recorder
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
 from pymafx_live.pipeline.playback import Playback
+from pymafx_live.pipeline.recorder import Recorder
 from pymafx_live.pipeline.recordings.journal import Mcap
 from pymafx_live.pipeline.stop import Stop
 from support.people import person, result

@@ -33,6 +33,7 @@ const connection = new Connection(heard, (state) => {
   line.dataset.state = state;
   line.textContent = CONNECTION[state];
   document.body.toggleAttribute("data-lost", state === "lost");
+  if (state === "lost") find("player").hidden = find("recorder").hidden = true; // the next one may have neither
 });
 
 function sourceOf(name) {

@@ -20,7 +20,7 @@ export class Recorder {
   hear({ on, seconds, bytes, fault, folder, files }) {
     this.root.hidden = false;
     this.on = on;
-    this.button.setAttribute("aria-pressed", String(on));
+    this.root.toggleAttribute("data-on", on);
     this.button.textContent = on ? "Stop recording" : "Record";
     const none = files.length ? "" : `Not recording. Files go to the folder “${folder}” where the run is.`;
     this.text.textContent = on ? `Recording: ${duration(seconds)}, ${size(bytes)}` : none;
