@@ -12,7 +12,7 @@ from pymafx_live.core.types import Frame, FrameResult
 from pymafx_live.core.wire import MalformedMessageError, UnknownVersionError, decode, decode_event
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import foxglove
-from pymafx_live.pipeline.recordings.tapes import Mark, MarkedTape
+from pymafx_live.pipeline.recordings.tapes import Mark, MarkedTape, mark
 
 if TYPE_CHECKING:
     from mcap.records import Chunk, McapRecord, Message
@@ -156,22 +156,23 @@ class Reading:
 def tape_of(file: Path) -> MarkedTape:
     """A journal, also one without an index: its records are gone through by their heads.
 
-    What a channel is called stands in the chunk that first uses it, and only those that do are opened.
+    What a channel is called stands in the chunk that first uses it. Only those are opened, by what follows each chunk,
+    and those of which nothing tells what is in them.
     """
     known, marks, seen = Reading(file), list[Mark](), set[int]()
-    unopened = False
+    chunk, untold = 0, False
     for kind, place, head in _heads(file):
         if kind == _CHUNK:
-            if unopened:  # nothing has said what is in it, as it was written in a hurry
-                known.learn(marks[-1].place)
-            unopened = True
-            marks.append(Mark(struct.unpack_from("<8xQ", head)[0], place))
-        elif kind == _INDEX and marks:
-            unopened = False
+            if untold:
+                known.learn(chunk)
+            chunk, untold = place, True
+            mark(marks, struct.unpack_from("<8xQ", head)[0], place)
+        elif kind == _INDEX and chunk:
+            untold = False
             (channel,) = struct.unpack_from("<H", head)
             if channel not in seen:
                 seen.add(channel)
-                known.learn(marks[-1].place)
+                known.learn(chunk)
     return MarkedTape(marks, lambda place: Reading(file, place, known if place else None).items())
 
 

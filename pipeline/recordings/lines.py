@@ -15,7 +15,7 @@ from pymafx_live.core.wire import ALL_JOINTS, MalformedMessageError, from_map, t
 from pymafx_live.pipeline.mailbox import Item
 from pymafx_live.pipeline.recordings import Place, Tape
 from pymafx_live.pipeline.recordings.journal import Clock
-from pymafx_live.pipeline.recordings.tapes import Mark, MarkedTape
+from pymafx_live.pipeline.recordings.tapes import Mark, MarkedTape, mark
 from pymafx_live.pipeline.writing import writing
 
 _LONGEST = 2**23
@@ -98,7 +98,7 @@ def _tape_of(file: Path) -> MarkedTape:
     with suppress(OSError, ValueError, KeyError, TypeError), file.open("rb") as stream:  # who reads says what is wrong
         for line in iter(lambda: stream.readline(_LONGEST), b""):
             source, time, captured_at = _times(line)
-            marks.append(Mark(clock.at(source, time, captured_at), place))
+            mark(marks, clock.at(source, time, captured_at), place)
             place += len(line)
     return MarkedTape(marks, lambda place: ((clock.of(result), (result, None)) for result in read_results(file, place)))
 

@@ -12,6 +12,8 @@ from pymafx_live.core.types import SourceEvent
 from pymafx_live.pipeline.mailbox import Item
 
 _SECOND = 1e9
+_APART = 4096
+"""Bytes between two marks, at least."""
 Timed = Iterator[tuple[int, Item]]
 
 
@@ -21,6 +23,13 @@ class Mark:
 
     last: int
     place: int
+
+
+def mark(marks: list[Mark], last: int, place: int) -> None:
+    """Adds a mark, or widens the one before where that is near: a file of crumbs is to fill no memory."""
+    if marks and place - marks[-1].place < _APART:
+        last, place = max(last, marks[-1].last), marks.pop().place
+    marks.append(Mark(last, place))
 
 
 class MarkedTape:

@@ -2,17 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from socket import AF_INET, SOCK_DGRAM, socket
 from threading import Thread
 
 import pytest
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import FrameResult, SourceEvent, TrackState
 from pymafx_live.pipeline.delivery import Delivery
+from pymafx_live.pipeline.foot_lock import FootLock
+from pymafx_live.pipeline.outputs import open_outputs
+from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.playback import FASTEST, SLOWEST, Playback
 from pymafx_live.pipeline.recordings.journal import Mcap
 from pymafx_live.pipeline.recordings.tapes import MarkedTape
 from pymafx_live.pipeline.replay import play
+from pymafx_live.pipeline.settings import output_settings
 from pymafx_live.pipeline.stop import Stop
 from support.recordings import recorded
 from support.watching import wait_until
@@ -158,3 +163,46 @@ def test_what_changes_is_told(tape):
     playback.seek(3)
     playback.hurry(2)
     assert said[0][:2] == (False, 1.0) and said[1:] == [(False, 1.0, 3.0), (False, 2.0, 3.0)]
+
+
+def test_outputs_that_remember_people_take_pauses_and_jumps(tape, tmp_path):
+    """Avatars, robots, trackers, metrics and feet that are kept in place, all at once; none fails."""
+    with socket(AF_INET, SOCK_DGRAM) as app:
+        app.bind(("127.0.0.1", 0))
+        app.settimeout(60)
+        port = app.getsockname()[1]
+        wanted = {
+            "vmc": f"127.0.0.1:{port}",
+            "osc_trackers": "127.0.0.1:9",
+            "metrics": "127.0.0.1:0",
+            "robot": "sonic,gmr",
+        }
+        settings = output_settings()(bind="", robot_bind=f"ipc://{tmp_path}/a,ipc://{tmp_path}/b", **wanted)
+        playback, stop = Playback(tape.seconds), Stop()
+        delivery = Delivery(open_outputs(settings, Run(stop, replayed=True)), stop, live=True, lock=FootLock())
+        kept = Kept()
+        delivery._posts += Delivery([kept], stop, live=True)._posts
+        thread = Thread(target=play, args=(tape.read, playback, delivery, lambda _: stop.requested, stop), daemon=True)
+        thread.start()
+        for at in (3.0, 1.0, 3.5, 0.0):
+            seen = len(kept.results)
+            playback.play(at != 3.5)
+            playback.seek(at)
+            wait_until(lambda seen=seen: len([r for r in kept.results[seen:] if not r.final]) > 0)
+        drained(app)
+        playback.play(True)
+        assert app.recv(65536).startswith(b"#bundle"), "who was led goes on"
+        stop.request()
+        thread.join(60)
+        delivery.close()
+    delivery.raise_error()
+    assert {figures.failed for figures in delivery.figures()} == {0}
+    assert all(figures.written for figures in delivery.figures())
+
+
+def drained(app: socket) -> None:
+    app.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            app.recv(65536)
+    app.settimeout(60)

@@ -303,7 +303,8 @@ def _luminance(colour: str) -> float:
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
-def test_everything_is_reached_with_the_keyboard(output, browser):
+def test_everything_is_reached_with_the_keyboard(steered, browser):
+    output = steered
     with opened(browser, output.server.url) as page:
         until(lambda: page.evaluate("Boolean(window.room)"))
         output.write(result(person(number=1), person(number=2, pelvis=(-1.0, 0.3, 4.0))), None)
@@ -316,12 +317,14 @@ def test_everything_is_reached_with_the_keyboard(output, browser):
             page.keyboard.press(key)
             assert page.evaluate(eye) != before, key
         reached = []
-        for _ in range(20):
+        for _ in range(30):
             page.keyboard.press("Tab")
             reached.append(page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText"))
             if reached[-1] == "Follow person 2":
                 break
         assert {"Reset view", "As the camera sees it", "Show picture", "Follow person 1", "Parts"} <= set(reached)
+        assert {"Play", "Moment of the recording", "Record"} <= set(reached)
+        assert len([name for name in reached if name.startswith("Download the recording of 2026")]) == 4
         page.keyboard.press("Enter")
         assert page.evaluate("room.followed") == 2
         assert page.locator("button[aria-pressed=true]", has_text="Follow").count() == 1
