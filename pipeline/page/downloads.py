@@ -45,7 +45,10 @@ class Downloads:
         if ending == ".mcap":
             return FileResponse(journal, media_type="application/octet-stream", filename=journal.name)
         async with self._one:
-            made = await self._made(journal, ending)
+            try:
+                made = await self._made(journal, ending)
+            except OSError as error:
+                made = f"cannot write in the folder of --record-dir ({error.strerror}): free some space"
         if isinstance(made, str):
             return PlainTextResponse(f"{made}\n", 500)
         stream, called = made

@@ -1,5 +1,6 @@
 """What who looks at the page may wish: recordings and their download, and where a replay is."""
 
+import http.client
 import io
 import json
 import os
@@ -10,14 +11,17 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
+import psutil
 import pytest
 from pymafx_live.core.types import SourceEvent
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
+from pymafx_live.pipeline.page import downloads
 from pymafx_live.pipeline.playback import Playback
 from pymafx_live.pipeline.recorder import Recorder
 from pymafx_live.pipeline.recordings.journal import Mcap
@@ -164,6 +168,29 @@ def test_a_format_that_cannot_be_made_is_told_in_a_sentence(output, recorder):
     status, _, said = ask(output, f"/recordings/{recorder.finished[0].file.stem}.glb")
     assert status == 500 and said.startswith(b"pymafx-live: ") and said.count(b"\n") == 1
     assert b".convert-" not in said and str(recorder.folder).encode() not in said
+
+
+def test_a_conversion_ends_with_the_run(output, recorder, name, monkeypatch):
+    here = recorder.folder / "here"
+    code = f"import os, time; open({str(here)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    monkeypatch.setattr(downloads, "_CONVERT", code)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask, output, f"/recordings/{name}.glb")
+        wait_until(lambda: here.is_file() and here.read_text() != "")
+        output.close()
+        with suppress(OSError, http.client.HTTPException):
+            asked.result()
+    wait_until(lambda: not psutil.pid_exists(int(here.read_text())))
+    wait_until(lambda: not list(recorder.folder.glob(".convert-*")))
+
+
+def test_a_folder_that_is_full_is_told(output, recorder, name, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(downloads, "TemporaryDirectory", full)
+    status, _, said = ask(output, f"/recordings/{name}.bvh")
+    assert status == 500 and b"No space left on device" in said
 
 
 def test_viewers_turn_the_time_of_a_replay(tmp_path):
