@@ -78,7 +78,7 @@ def measure(keys: dict[str, Any], count: int, seconds: float) -> Figures:
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
     stop, loop = Stop(), []
     delivery = Delivery(open_outputs(settings.output, Run(stop)), stop, live=True)
-    began, before = time.monotonic(), _others()
+    began, before = time.monotonic(), others()
     for k, here in enumerate(frames):
         time.sleep(max(began + k / FPS - time.monotonic(), 0))
         frame = Frame(image, "cam", k, k / FPS, time.time(), CAMERA)
@@ -86,7 +86,7 @@ def measure(keys: dict[str, Any], count: int, seconds: float) -> Figures:
         now = time.perf_counter()
         delivery.write(result, frame)
         loop.append(time.perf_counter() - now)
-    spent, lasted = _others() - before, time.monotonic() - began
+    spent, lasted = others() - before, time.monotonic() - began
     delivery.close()
     delivery.raise_error()
     return {
@@ -97,7 +97,7 @@ def measure(keys: dict[str, Any], count: int, seconds: float) -> Figures:
     }
 
 
-def _others() -> float:
+def others() -> float:
     """Seconds of processor time of all threads but this one."""
     here = threading.get_native_id()
     return float(sum(t.user_time + t.system_time for t in psutil.Process(os.getpid()).threads() if t.id != here))

@@ -24,6 +24,7 @@ class SourceStates:
         self._talkative: set[str] = set()
         self._reduced: Mapping[str, Mapping[str, int]] = {}
         self._why = ""
+        self._standing: list[str] = []
 
     def tell(self, event: SourceEvent) -> None:
         """Passes on an event of a source, which will tell the others too."""
@@ -38,6 +39,18 @@ class SourceStates:
         """Takes note of a result of a source."""
         if source not in self._talkative and self._states.get(source) is not SourceState.LIVE:
             self._pass_on(SourceEvent(source, SourceState.LIVE, time.time()))
+
+    def stand(self, still: bool) -> None:
+        """Tells of a replay whose sources stand still, or go on."""
+        if still:
+            self._standing = [source for source, last in self._states.items() if last is SourceState.LIVE]
+        state, why = (SourceState.STALLED, "the replay is paused") if still else (SourceState.LIVE, "")
+        for source in self._standing:
+            self._pass_on(SourceEvent(source, state, time.time(), why))
+
+    def restart(self) -> None:
+        """A replay goes on elsewhere: each source is live with its next result, whatever it was."""
+        self._talkative.clear()
 
     def reduce(self, sources: Collection[str], reduced: Mapping[str, int], why: str) -> None:
         """Tells those of `sources` that are live what is done less of from now on, and why; nothing: all is again."""

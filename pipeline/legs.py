@@ -66,9 +66,14 @@ def legs_of(people: Sequence[Person]) -> Legs:
     return Legs(
         [person.id for person in people], ankle, turns,
         places[:, :, 2:] + (turns[:, :, 2:] @ SOLE[..., None])[..., 0],
-        np.array([[person.parts[f"{side}_leg"].origin is Origin.MEASURED for side in SIDES] for person in people]),
+        np.array([[_is_measured(person, f"{side}_leg") for side in SIDES] for person in people]),
         _angle(knee - hip, ankle - knee).min(1), _angle(middle - ankle.mean(1), neck - middle), neck,
     )  # fmt: skip
+
+
+def _is_measured(person: Person, name: str) -> bool:
+    part = person.parts.get(name)  # what a replay has of another sender may lack it
+    return part is not None and part.origin is Origin.MEASURED
 
 
 def _angle(a: Reals, b: Reals) -> Reals:

@@ -39,13 +39,16 @@ class Presence:
             for person in self._people.values() if person.id not in ids
         ]  # fmt: skip
 
-    def goodbye(self) -> FrameResult | None:
-        """The last result of the source, once: it ends who is still there. None where nobody is."""
+    def goodbye(self, now: bool = True) -> FrameResult | None:
+        """The last result of the source, once: it ends who is still there. None where nobody is.
+
+        It is published `now`, or when that result was: in a replay, which may have stood still.
+        """
         people, last = self.gone(()), self._last
         self._people = {}
         if last is None or not people:
             return None
-        published_at = last.published_at + monotonic() - self._noted
+        published_at = last.published_at + (monotonic() - self._noted if now else 0.0)
         return replace(last, people=people, stages={}, final=True, published_at=published_at)
 
 

@@ -17,8 +17,9 @@ OUTPUTS: Mapping[str, str] = {
     "robot": "pymafx_live.pipeline.outputs.robot:RobotOutput",
     "vmc": "pymafx_live.pipeline.outputs.vmc:VmcOutput",
     "osc-trackers": "pymafx_live.pipeline.outputs.osc_trackers:TrackerOutput",
-    "web": "pymafx_live.pipeline.outputs.web:WebOutput",
     "record": "pymafx_live.pipeline.outputs.record:RecordOutput",
+    "recorder": "pymafx_live.pipeline.outputs.recorder:RecorderOutput",
+    "web": "pymafx_live.pipeline.outputs.web:WebOutput",
     "rerun": "pymafx_live.pipeline.outputs.rerun:RerunOutput",
 }
 

@@ -6,6 +6,8 @@ from functools import cached_property
 
 from pymafx_live.pipeline.outputs.drawn import Drawing
 from pymafx_live.pipeline.outputs.targets import Targets
+from pymafx_live.pipeline.playback import Playback
+from pymafx_live.pipeline.recorder import Recorder
 from pymafx_live.pipeline.selection import Rule
 from pymafx_live.pipeline.statistics import OutputFigures
 from pymafx_live.pipeline.stop import Stop
@@ -20,7 +22,8 @@ class Run:
     the embedded body, and with `floor` on a grid. `joints` is how many of each person's joints are sent. `figures` says
     what each output has done so far, `stuck` at what the loop is stuck, or "". `sources` are the names of the sources;
     a recording may hold others. `lock` is whom an output for one person takes, `replayed` says that results are
-    those of a recording. What is in `afterwards` is called when the outputs have closed."""
+    those of a recording, and `playback` steers that, where it can be; `recorder` records when it is asked
+    to. What is in `afterwards` is called when the outputs have closed."""
 
     stop: Stop
     body: str = ""
@@ -32,6 +35,8 @@ class Run:
     floor: bool = False
     lock: Rule | None = None
     replayed: bool = False
+    playback: Playback | None = None
+    recorder: Recorder | None = None
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property

@@ -62,6 +62,14 @@ class Targets:
             _try(path / "0")
         return path
 
+    def shelf(self, path: Path, flag: str) -> Path:
+        """A folder, made if there is none, for files whose names nothing in it has."""
+        path = path.expanduser()
+        with writing(path, f"give another {flag}", UsageError):
+            path.mkdir(parents=True, exist_ok=True)
+            _try(path / "0")
+        return path
+
     def _refuse_twice(self, path: Path, flag: str) -> None:
         self._refuse_known(path, flag)
         self._given.append(path.resolve())

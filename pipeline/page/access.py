@@ -7,6 +7,9 @@ from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from socket import gethostname
 
+_COSTLY = "/recordings/"
+"""The paths of what takes some work to serve."""
+
 
 class Access:
     """Refuses other sites' requests, and on an address that other machines reach who does not know the token.
@@ -31,6 +34,8 @@ class Access:
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
             return "another site's page may not ask here"
+        if path.startswith(_COSTLY) and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return "another site's page may not ask for this"  # a picture's address, say, which has no `Origin`
         if self.token and not (self.told(path) or self._equal(_cookie(headers.get("cookie", ""), self.cookie))):
             return "this page needs its token: use the whole address that pymafx-live printed"
         return ""

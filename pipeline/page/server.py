@@ -3,13 +3,16 @@
 import errno
 import logging
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from pymafx_live.core.errors import UsageError
 from pymafx_live.pipeline.page.access import Access
+from pymafx_live.pipeline.page.downloads import Downloads
 from pymafx_live.pipeline.page.files import files
 from pymafx_live.pipeline.page.viewers import Viewers
 
@@ -34,11 +37,18 @@ _MOST_CONNECTIONS = 200
 class PageServer:
     """A server at `address` (host:port); `url` is what to open, with the token where there is one.
 
+    `asked` hears what viewers wish (see `Viewers`), and `recording` says where a recording of that name is.
+
     Raises:
         UsageError: the address is taken or there is none such, or the extra `web` is not installed.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(
+        self,
+        address: str,
+        asked: Callable[[Mapping[str, Any]], None] = lambda _: None,
+        recording: Callable[[str], Path | None] = lambda _: None,
+    ) -> None:
         try:
             import uvicorn
             import websockets  # noqa: F401, which uvicorn needs
@@ -51,10 +61,11 @@ class PageServer:
         self.access = Access(host, self.port, ip_address(bound).is_loopback)
         shown = socket.gethostname() if ip_address(bound).is_unspecified else host
         self.url = f"http://{shown}:{self.port}/{self.access.token}".rstrip("/")
-        self.viewers = Viewers()
+        self.viewers = Viewers(asked)
+        guarded = Guard(_application(self.viewers, Downloads(recording)), self.access)
         config = uvicorn.Config(
-            Guard(_application(self.viewers), self.access), log_config=None, log_level=logging.CRITICAL,
-            access_log=False, lifespan="off", ws="websockets-sansio", ws_max_size=1024, ws_per_message_deflate=False,
+            guarded, log_config=None, log_level=logging.CRITICAL, access_log=False, lifespan="off",
+            ws="websockets-sansio", ws_max_size=1024, ws_per_message_deflate=False,
             ws_ping_interval=5, ws_ping_timeout=10, timeout_graceful_shutdown=int(_PATIENCE), proxy_headers=False,
             http=_bounded(), server_header=False,
         )  # fmt: skip
@@ -67,7 +78,7 @@ class PageServer:
 
     def post(self, key: bytes, message: bytes, lasting: bool = False) -> None:
         """Gives everybody a message, from any thread; see `Viewers.post`."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # it has closed
             self._loop.call_soon_threadsafe(self.viewers.post, key, message, lasting)
 
     def close(self) -> None:
@@ -125,7 +136,7 @@ def _bounded() -> Any:
     return Bounded
 
 
-def _application(viewers: Viewers) -> Any:
+def _application(viewers: Viewers, downloads: Downloads) -> Any:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
@@ -136,7 +147,16 @@ def _application(viewers: Viewers) -> Any:
         return Response(content, media_type=kind, headers=_HEADERS)
 
     routes = [Route(path, answer) for path in files()]
-    return Starlette(routes=[*routes, WebSocketRoute("/live", viewers.serve)])
+
+    async def download(request: Request) -> Response:
+        answer: Response = await downloads.answer(request.path_params["name"])
+        answer.headers.update(_HEADERS)
+        return answer
+
+    routes.append(Route("/recordings/{name}", download))
+    made = Starlette(routes=[*routes, WebSocketRoute("/live", viewers.serve)])
+    made.router.redirect_slashes = False
+    return made
 
 
 def _listening(host: str, port: int, address: str) -> socket.socket:

@@ -1,7 +1,9 @@
-"""Who looks at the page: each is sent the newest of everything, as fast as it takes that."""
+"""Who looks at the page: each is sent the newest of everything, as fast as it takes that, and may ask for something."""
 
 import asyncio
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -43,9 +45,14 @@ class Viewer:
 
 
 class Viewers:
-    """All viewers. Everything but `count` and `pictured` belongs to the server's own thread."""
+    """All viewers. Everything but `count` and `pictured` belongs to the server's own thread.
 
-    def __init__(self) -> None:
+    A viewer asks with a JSON map: {"picture": source} for the pictures of a source (empty: of none), and what else
+    `asked` makes sense of; that is told all of it, on the server's thread.
+    """
+
+    def __init__(self, asked: Callable[[Mapping[str, Any]], None] = lambda _: None) -> None:
+        self._asked = asked
         self.count = 0
         """How many there are; any thread may look."""
         self.pictured: frozenset[bytes] = frozenset()
@@ -78,8 +85,7 @@ class Viewers:
         sending = asyncio.create_task(self._send(viewer, socket))
         try:
             while True:
-                viewer.picture = (await socket.receive_text()).encode()[:_LONGEST]
-                self._count()
+                self._take(viewer, await socket.receive_text())
         except (WebSocketDisconnect, KeyError):  # it left, or sent what is no text
             pass
         finally:
@@ -97,6 +103,19 @@ class Viewers:
             await socket.send_bytes(b"alive/\0")
             for state in tuple(self._states.values()):
                 await socket.send_bytes(state)
+
+    def _take(self, viewer: Viewer, text: str) -> None:
+        """Does what a viewer asks for; what is not understood is left aside."""
+        try:
+            wish = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(wish, dict):
+            return
+        if isinstance(source := wish.get("picture"), str):
+            viewer.picture = source.encode(errors="replace")[:_LONGEST]
+            self._count()
+        self._asked(wish)
 
     def _count(self) -> None:
         self.count = len(self._all)

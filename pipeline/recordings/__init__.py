@@ -50,6 +50,21 @@ class Readable(Format, Protocol):
         What was cut short is read as far as it goes. Raises `SourceError` where nothing of it can be understood.
         """
 
+    def tape(self, file: Path) -> "Tape":
+        """The same with a clock, to begin anywhere; raises as `read` does."""
+
+
+class Tape(Protocol):
+    """A recording of so many `seconds` that is read from anywhere in it."""
+
+    seconds: float
+
+    def read(self, at: float) -> Iterator[tuple[float, Item]]:
+        """What comes from `at` on, in seconds since the first result, each with when it is due.
+
+        Events that stand between results are due with the one before them.
+        """
+
 
 def format_of(file: Path, role: str) -> Format:
     """How a file of that ending is written; raises `UsageError` for one that none has, or whose extra is missing."""

@@ -10,35 +10,21 @@ A message is logged at the capture of its frame, on its source's own clock: a cl
 two are read again, and the pictures, each of which stands before the result it belongs to.
 """
 
-import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
-from pymafx_live.core.errors import LiveError, SourceError, first_line
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Camera, Frame, FrameResult, SourceEvent
-from pymafx_live.core.wire import (
-    EVENT_TOPIC,
-    TOPIC,
-    VERSION,
-    MalformedMessageError,
-    UnknownVersionError,
-    decode,
-    decode_event,
-    encode,
-    encode_event,
-)
+from pymafx_live.core.wire import EVENT_TOPIC, TOPIC, VERSION, encode, encode_event
 from pymafx_live.pipeline.mailbox import Item
-from pymafx_live.pipeline.recordings import Place, foxglove
+from pymafx_live.pipeline.recordings import Place, Tape, foxglove
+from pymafx_live.pipeline.recordings.journal_reading import EVENT, RESULT, Reading, tape_of
 from pymafx_live.pipeline.writing import writing
-
-if TYPE_CHECKING:
-    from mcap.records import McapRecord
 
 FLUSH = 0.25
 """Seconds after which what was recorded is in the file, whatever becomes of the process."""
@@ -48,11 +34,6 @@ _KEPT = 16
 """Ends of chunks that are remembered, to go back to where the disk is full."""
 _QUALITY = 85
 """Of the pictures' JPEG."""
-_LARGEST = 2**28
-"""Bytes of a record that is read: what claims to be larger is damaged."""
-_RESULT, _EVENT = "pymafx_live.FrameResult", "pymafx_live.SourceEvent"
-
-logger = logging.getLogger(__name__)
 
 
 class Journal(Output):
@@ -103,6 +84,11 @@ class Journal(Output):
             with self._lock, writing(self.file):
                 self._mcap.finish()
 
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file."""
+        return 0 if self._mcap is None else self._mcap.size
+
     def _told(self, result: FrameResult, frame: Frame | None) -> Iterator[tuple[tuple[str, str], bytes]]:
         """The messages of a result: schema and topic, and the content; the result itself is the last one."""
         source = result.source
@@ -113,7 +99,7 @@ class Journal(Output):
             yield ("foxglove.CompressedImage", f"{source}/image"), foxglove.image(result, jpeg(frame))
         yield ("foxglove.FrameTransforms", f"{source}/tf"), foxglove.transforms(result)
         yield ("foxglove.SceneUpdate", f"{source}/scene"), foxglove.scene(result)
-        yield (_RESULT, f"{TOPIC.decode()}{source}"), encode(result).partition(b"\0")[2]
+        yield (RESULT, f"{TOPIC.decode()}{source}"), encode(result).partition(b"\0")[2]
 
     def _open(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +110,7 @@ class Journal(Output):
 
     def _add_event(self, mcap: "_Mcap", event: SourceEvent) -> None:
         topic = f"{EVENT_TOPIC.decode()}{event.source}"
-        mcap.add(_EVENT, topic, encode_event(event).partition(b"\0")[2], 0, self._clock.now(event))
+        mcap.add(EVENT, topic, encode_event(event).partition(b"\0")[2], 0, self._clock.now(event))
 
     def _beat(self) -> None:
         while not self._over.wait(FLUSH / 2):
@@ -144,9 +130,13 @@ class Clock:
 
     def of(self, result: FrameResult) -> int:
         """Of a result."""
-        began = self._began.setdefault(result.source, result.captured_at - result.time)
-        self._last[result.source] = foxglove.nanos(began + result.time)
-        return self._last[result.source]
+        return self.at(result.source, result.time, result.captured_at)
+
+    def at(self, source: str, time: float, captured_at: float) -> int:
+        """Of a result of that source with these times."""
+        began = self._began.setdefault(source, captured_at - time)
+        self._last[source] = foxglove.nanos(began + time)
+        return self._last[source]
 
     def now(self, event: SourceEvent) -> int:
         """Of an event: that of its source's last result, as the two may be told by different clocks."""
@@ -177,6 +167,11 @@ class _Mcap:
 
         self._new = True
         self._guarded(added)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file."""
+        return self._disk.size
 
     @property
     def age(self) -> float:
@@ -211,7 +206,7 @@ class _Mcap:
 
     def _channel(self, schema: str, topic: str) -> int:
         if (schema, topic) not in self._channels:
-            ours = schema in (_RESULT, _EVENT)
+            ours = schema in (RESULT, EVENT)
             if schema not in self._schemas:
                 encoding, content = ("", b"") if ours else ("jsonschema", foxglove.schemas()[schema])
                 self._schemas[schema] = self._writer.register_schema(schema, encoding, content)
@@ -278,7 +273,11 @@ class Mcap:
 
     def read(self, file: Path) -> Iterator[Item]:
         """See `Readable.read`."""
-        return _Reading(file).items()
+        return (item for _, item in Reading(file).items())
+
+    def tape(self, file: Path) -> Tape:
+        """See `Readable.tape`."""
+        return tape_of(file)
 
     def write(self, items: Iterable[Item], file: Path, place: Place) -> list[Path]:
         """See `Format.write`."""
@@ -292,99 +291,3 @@ class Mcap:
         finally:
             journal.close()
         return [journal.file]
-
-
-class _Reading:
-    """One pass through a file, in the order it was written in, so that the end may be missing."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._topics: dict[int, tuple[str, str]] = {}
-        self._schemas: dict[int, str] = {}
-        self._jpegs: dict[str, tuple[int, bytes]] = {}
-
-    def items(self) -> Iterator[Item]:
-        found = False
-        for record in self._records():
-            for item in self._items_of(record):
-                found = True
-                yield item
-        if not found:
-            raise SourceError(f"{self._file} holds nothing that --record writes: it ended too early, or is not of ours")
-
-    def _records(self) -> Iterator["McapRecord"]:
-        """All records until the file ends; of a chunk that is damaged none."""
-        from mcap.exceptions import EndOfFile
-        from mcap.records import Chunk
-        from mcap.stream_reader import StreamReader, breakup_chunk
-
-        try:
-            with self._file.open("rb") as stream:
-                self._check(stream.peek(8)[:8])
-                records = StreamReader(stream, emit_chunks=True, record_size_limit=_LARGEST).records
-                while (record := next(records, None)) is not None:
-                    if not isinstance(record, Chunk):
-                        yield record
-                        continue
-                    try:
-                        if record.uncompressed_size > _LARGEST:
-                            raise ValueError(f"a chunk of {record.uncompressed_size} bytes")
-                        inside = breakup_chunk(record, validate_crc=True)
-                    except Exception as error:  # of bytes that mean nothing, by whichever library
-                        logger.warning("a part of %s is damaged and left out: %s", self._file, first_line(error))
-                        continue
-                    yield from inside
-        except EndOfFile:
-            logger.warning("%s has no end, as a killed run leaves it: read as far as it goes", self._file)
-        except LiveError:
-            raise
-        except OSError as error:
-            raise SourceError(f"cannot read {self._file} ({error.strerror}): check the path") from error
-        except Exception as error:
-            logger.warning("%s is cut short or damaged (%s): read up to there", self._file, first_line(error))
-
-    def _check(self, beginning: bytes) -> None:
-        from mcap.writer import MCAP0_MAGIC
-
-        if not beginning:
-            raise SourceError(f"{self._file} is empty: give a recording that has begun")
-        if beginning != MCAP0_MAGIC:
-            raise SourceError(f"{self._file} is no MCAP file: give one that --record has written")
-
-    def _items_of(self, record: "McapRecord") -> Iterator[Item]:
-        from mcap.records import Channel, Message, Schema
-
-        if isinstance(record, Schema):
-            self._schemas[record.id] = record.name
-        elif isinstance(record, Channel):
-            self._topics[record.id] = self._schemas.get(record.schema_id, ""), record.topic
-        elif isinstance(record, Message) and record.channel_id in self._topics:
-            schema, topic = self._topics[record.channel_id]
-            try:
-                if schema == _RESULT:
-                    result = decode(topic.encode() + b"\0" + record.data)
-                    yield result, self._frame(result)
-                elif schema == _EVENT:
-                    yield decode_event(topic.encode() + b"\0" + record.data)
-                elif schema == "foxglove.CompressedImage":
-                    self._jpegs[topic.removesuffix("/image")] = record.sequence, foxglove.image_of(record.data)
-            except UnknownVersionError:
-                raise
-            except (MalformedMessageError, ValueError) as error:
-                raise SourceError(f"{self._file} is damaged, or not of ours: {first_line(error)}") from error
-
-    def _frame(self, result: FrameResult) -> Frame | None:
-        """The picture that was recorded with a result."""
-        number, content = self._jpegs.pop(result.source, (-1, b""))
-        if result.final or number != result.sequence & 0xFFFFFFFF:
-            return None
-        import cv2
-        import numpy as np
-
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            return None
-        return Frame(
-            np.asarray(image, np.uint8), result.source, result.sequence, result.time, result.captured_at, result.camera,
-            result.dropped,
-        )  # fmt: skip

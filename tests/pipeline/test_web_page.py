@@ -1,6 +1,7 @@
 """The page in a real browser: Chromium, driven by Playwright."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,8 +20,12 @@ from pymafx_live.core.world import FloorOrigin, World
 from pymafx_live.engines.body.model import BodyModel
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
+from pymafx_live.pipeline.playback import Playback
+from pymafx_live.pipeline.recorder import Recorder, Recording
+from pymafx_live.pipeline.recordings.journal import Mcap
 from pymafx_live.pipeline.stop import Stop
 from support.people import MEASURED, person, random_pose, result
+from support.recordings import recorded
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
 for module in ("starlette", "uvicorn", "websockets"):
@@ -90,7 +95,7 @@ def test_a_body_on_the_page_stands_where_the_engine_s_body_does(output, browser)
         until(lambda: people(page) == [4])
         chosen = list(range(0, len(truth), 97))
         shown = np.array(page.evaluate("indices => indices.map((k) => room.vertex(4, k))", chosen))
-    assert np.abs(shown - truth[chosen]).max() < 1e-4
+    assert np.abs(shown - truth[chosen]).max() < 5e-4
 
 
 def test_somebody_moves_while_the_demo_plays_and_a_lost_server_is_told_and_comes_back(browser, tmp_path):
@@ -124,15 +129,11 @@ def test_somebody_moves_while_the_demo_plays_and_a_lost_server_is_told_and_comes
 
 
 def demo(address: str, folder: Path) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-c",
-        "from pymafx_live.pipeline.start import main; main()",
-        "--source",
-        "demo",
-        "--realtime",
-        "--loop",
-    ]
+    return started(["--source", "demo", "--realtime", "--loop"], address, folder)
+
+
+def started(arguments: list[str], address: str, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", "from pymafx_live.pipeline.start import main; main()", *arguments]
     command += ["--bind", "", "--web", address]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"COLUMNS": "200"})
@@ -159,9 +160,109 @@ def test_the_address_with_the_token_opens_the_page_and_without_it_nothing_does(b
         output.close()
 
 
+def test_a_replay_is_steered_with_mouse_and_keyboard(browser, tmp_path):
+    """A real run of a recording, at whose page somebody looks."""
+    file = Mcap().write(recorded(500), tmp_path / "run.mcap", lambda file: file)[0]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    run = started(["--source", str(file)], address, tmp_path)
+    try:
+        until(lambda: answers(address))
+        with opened(browser, f"http://{address}") as page:
+            at = "document.querySelector('#time').valueAsNumber"
+            until(lambda: people(page) == [1, 2])
+            button, clock = page.locator("#play"), page.locator("#clock")
+            assert button.inner_text() == "Pause" and clock.inner_text().endswith(" / 0:19")
+            before = page.evaluate(at)
+            until(lambda: page.evaluate(at) > before)
+            button.click()
+            until(lambda: button.inner_text() == "Play")
+            until(lambda: page.locator("#sources .state").inner_text() == "stalled")
+            page.evaluate("document.querySelector('#time').focus()")
+            page.keyboard.press("Home")
+            until(lambda: clock.inner_text() == "0:00 / 0:19")
+            until(lambda: people(page) == [1, 2])
+            place = "room.people.get(1).place.toArray()"
+            beginning = page.evaluate(place)
+            page.evaluate("""() => {
+                const time = document.querySelector('#time');
+                time.value = 10;
+                time.dispatchEvent(new Event('change'));
+            }""")
+            truth = recorded(251)[251][0]
+            there = truth.world.points(truth.people[0].pelvis)
+            until(lambda: people(page) == [1, 2] and np.abs(np.subtract(page.evaluate(place), there)).max() < 0.01)
+            assert np.abs(np.subtract(beginning, there)).max() > 0.5
+            assert clock.inner_text() == "0:10 / 0:19"
+            page.locator("#speed").select_option("8")
+            button.click()
+            until(lambda: button.inner_text() == "Play again")
+            assert clock.inner_text() == "0:19 / 0:19, the end"
+            until(lambda: page.locator("#nobody").is_visible())
+            button.click()
+            until(lambda: people(page) == [1, 2])
+            with opened(browser, f"http://{address}") as other:
+                until(lambda: other.locator("#speed").input_value() == "8")
+        run.terminate()
+        assert run.wait(60) == 0, (tmp_path / "log").read_text()
+    finally:
+        run.kill()
+
+
+def test_a_recording_is_made_and_downloaded(browser, tmp_path):
+    recorder = Recorder(tmp_path)
+    output = WebOutput("127.0.0.1:0", Run(Stop(), recorder=recorder), fps=0)
+    try:
+        with opened(browser, output.server.url) as page:
+            button, text = page.locator("#recorder button"), page.locator("#recorder-state")
+            until(lambda: button.is_visible())
+            assert tmp_path.name in text.inner_text()
+            button.click()
+            until(lambda: button.inner_text() == "Stop recording")
+            items = [item for item in recorded(60) if not isinstance(item, SourceEvent)]
+            for item in items:
+                recorder.write(*item)
+                time.sleep(0.01)
+            until(lambda: re.fullmatch(r"Recording: 0:0\d, \d.* [kM]B", text.inner_text()))
+            button.click()
+            link = page.locator("#recordings a", has_text=".mcap")
+            until(lambda: link.count() == 1)
+            with page.expect_download() as waiting:
+                link.click()
+            waiting.value.save_as(tmp_path / "downloaded")
+            assert (tmp_path / "downloaded").read_bytes() == recorder.finished[0].file.read_bytes()
+            with page.expect_download() as waiting:
+                page.locator("#recordings a", has_text=".bvh").click()
+            assert waiting.value.suggested_filename == f"{recorder.finished[0].file.stem}-bvh.zip"
+            button.click()
+            until(lambda: button.inner_text() == "Stop recording")
+            shutil.rmtree(tmp_path)
+            recorder.write(*items[0])
+            until(lambda: page.locator("#recorder-fault").is_visible())
+            assert "cannot write" in page.locator("#recorder-fault").inner_text()
+            assert button.inner_text() == "Record"
+    finally:
+        output.close()
+        recorder.close()
+
+
+@pytest.fixture
+def steered(tmp_path) -> Iterator[WebOutput]:
+    """With all that the page can show: recordings, and where a replay is."""
+    recorder, playback = Recorder(tmp_path), Playback(4242.0)
+    recorder.finished = [Recording(tmp_path / "2026-11-26T12-41-18.mcap", 3723.0, 1_234_567_890)]
+    playback.play(False)
+    served = WebOutput("127.0.0.1:0", Run(Stop(), recorder=recorder, playback=playback), fps=30)
+    recorder._fault = "cannot write /a/folder/whose_name_is_long (No space left on device): free some space"
+    recorder.changed()
+    yield served
+    served.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SHAPES, ids=str)
-def test_it_fits_every_screen_and_can_be_read(output, browser, size, scheme):
+def test_it_fits_every_screen_and_can_be_read(steered, browser, size, scheme):
+    output = steered
     output.tell(SourceEvent("a camera with a name that is long and has_no_place_to_be_broken_anywhere", "live", 1.0))
     output.tell(SourceEvent("camera", SourceState.RECONNECTING, 1.0, "no frame for 2 s"))
     frame = Frame(np.full((720, 1280, 3), 120, np.uint8), "camera", 0, 0.0, 0.0, Camera(1280, 720, 900, 900, 640, 360))
@@ -176,9 +277,8 @@ def test_it_fits_every_screen_and_can_be_read(output, browser, size, scheme):
         until(lambda: page.locator("#picture").is_visible())
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.locator("td.held").first.text_content() == "held from earlier"
-        small = page.evaluate(
-            "[...document.querySelectorAll('button, summary')].filter(b => b.offsetHeight < 24).length"
-        )
+        touched = "[...document.querySelectorAll('button, summary, a, input, select')]"
+        small = page.evaluate(f"{touched}.filter(b => b.offsetHeight < 24).length")
         assert not small, "too small for a finger"
         assert contrasts(page) > 4.5, "WCAG 2.1, 1.4.3"
         if folder := os.environ.get("SCREENSHOTS"):
@@ -203,7 +303,8 @@ def _luminance(colour: str) -> float:
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
-def test_everything_is_reached_with_the_keyboard(output, browser):
+def test_everything_is_reached_with_the_keyboard(steered, browser):
+    output = steered
     with opened(browser, output.server.url) as page:
         until(lambda: page.evaluate("Boolean(window.room)"))
         output.write(result(person(number=1), person(number=2, pelvis=(-1.0, 0.3, 4.0))), None)
@@ -216,12 +317,14 @@ def test_everything_is_reached_with_the_keyboard(output, browser):
             page.keyboard.press(key)
             assert page.evaluate(eye) != before, key
         reached = []
-        for _ in range(20):
+        for _ in range(30):
             page.keyboard.press("Tab")
             reached.append(page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText"))
             if reached[-1] == "Follow person 2":
                 break
         assert {"Reset view", "As the camera sees it", "Show picture", "Follow person 1", "Parts"} <= set(reached)
+        assert {"Play", "Moment of the recording", "Record"} <= set(reached)
+        assert len([name for name in reached if name.startswith("Download the recording of 2026")]) == 4
         page.keyboard.press("Enter")
         assert page.evaluate("room.followed") == 2
         assert page.locator("button[aria-pressed=true]", has_text="Follow").count() == 1

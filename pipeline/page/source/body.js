@@ -1,8 +1,6 @@
 // The embedded body: forward kinematics and the flesh's maps, as engines/body/skinning.py has them.
 import { decode } from "@msgpack/msgpack";
 
-export const POSE = ["global_orient", "body_pose", "jaw_pose", "leye_pose", "reye_pose", "left_hand_pose", "right_hand_pose"];
-
 function array(bytes, Type) {
   return new Type(bytes.slice().buffer); // a copy begins where such numbers may begin
 }
@@ -19,15 +17,12 @@ export async function loadBody() {
   };
 }
 
-// The rotation (row-major, 9) of an axis-angle vector: Rodrigues' formula.
-function rotation(x, y, z, out) {
-  const angle = Math.hypot(x, y, z);
-  const s = angle > 1e-8 ? Math.sin(angle) / angle : 1;
-  const c = angle > 1e-8 ? (1 - Math.cos(angle)) / (angle * angle) : 0.5;
-  const cos = Math.cos(angle);
-  out[0] = cos + c * x * x; out[1] = c * x * y - s * z; out[2] = c * x * z + s * y;
-  out[3] = c * x * y + s * z; out[4] = cos + c * y * y; out[5] = c * y * z - s * x;
-  out[6] = c * x * z - s * y; out[7] = c * y * z + s * x; out[8] = cos + c * z * z;
+// The rotation (row-major, 9) of a quaternion of any length.
+function rotation(x, y, z, w, out) {
+  const s = 2 / (x * x + y * y + z * z + w * w || 1);
+  out[0] = 1 - s * (y * y + z * z); out[1] = s * (x * y - z * w); out[2] = s * (x * z + y * w);
+  out[3] = s * (x * y + z * w); out[4] = 1 - s * (x * x + z * z); out[5] = s * (y * z - x * w);
+  out[6] = s * (x * z - y * w); out[7] = s * (y * z + x * w); out[8] = 1 - s * (x * x + y * y);
 }
 
 function multiply(a, b, out) {
@@ -36,19 +31,15 @@ function multiply(a, b, out) {
   }
 }
 
-export function fullPose(person) {
-  return POSE.flatMap((name) => person[name]);
-}
-
-// For each joint the affine map (3 x 4, row-major) from rest to the posed flesh, in the frame of `pelvis`.
-export function fleshMaps(body, pose, pelvis, bones) {
+// With a quaternion for each joint (x, y, z, w in a row): its affine map (3 x 4, row-major) from rest to the posed flesh, in the frame of `pelvis`.
+export function fleshMaps(body, turns, pelvis, bones) {
   const { rest, parents } = body;
   const count = parents.length;
   const turned = Array.from({ length: count }, () => new Float64Array(9));
   const places = new Float64Array(3 * count);
   const local = new Float64Array(9);
   for (let j = 0; j < count; j++) {
-    rotation(pose[3 * j], pose[3 * j + 1], pose[3 * j + 2], local);
+    rotation(turns[4 * j], turns[4 * j + 1], turns[4 * j + 2], turns[4 * j + 3], local);
     const p = parents[j];
     if (p < 0) {
       turned[j].set(local);

@@ -1,11 +1,12 @@
-// The websocket: messages of the wire (docs/wire-protocol.md), and pictures; it comes back by itself.
+// The websocket: results, events as on the wire (docs/wire-protocol.md), and pictures; it comes back by itself.
 import { decode } from "@msgpack/msgpack";
 
 const AGAIN = 1000; // milliseconds to the next try
 const SILENT = 4000; // milliseconds without a word from a server that says something every second
 
 export class Connection {
-  // `heard(kind, source, content)` gets results (`smplx`), events (`status`) and pictures (`picture`, as bytes).
+  // `heard(kind, source, content)` gets results (`people`), events (`status`), pictures (`picture`, as bytes), and what
+  // a replay (`playback`) and the recordings (`recorder`) are at.
   constructor(heard, changed) {
     this.heard = heard;
     this.changed = changed;
@@ -19,7 +20,7 @@ export class Connection {
     const socket = new WebSocket(address);
     this.socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.ask(this.picture);
+    socket.onopen = () => this.look(this.picture);
     socket.onmessage = ({ data }) => {
       if (socket !== this.socket) return;
       this.alive();
@@ -48,9 +49,13 @@ export class Connection {
   }
 
   // Asks for the pictures of a source, or with "" for none.
-  ask(source) {
+  look(source) {
     this.picture = source;
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(source);
+    this.ask({ picture: source });
+  }
+
+  ask(wish) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(wish));
   }
 
   take(message) {
@@ -58,7 +63,7 @@ export class Connection {
     const topic = new TextDecoder().decode(message.subarray(0, end));
     const slash = topic.indexOf("/");
     const [kind, source, content] = [topic.slice(0, slash), topic.slice(slash + 1), message.subarray(end + 1)];
-    if (kind === "smplx" || kind === "status") this.heard(kind, source, decode(content));
-    else if (kind === "picture") this.heard(kind, source, content);
+    if (kind === "picture") this.heard(kind, source, content);
+    else if (kind !== "alive") this.heard(kind, source, decode(content));
   }
 }

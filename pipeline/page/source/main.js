@@ -1,7 +1,10 @@
 import { loadBody } from "./body.js";
 import { Connection } from "./connection.js";
 import { Graph } from "./graph.js";
+import { readResult } from "./message.js";
 import { People } from "./people.js";
+import { Player } from "./player.js";
+import { Recorder } from "./recorder.js";
 import { Room } from "./scene.js";
 
 const EVERY = 200; // milliseconds between two looks of the lists and graphs at what has come
@@ -22,12 +25,15 @@ let shown = null;
 const people = new People(find("people"), (id) => room?.lock(id));
 const latency = new Graph(find("latency-graph"), "ms", 50);
 const rate = new Graph(find("rate-graph"), "fps", 10);
+const player = new Player(find("player"), (wish) => connection.ask(wish));
+const recorder = new Recorder(find("recorder"), (wish) => connection.ask(wish));
 const connection = new Connection(heard, (state) => {
   const line = find("connection");
   if (line.dataset.state === state) return;
   line.dataset.state = state;
   line.textContent = CONNECTION[state];
   document.body.toggleAttribute("data-lost", state === "lost");
+  if (state === "lost") find("player").hidden = find("recorder").hidden = true; // the next one may have neither
 });
 
 function sourceOf(name) {
@@ -54,14 +60,16 @@ function choose(name) {
 }
 
 function heard(kind, name, content) {
+  if (kind === "playback") return player.hear(content);
+  if (kind === "recorder") return recorder.hear(content);
   const source = sourceOf(name);
   if (kind === "status") {
     source.state = content.state;
     source.reason = content.reason;
   } else if (kind === "picture") {
     if (name === chosen && wanted) paint(content);
-  } else {
-    source.result = content;
+  } else if (kind === "people") {
+    source.result = readResult(content);
     source.arrivals.push(performance.now());
     if (name === chosen) show(source);
   }
@@ -69,8 +77,7 @@ function heard(kind, name, content) {
 
 // Somebody whose place is not known is in the list only.
 function show({ result }) {
-  const here = result.people.filter((person) => person.state !== "ended");
-  const placed = here.filter((person) => person.parts.transl?.origin !== "default" && person.pelvis[2] > 0);
+  const placed = result.people.filter((person) => person.parts.transl?.origin !== "default" && person.pelvis[2] > 0);
   room?.show(result, placed);
   find("nobody").hidden = placed.length > 0;
 }
@@ -86,7 +93,7 @@ function paint(bytes) {
 }
 
 function picture() {
-  connection.ask(wanted && !document.hidden ? chosen : "");
+  connection.look(wanted && !document.hidden ? chosen : "");
   find("picture-toggle").setAttribute("aria-pressed", String(wanted));
   find("picture").hidden = true;
   find("no-picture").hidden = false;
@@ -107,23 +114,24 @@ function figures(now) {
   const source = sources.get(chosen);
   if (!source?.result) return;
   const { result, arrivals } = source;
-  people.show(result.people.filter((person) => person.state !== "ended"));
+  people.show(result.people);
   if (arrivals.length) {
-    const age = 1000 * (result.published_at - result.captured_at);
+    const age = 1000 * result.age;
     latency.add(now / 1000, age);
     rate.add(now / 1000, arrivals.length);
     find("latency").textContent = `${age.toFixed(0)} ms`;
   } else find("latency").textContent = "–";
   find("rate").textContent = `${arrivals.length} fps`;
   find("world").textContent =
-    `Up is ${SEEN[result.world.origin] ?? result.world.origin}; the floor is ${SEEN[result.world.floor] ?? result.world.floor}. ` +
-    `Focal length ${result.camera.assumed ? "assumed" : "calibrated"}.`;
+    `Up is ${SEEN[result.up] ?? result.up}; the floor is ${SEEN[result.floor] ?? result.floor}. ` +
+    `Focal length ${result.assumed ? "assumed" : "calibrated"}.`;
 }
 
 setInterval(() => {
   if (document.hidden) return;
   const now = performance.now();
   figures(now);
+  if (!document.body.hasAttribute("data-lost")) player.draw();
   latency.draw(now / 1000);
   rate.draw(now / 1000);
 }, EVERY);
@@ -132,7 +140,7 @@ find("picture-toggle").addEventListener("click", () => {
   wanted = !wanted;
   picture();
 });
-document.addEventListener("visibilitychange", () => connection.ask(wanted && !document.hidden ? chosen : ""));
+document.addEventListener("visibilitychange", () => connection.look(wanted && !document.hidden ? chosen : ""));
 find("reset").addEventListener("click", () => room?.reset());
 find("through").addEventListener("click", () => room?.through());
 

@@ -48,7 +48,7 @@ export class People {
 
   fill(item, person) {
     const away = Math.hypot(...person.pelvis).toFixed(1);
-    const size = person.size_assumed ? ", if of usual size" : "";
+    const size = person.sizeAssumed ? ", if of usual size" : "";
     item.name.textContent = `Person ${person.id}: ${person.state}, ${away} m away${size}`;
     for (const [name, part] of Object.entries(person.parts)) {
       if (!item.rows.has(name)) item.rows.set(name, row(item.body, name));

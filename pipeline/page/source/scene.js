@@ -5,7 +5,7 @@ import {
   Uint16BufferAttribute, Vector3, WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
-import { fleshMaps, fullPose } from "./body.js";
+import { fleshMaps } from "./body.js";
 
 const LENS = 0.5; // metres of the frustum that are drawn
 const GLIDE = 0.05; // of the way to the middle of all, with each result
@@ -149,8 +149,8 @@ export class Room {
 
   // Shows the people of a result.
   show(result, people) {
-    const [R, t] = [result.world.rotation, result.world.translation];
-    this.world.matrix.set(R[0], R[1], R[2], t[0], R[3], R[4], R[5], t[1], R[6], R[7], R[8], t[2], 0, 0, 0, 1);
+    const m = result.world; // a rotation, and a translation
+    this.world.matrix.set(m[0], m[1], m[2], m[9], m[3], m[4], m[5], m[10], m[6], m[7], m[8], m[11], 0, 0, 0, 1);
     this.world.matrixWorldNeedsUpdate = true;
     this.see(result.camera);
     const first = !this.people.size && people.length;
@@ -174,8 +174,7 @@ export class Room {
   pose(person) {
     if (!this.people.has(person.id)) this.people.set(person.id, this.enter(person.id));
     const body = this.people.get(person.id);
-    const bones = person.extra.bones ?? new Array(55).fill(1);
-    fleshMaps(this.body, fullPose(person), person.pelvis, bones).forEach((map, joint) => {
+    fleshMaps(this.body, person.turns, person.pelvis, person.bones).forEach((map, joint) => {
       body.mesh.skeleton.bones[joint].matrixWorld.set(...map, 0, 0, 0, 1);
     });
     body.place.set(...person.pelvis).applyMatrix4(this.world.matrix);
