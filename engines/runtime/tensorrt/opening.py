@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.files import short_hash
+from pymafx_live.engines.runtime.batches import batch_buckets
 from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
 from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, build
 from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
@@ -17,7 +18,6 @@ from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.sizes import AnySizeRunner, Sizes
-from pymafx_live.engines.runtime.tensorrt.tensors import batch_buckets
 
 if TYPE_CHECKING:
     from pymafx_live.engines.runtime.tensorrt.memory import Memory
@@ -31,6 +31,15 @@ def available(device: int = 0) -> str | None:
     except UnavailableError as error:
         return str(error)
     return None
+
+
+def identity(device: int = 0) -> tuple[str, ...]:
+    """What an engine's results depend on beside the engine: library and version, the card and its driver.
+
+    Raises `UnavailableError` where `available` gives a reason.
+    """
+    gpu, flavour = _find(device)
+    return flavour.title, gpu.name, gpu.sm, gpu.driver
 
 
 def _find(device: int) -> tuple[Gpu, Flavour]:
