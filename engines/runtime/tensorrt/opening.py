@@ -12,7 +12,7 @@ from pymafx_live.core.files import short_hash
 from pymafx_live.engines.runtime.batches import batch_buckets
 from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
 from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, build
-from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
+from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, require_library, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
@@ -110,11 +110,7 @@ def build_engine(model: Path, options: RunnerOptions = DEFAULTS, target: str | N
     cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
     cache.fetch(key, lambda: _build(flavour, model, options, gpu, target, cache, {}), lambda data: data)
     path = cache.path(key)
-    try:
-        whole = unpacked(path.read_bytes(), key) is not None
-    except OSError:
-        whole = False
-    if not whole:
+    if not cache.holds(key):
         raise NetworkError(f"the engine cannot be written to {path}: name another folder, or make room there.")
     return path
 
@@ -181,7 +177,7 @@ def _build(
 
 def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target: str, sizes: Sizes) -> EngineKey:
     try:
-        onnx = file_digest(model)
+        onnx = file_digest(model, options.cache or default_folder())
     except OSError as error:
         raise NetworkError(f"{model} cannot be read ({error.strerror}): give an ONNX file.") from error
     name, driver = ("", "") if flavour.rtx else (gpu.name, gpu.driver)

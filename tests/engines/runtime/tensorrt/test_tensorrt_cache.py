@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from mmap import mmap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from pymafx_live.engines.runtime import RunnerOptions
-from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder
+from pymafx_live.engines.runtime.tensorrt.cache import ALIGNMENT, EngineCache, EngineKey, default_folder
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu
 
@@ -47,6 +48,31 @@ def fetch(cache: EngineCache, key: EngineKey = KEY) -> tuple[bytes, int]:
 def test_an_engine_is_built_once(cache: EngineCache) -> None:
     assert fetch(cache) == (ENGINE, 1)
     assert fetch(cache) == (ENGINE, 0)
+
+
+def test_a_later_start_maps_the_engine_and_does_not_hash_it_again(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pymafx_live.core.files._SETTLED", -1)
+    fetch(cache)
+    assert fetch(cache) == (ENGINE, 0)
+    path = cache.path(KEY)
+    monkeypatch.setattr("hashlib.sha256", None)
+    found = EngineCache(tmp_path / "engines", "small", print)._whole(path, KEY)
+    assert isinstance(found, memoryview) and isinstance(found.obj, mmap) and found == ENGINE
+    assert (path.stat().st_size - len(found)) % ALIGNMENT == 0 and found.readonly
+
+
+def test_an_engine_that_changes_after_it_was_checked_is_found(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymafx_live.core.files._SETTLED", -1)
+    fetch(cache)
+    assert fetch(cache) == (ENGINE, 0)
+    content = bytearray(cache.path(KEY).read_bytes())
+    content[-1] ^= 1
+    cache.path(KEY).write_bytes(content)
+    assert fetch(cache) == (ENGINE, 1)
 
 
 @pytest.mark.parametrize("field", EngineKey.__slots__)
