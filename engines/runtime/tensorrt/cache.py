@@ -28,7 +28,7 @@ class EngineKey:
     """Everything that an engine depends on.
 
     An RTX engine is made for a compute capability, and only its kernels, compiled when it is opened, depend on the
-    card and its driver: `gpu` and `driver` are empty there.
+    card: `gpu` is empty there. No engine depends on the driver, but for those kernels, which are kept apart.
     """
 
     onnx: str
@@ -36,7 +36,6 @@ class EngineKey:
     version: str
     gpu: str
     capability: str
-    driver: str
     buckets: tuple[int, ...]
     flags: tuple[str, ...]
 

@@ -169,7 +169,7 @@ def _build(
     plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory, sizes)
     if flavour.rtx:
         return build(flavour, model, plan, options.progress).engine
-    name = f"{flavour.name}-{short_hash(flavour.version, gpu)}.timings"
+    name = f"{flavour.name}-{short_hash(flavour.version, gpu.name, gpu.sm)}.timings"
     built = build(flavour, model, plan, options.progress, cache.read_part(name))
     cache.write_part(name, built.timings)
     return built.engine
@@ -180,11 +180,9 @@ def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target
         onnx = file_digest(model, options.cache or default_folder())
     except OSError as error:
         raise NetworkError(f"{model} cannot be read ({error.strerror}): give an ONNX file.") from error
-    name, driver = ("", "") if flavour.rtx else (gpu.name, gpu.driver)
-    buckets = batch_buckets(options.max_batch)
-    profiles = ("one-profile",) if flavour.rtx else ()
-    flags = (*FLAGS, *profiles, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
-    return EngineKey(onnx, flavour.name, flavour.version, name, target, driver, buckets, flags)
+    card = "" if flavour.rtx else gpu.name
+    flags = (*FLAGS, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
+    return EngineKey(onnx, flavour.name, flavour.version, card, target, batch_buckets(options.max_batch), flags)
 
 
 def _kernels_digest(key: EngineKey, gpu: Gpu) -> str:
