@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,11 +29,13 @@ from pymafx_live.bench.report import numbers, print_table, runtime_names, write_
 from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
 from pymafx_live.core.errors import LiveError
+from pymafx_live.core.interfaces import Detector, Engine, Output
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.runtime import Runner
 from pymafx_live.engines.runtime.selection import wrapping
+from pymafx_live.pipeline.lane import Stride
 from pymafx_live.pipeline.loop import results
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.run import lens
@@ -161,29 +164,57 @@ def measure(
     clip: Path, settings: Settings, output: ZmqOutput, realtime: bool, limit: int | None = None
 ) -> tuple[Samples, int, int]:
     """Seconds of every stage of at most `limit` frames, how many there were, and how many were dropped."""
-    samples: Samples = {}
-    clock = NetworkClock()
-    source_settings = SourceSettings(uri=str(clip), realtime=realtime)
-    pictures = Pictures()
+    clock, pictures = NetworkClock(), Pictures()
     with (
         wrapping(clock),
         closing(open_detector(settings, pictures)) as detector,
         closing(open_engine(settings, pictures)) as engine,
-        closing(open_source(source_settings, lens(CameraSettings()), Stop())) as source,
     ):
+        return play(clip, settings, Parts(detector, engine, clock), output, realtime, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is opened once and plays several clips; `clock` was there when the networks were opened."""
+
+    detector: Detector
+    engine: Engine
+    clock: NetworkClock
+
+
+def play(
+    clip: Path,
+    settings: Settings,
+    parts: Parts,
+    output: Output,
+    realtime: bool,
+    limit: int | None = None,
+    stride: Stride = 1,
+) -> tuple[Samples, int, int]:
+    """See `measure`; the time between two results is the sample `interval`."""
+    samples: Samples = {}
+    smoother, tracker = Smoother(settings.engine.smoothing), open_tracker(settings.tracker)
+    with ExitStack() as stack:
+        source = open_source(SourceSettings(uri=str(clip), realtime=realtime), lens(CameraSettings()), Stop())
+        stack.enter_context(closing(source))
         frames = dropped = 0
-        smoother = Smoother(settings.engine.smoothing)
-        looped = results(source, detector, open_tracker(settings.tracker), engine, smooth=smoother)
+        looped = results(
+            source, parts.detector, tracker, parts.engine,
+            stride=stride, overlap=settings.run.overlap, smooth=smoother,
+        )  # fmt: skip
+        stack.enter_context(closing(looped))
+        before = time.perf_counter()
         for result, frame in islice(looped, limit):
             start = time.perf_counter()
             output.write(result, frame)
-            publish, networks = time.perf_counter() - start, clock.take()
+            now = time.perf_counter()
+            publish, networks, interval, before = now - start, parts.clock.take(), now - before, now
             frames, dropped = frames + 1, result.dropped
             if frames <= (LIVE_WARM_UP if realtime else WARM_UP):
                 continue
             figures = {**result.stages, "publish": publish, "networks": networks, "age": result.age + publish}
-            figures["not networks"] = sum(figures[s] for s in ("detect", "track", "estimate", "publish")) - networks
-            figures["found"] = float(len(result.people))
+            outside = sum(figures.get(s, 0.0) for s in ("detect", "track", "estimate", "publish")) - networks
+            figures |= {"not networks": outside, "interval": interval, "found": float(len(result.people))}
             for name, value in figures.items():
                 samples.setdefault(name, []).append(value)
     return samples, frames, dropped

@@ -10,11 +10,17 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 _SEALS = "hashes.json"
+HASHES = "known-hashes.json"
+"""The notes of `known_hash` in a cache folder."""
+_NOTED = 200
+"""Files whose hashes are kept, the latest."""
+_SETTLED = 2 * 10**9
+"""Nanoseconds without a change after which a file's times tell of the next one."""
 _ABANDONED = 86400.0
 """Seconds after which an unfinished temporary folder belongs to nobody any more."""
 
@@ -37,7 +43,7 @@ def network_folder(root: Path | None, runtime: str, model: Path, *key: object) -
     root = root or _own_cache()
     if root is None:
         return None
-    folder = root / runtime / f"{model.stem}-{short_hash(key, file_hash(model))}"
+    folder = root / runtime / f"{model.stem}-{short_hash(key, known_hash(model, root / HASHES))}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _try(folder)
@@ -118,6 +124,38 @@ def file_hash(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal. Raises `OSError`."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_hash(path: Path, notes: Path, compute: Callable[[Path], str] | None = None) -> str:
+    """`file_hash`, or what else `compute` makes of a file's content, once for as long as the file stays as it is.
+
+    The file `notes` has it with the size, times and inode that it was computed for. A file that has changed a moment
+    ago is looked at each time, since it may change again within one tick of its clock. Where `notes` cannot be written
+    that costs time only. Raises `OSError` for `path`.
+    """
+    name, mark = str(path.absolute()), _mark(path)
+    known = _notes(notes)
+    if known.get(name, [None])[:-1] == mark:
+        return str(known[name][-1])
+    found = (compute or file_hash)(path)
+    if _mark(path) == mark and time.time_ns() - max(mark[1:3]) > _SETTLED:
+        kept = dict(list((known | {name: [*mark, found]}).items())[-_NOTED:])
+        with suppress(OSError):
+            write_whole(notes, json.dumps(kept).encode())
+    return found
+
+
+def _mark(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def _notes(notes: Path) -> dict[str, list[int | str]]:
+    try:
+        content = json.loads(notes.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {k: v for k, v in content.items() if isinstance(v, list) and v} if isinstance(content, dict) else {}
 
 
 def short_hash(*key: object) -> str:

@@ -20,10 +20,14 @@ UNDECIDED, HIDDEN = -1.0, 0.0
 """Hand visibilities that a caller gives: the network decides, or the hand is not there."""
 
 WEIGHTS = {"fp32": "float32", "mixed": "float16"}
-"""Each precision, and which of the bundle's files it is made from."""
-PRECISIONS = {"fp32": "fp32", "mixed": "mixed", "fp16": "mixed"}
+"""Which of the bundle's files a precision is made from; `wide` is made from float32."""
+PRECISIONS = {"fp32": "fp32", "mixed": "mixed", "fp16": "mixed", "wide": "wide"}
 """What may be asked for, and what it is. `fp16` is `mixed`: the encoders, 95 % of the work, are half already, and the
-rest is either sensitive or too small to gain from it."""
+rest is either sensitive or too small to gain from it. `wide` is half in the encoders only: everything from the sampling
+on, the embedding and the attention's softmax too, is float32."""
+SAFER = {"mixed": "wide", "wide": "fp32"}
+"""What is tried next where a runtime does not compute a precision as it should: TensorRT from 10.14.1 on is known to
+get sampling in float32 between casts to half wrong (github.com/NVIDIA/TensorRT, strongly typed networks)."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,12 @@ def run_batches(runner: Runner, inputs: Mapping[str, Array], largest: int) -> di
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
+def batch_buckets(largest: int) -> tuple[int, ...]:
+    """1, 2, 4, 8 ... up to `largest`, which is always one of them."""
+    powers = [1 << i for i in range(largest.bit_length()) if 1 << i < largest]
+    return (*powers, largest)
+
+
 def _for(runner: Runner, array: Array) -> Array:
     """An input as the runner takes it: `auto` may have brought one graph to another runtime than the others."""
     if isinstance(array, np.ndarray):

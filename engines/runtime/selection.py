@@ -167,6 +167,17 @@ def _reason_against(runtime: str) -> str | None:
     return reason
 
 
+def runtime_identity(runtime: str, device: int = 0) -> tuple[str, ...]:
+    """What decides how a compiled runtime computes here: library, card and driver. Raises `NetworkError`."""
+    from pymafx_live.engines.runtime.tensorrt.gpu import UnavailableError
+
+    try:
+        found: tuple[str, ...] = _module(runtime).identity(device)
+    except UnavailableError as error:
+        raise NetworkError(f"{runtime} cannot be used on this machine: {error}.") from error
+    return found
+
+
 def _module(runtime: str) -> Any:
     """The runtime's module, or None where this version lacks it."""
     name = f"pymafx_live.engines.runtime.{_name(runtime)}"

@@ -13,6 +13,7 @@ from pymafx_live.core import files
 from pymafx_live.core.files import (
     drop_unsealed,
     file_hash,
+    known_hash,
     locked,
     seal,
     short_hash,
@@ -150,3 +151,58 @@ def test_what_was_changed_since_it_was_sealed_is_dropped(tmp_path: Path) -> None
         assert drop_unsealed(tmp_path, "*.blob") == []
     (tmp_path / "hashes.json").write_bytes(b"{}")
     assert sorted(drop_unsealed(tmp_path, "*.blob")) == ["b.blob", "c.blob"]
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files need not have lain unchanged for a while."""
+    monkeypatch.setattr(files, "_SETTLED", -1)
+
+
+def counted(path: Path, notes: Path) -> tuple[str, int]:
+    """The hash, and how often the file was read for it."""
+    read: list[Path] = []
+    return known_hash(path, notes, lambda one: read.append(one) or file_hash(one)), len(read)  # type: ignore[func-returns-value]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_file_is_hashed_once_until_it_changes_even_where_its_size_and_time_do_not(tmp_path: Path) -> None:
+    path, notes = tmp_path / "engine", tmp_path / "notes.json"
+    path.write_bytes(b"one")
+    first = counted(path, notes)
+    assert first == (file_hash(path), 1) and counted(path, notes) == (first[0], 0)
+    before = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_mtime_ns == before.st_mtime_ns and path.stat().st_size == before.st_size
+    assert counted(path, notes) == (file_hash(path), 1)
+    other = tmp_path / "other"
+    other.write_bytes(b"one")
+    assert counted(other, notes) == first and counted(path, notes)[1] == 0
+
+
+def test_a_file_that_was_written_a_moment_ago_is_not_relied_on(tmp_path: Path) -> None:
+    (tmp_path / "engine").write_bytes(b"one")
+    assert [counted(tmp_path / "engine", tmp_path / "notes.json")[1] for _ in range(2)] == [1, 1]
+    assert names(tmp_path) == {"engine"}
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("notes", ["", "[]", "[" * 10_000, '{"PATH": 3}', '{"PATH": []}', '{"PATH": [1, "x"]}'])
+def test_damaged_notes_are_no_notes(tmp_path: Path, notes: str) -> None:
+    path = tmp_path / "engine"
+    path.write_bytes(b"one")
+    (tmp_path / "notes.json").write_text(notes.replace("PATH", str(path)))
+    assert counted(path, tmp_path / "notes.json") == (file_hash(path), 1)
+    assert counted(path, tmp_path / "notes.json")[1] == 0
+
+
+@pytest.mark.usefixtures("settled")
+def test_notes_do_not_grow_without_end_and_need_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_NOTED", 3)
+    for k in range(5):
+        (tmp_path / str(k)).write_bytes(bytes([k]))
+        counted(tmp_path / str(k), tmp_path / "notes.json")
+    assert [counted(tmp_path / str(k), tmp_path / "notes.json")[1] for k in (4, 3, 2)] == [0, 0, 0]
+    assert counted(tmp_path / "0", tmp_path / "notes.json")[1] == 1
+    assert counted(tmp_path / "0", tmp_path / "1" / "notes.json") == (file_hash(tmp_path / "0"), 1)

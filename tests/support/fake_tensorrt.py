@@ -1,7 +1,7 @@
 """A stand-in for TensorRT's Python binding: the same classes, arguments and enums, computing with ONNX Runtime.
 
-It reads and writes the memory at the addresses that it is given, keeps the library's rules (a profile belongs to one
-context, shapes must lie in it, addresses and scratch memory must be set), and fails where `faults` asks it to. Each
+It reads and writes the memory at the addresses that it is given, keeps the library's rules (shapes must lie in a
+profile, which contexts share; addresses and scratch memory must be set), and fails where `faults` asks it to. Each
 test loads a module of its own. `test_fake_contract.py` holds it against the real binding.
 """
 
@@ -311,7 +311,7 @@ class ICudaEngine:
     device_memory_size_v2 = 1000
 
     def __init__(self, profiles, model, logger):
-        self.profiles, self.logger, self.in_use = profiles, logger, set()
+        self.profiles, self.logger = profiles, logger
         graph = onnx.load_from_string(model).graph
         self.values = {v.name: v for v in (*graph.input, *graph.output)}
         self.inputs = {v.name for v in graph.input}
@@ -361,9 +361,6 @@ class IExecutionContext:
         self._scratch = memory
 
     def set_optimization_profile_async(self, profile_index, stream_handle):
-        if profile_index in self._engine.in_use and not self._rtx:  # which shares profiles between contexts
-            return self._refuse(f"Profile {profile_index} is in use by another context")
-        self._engine.in_use.add(profile_index)
         self._profile = profile_index
         return self._allowed("set_optimization_profile_async")
 

@@ -11,11 +11,11 @@ from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.files import whole_files
 from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.files.prepare import load_network
-from pymafx_live.engines.pymafx.graphs.modules import graph_modules, torch_runners
+from pymafx_live.engines.pymafx.graphs.modules import load_modules, torch_runners
 from pymafx_live.engines.pymafx.graphs.onnx_export import export_graph, metadata
 from pymafx_live.engines.pymafx.graphs.onnx_files import ABOUT, graph_paths, graphs_key, source_hashes
 from pymafx_live.engines.pymafx.graphs.parity import Difference, check
-from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
+from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import Runner, open_runner
 
 
@@ -82,7 +82,7 @@ def demand(differences: Iterable[Difference], precision: str) -> None:
 
 def _export(folder: Path, part: Path, precision: str, progress: Progress) -> None:
     said = metadata(precision, version("pymafx-live"), source_hashes(folder))
-    modules = graph_modules(load_network(folder, WEIGHTS[precision]))
+    modules = load_modules(folder, precision)
     for name, path in graph_paths(part).items():
         progress(f"exporting the graph {name}")
         onnx.save(export_graph(name, modules[name], said), path)

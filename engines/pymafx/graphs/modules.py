@@ -6,10 +6,13 @@ what the other two found, now or in an earlier frame. Crops come as the camera's
 the left hand's mirror are part of the graphs.
 """
 
+from pathlib import Path
+
 import torch
+from pymafx_live.engines.pymafx.files.prepare import load_network
 from pymafx_live.engines.pymafx.network.branches import Estimate
 from pymafx_live.engines.pymafx.network.model import Network
-from pymafx_live.engines.pymafx.spec import DEVIATION, GRAPHS, MEAN
+from pymafx_live.engines.pymafx.spec import DEVIATION, GRAPHS, MEAN, WEIGHTS
 from pymafx_live.engines.runtime.torch_module import TorchRunner
 from torch import Tensor, nn
 
@@ -90,6 +93,19 @@ def _rights_then_lefts(hands: Tensor) -> Tensor:
 def graph_modules(network: Network) -> dict[str, nn.Module]:
     """The modules of `GRAPHS`, sharing the network's weights."""
     return {"hands": HandsGraph(network), "face": FaceGraph(network), "body": BodyGraph(network)}
+
+
+def halve_encoders(network: Network) -> Network:
+    """The same network, of float32, with its encoders in half: the precision `wide`."""
+    for branch in (network.body, network.hand, network.face):
+        branch.encoder.half()
+    return network
+
+
+def load_modules(folder: Path, precision: str) -> dict[str, nn.Module]:
+    """The modules of an asset folder in one of `PRECISIONS`' values; raises what `load_network` does."""
+    network = load_network(folder, WEIGHTS.get(precision, WEIGHTS["fp32"]))
+    return graph_modules(halve_encoders(network) if precision == "wide" else network)
 
 
 def torch_runners(network: Network, device: str = "cpu", threads: int = 0) -> dict[str, TorchRunner]:

@@ -2,7 +2,7 @@
 
 `fp32` is the network as it is. `mixed` carries its precision in the graph, as strongly typed runtimes want it:
 encoders, attention and reduction half; cameras, projection, the coordinates and maps of sampling, 6D to matrices,
-layer norms, wrists, regressors and skinning float32.
+layer norms, wrists, regressors and skinning float32. `wide` has halves in the encoders alone.
 """
 
 import contextlib

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from pymafx_live.core.errors import AssetError, NetworkError, UsageError
@@ -9,6 +10,7 @@ from pymafx_live.core.files import drop_unsealed, seal, short_hash, user_cache
 from pymafx_live.core.interfaces import Progress
 from pymafx_live.engines.pymafx.files.assets import need_torch, prepare
 from pymafx_live.engines.pymafx.files.bundle import BUNDLE, is_current
+from pymafx_live.engines.pymafx.graphs.gate import Gate
 from pymafx_live.engines.pymafx.graphs.onnx_files import (
     current_graphs,
     graph_paths,
@@ -19,7 +21,8 @@ from pymafx_live.engines.pymafx.graphs.onnx_files import (
 )
 from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, choices, open_runner
-from pymafx_live.engines.runtime.selection import ON_TENSOR_CORES
+from pymafx_live.engines.runtime.batches import batch_buckets
+from pymafx_live.engines.runtime.selection import ON_TENSOR_CORES, runtime_identity
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +40,40 @@ def open_graphs(
         return _best_graphs(folder, precision, options, progress)
     if runtime == "torch":
         return torch_graphs(folder, precision, options)
+    precision = chosen_precision(runtime, precision)
     if runtime == "torch-tensorrt":
-        return torch_tensorrt_graphs(folder, _precision(runtime, precision), options)
-    files = graph_files(folder, _precision(runtime, precision), progress)
-    return {name: open_runner(file, runtime, options) for name, file in files.items()}
+        return _gate(folder, runtime, options, progress).open(
+            precision, lambda chosen: torch_tensorrt_graphs(folder, chosen, options)
+        )
+    if runtime == "tensorrt":
+        return _gate(folder, runtime, options, progress).open(
+            precision, lambda chosen: open_files(graph_files(folder, chosen, progress), runtime, options)
+        )
+    return open_files(graph_files(folder, precision, progress), runtime, options)
+
+
+def open_files(files: Mapping[str, Path], runtime: str, options: RunnerOptions) -> dict[str, Runner]:
+    """A runner for each of the files on one runtime; where one fails, those before it are closed."""
+    with ExitStack() as stack:
+        runners = {name: stack.enter_context(closing(open_runner(f, runtime, options))) for name, f in files.items()}
+        stack.pop_all()
+    return runners
+
+
+def _gate(folder: Path, runtime: str, options: RunnerOptions, progress: Progress) -> Gate:
+    """The gate for what `runtime` builds here: its verdicts hold for these files, this library, card and driver."""
+
+    def identity(precision: str) -> tuple[object, ...]:
+        return graphs_key(folder, precision), runtime_identity(runtime, options.device), options.max_batch
+
+    def reference() -> Mapping[str, Runner]:
+        from pymafx_live.engines.pymafx.files.prepare import load_network
+        from pymafx_live.engines.pymafx.graphs.modules import torch_runners
+
+        return torch_runners(load_network(folder))
+
+    place = (options.cache or user_cache()) / runtime
+    return Gate(place, identity, reference, batch_buckets(options.max_batch), progress)
 
 
 def _best_graphs(folder: Path, precision: str, options: RunnerOptions, progress: Progress) -> Mapping[str, Runner]:
@@ -101,15 +134,14 @@ def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) 
 
     if (reason := torch_tensorrt.available(options.device)) is not None:
         raise NetworkError(f"Torch-TensorRT cannot be used on this machine: {reason}.")
-    from pymafx_live.engines.pymafx.files.prepare import load_network
-    from pymafx_live.engines.pymafx.graphs.modules import graph_modules
+    from pymafx_live.engines.pymafx.graphs.modules import load_modules
 
     key = short_hash(graphs_key(folder, precision), torch_tensorrt.identity(options.device), options.max_batch)
     place = (options.cache or user_cache()) / "torch-tensorrt" / key
     files = {name: place / f"{name}.pt2" for name in GRAPHS}
     drop_unsealed(place, "*.pt2")
     if missing := [name for name, file in files.items() if not file.exists()]:
-        modules = graph_modules(load_network(folder, WEIGHTS[precision]))
+        modules = load_modules(folder, precision)
         for name in missing:
             spec = GRAPHS[name]
             torch_tensorrt.compile_module(modules[name], spec.inputs, spec.outputs, files[name], options)
@@ -117,7 +149,7 @@ def torch_tensorrt_graphs(folder: Path, precision: str, options: RunnerOptions) 
     return {name: torch_tensorrt.open_torch_tensorrt(file, options) for name, file in files.items()}
 
 
-def _precision(runtime: str, precision: str) -> str:
+def chosen_precision(runtime: str, precision: str) -> str:
     """`auto` is halves where a GPU's tensor cores want them, and float32 on a processor."""
     if precision != "auto":
         return precision

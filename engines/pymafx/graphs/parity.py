@@ -59,7 +59,8 @@ class Limits:
     numbers: tuple[float, float]
 
 
-LIMITS = {"fp32": Limits((0.01, 0.01), (1e-4, 1e-3)), "mixed": Limits((0.15, 1.0), (0.01, 0.05))}
+_HALVES = Limits((0.15, 1.0), (0.01, 0.05))
+LIMITS = {"fp32": Limits((0.01, 0.01), (1e-4, 1e-3)), "mixed": _HALVES, "wide": _HALVES}
 """Of each precision. Numbers are the camera's, shape's and expression's units, which are of the order of one."""
 
 

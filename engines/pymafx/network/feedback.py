@@ -52,8 +52,9 @@ class GridFeatures(nn.Module):
 
     def forward(self, feature: Tensor, points: Tensor | None = None) -> Tensor:
         """A map (B, C, 14, 14) to features (B, 441 * 5), point by point. `points` plays no part."""
-        shares = self.shares(feature).float()
-        tokens = sample(shares, self.grid.expand(feature.shape[0], -1, -1)).to(feature.dtype)
+        dtype = self.shares.weight.dtype
+        shares = self.shares(feature.to(dtype)).float()
+        tokens = sample(shares, self.grid.expand(feature.shape[0], -1, -1)).to(dtype)
         first, second, third = tokens.split(self.widths, 2)
         x = F.leaky_relu(first + self.bias0)
         x = F.leaky_relu(self.layer1(x) + second)
@@ -95,7 +96,7 @@ class MeshFeatures(nn.Module):
     def forward(self, feature: Tensor, points: Tensor) -> Tensor:
         """A map (B, C, H, W) and mesh points (B, N, 2) to features (B, (441 + N) * 5), point by point."""
         where = torch.cat([self.grid.expand(points.shape[0], -1, -1), points], 1)
-        x = self.embed(sample(feature.float(), where).to(feature.dtype)) + self.position
+        x = self.embed(sample(feature.float(), where).to(self.embed.weight.dtype)) + self.position
         # the one head has an axis of its own, without which the exporter to ONNX knows no attention
         query, key, value = self.query_key_value(x)[:, None].split(self.WIDTH, 3)
         x = self.norm1(x + F.scaled_dot_product_attention(query, key, value).squeeze(1))

@@ -15,7 +15,7 @@ from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, spec
 
 WORKSPACE = 4 << 30
 """Bytes of GPU memory that one layer may take while it runs, at most half of the card's."""
-FLAGS = ("no-tf32",)
+FLAGS = ("no-tf32", "one-profile")
 """What is changed in a build's settings, for the cache's key.
 
 TF32 rounds the products of float32 networks to ten bits: as coarse as float16, which a graph asks for itself.
@@ -67,7 +67,7 @@ def build(flavour: Flavour, model: Path, plan: Plan, progress: Progress, timings
     parsed = parse(flavour, model, logger)
     config = parsed.builder.create_builder_config()
     _configure(flavour, config, plan)
-    _add_profiles(parsed, config, plan, one=flavour.rtx)
+    _add_profiles(parsed, config, plan)
     cache = None if flavour.rtx else _use_timings(config, timings)
     monitor = make_monitor(trt, what, progress)
     if monitor is not None:
@@ -97,24 +97,26 @@ def _configure(flavour: Flavour, config: Any, plan: Plan) -> None:
                 raise NetworkError(f"{flavour.title} cannot build for {target}.")
 
 
-def _add_profiles(parsed: Parsed, config: Any, plan: Plan, one: bool) -> None:
-    """One profile per batch size, each for exactly that size; a network of fixed shape needs none.
+def _add_profiles(parsed: Parsed, config: Any, plan: Plan) -> None:
+    """One profile for all batch sizes; a network of fixed shape needs none.
 
-    With `one` there is one for all of them: RTX compiles the kernels of a shape when that comes, and four profiles make
-    the body's engine 675 MB in 113 s, one makes it 292 MB in 39 s.
+    Contexts share it (TensorRT from 10 on). RTX compiles the kernels of a shape when that comes: four profiles make the
+    body's engine 675 MB in 113 s, one makes it 292 MB in 39 s. The standard library takes minutes to time kernels for
+    each profile, and so times them once, for the size in the middle, to which all others are near.
     """
     varying = [tensor for tensor in parsed.inputs if -1 in tuple(tensor.shape)]
     for tensor in varying:
         if -1 in tuple(tensor.shape)[1:] and tensor.name not in plan.sizes:
             raise UnsizedError(f"its input {tensor.name!r} is of any size", tensors(parsed.network))
-    ranges = [(1, plan.buckets[-1])] if one else [(size, size) for size in plan.buckets]
-    for least, most in ranges if varying else ():
-        profile = parsed.builder.create_optimization_profile()
-        for tensor in varying:
-            picture = plan.sizes.get(tensor.name, tuple(tensor.shape)[1:])
-            profile.set_shape(tensor.name, (least, *picture), (least, *picture), (most, *picture))
-        if config.add_optimization_profile(profile) < 0:
-            raise NetworkError(f"TensorRT refuses a batch of {most}.")
+    if not varying:
+        return
+    profile = parsed.builder.create_optimization_profile()
+    batches = 1, plan.buckets[len(plan.buckets) // 2], plan.buckets[-1]
+    for tensor in varying:
+        picture = plan.sizes.get(tensor.name, tuple(tensor.shape)[1:])
+        profile.set_shape(tensor.name, *((batch, *picture) for batch in batches))
+    if config.add_optimization_profile(profile) < 0:
+        raise NetworkError(f"TensorRT refuses batches of 1 to {batches[-1]}.")
 
 
 def _use_timings(config: Any, timings: bytes) -> Any:

@@ -9,14 +9,18 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pymafx_live.core.files import file_hash, locked, short_hash, user_cache, write_whole
+from pymafx_live.core.files import HASHES, known_hash, locked, short_hash, user_cache, whole_files
 from pymafx_live.core.interfaces import Progress
 
 T = TypeVar("T")
 LONGEST_HEADER = 1 << 16
+ALIGNMENT = 4096
+"""What an engine's place in its file is a multiple of, so that a library finds it aligned where it is mapped."""
+Data = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class EngineKey:
     """Everything that an engine depends on.
 
     An RTX engine is made for a compute capability, and only its kernels, compiled when it is opened, depend on the
-    card and its driver: `gpu` and `driver` are empty there.
+    card: `gpu` is empty there. No engine depends on the driver, but for those kernels, which are kept apart.
     """
 
     onnx: str
@@ -32,7 +36,6 @@ class EngineKey:
     version: str
     gpu: str
     capability: str
-    driver: str
     buckets: tuple[int, ...]
     flags: tuple[str, ...]
 
@@ -47,10 +50,14 @@ def default_folder() -> Path:
     return user_cache() / "tensorrt"
 
 
-def file_digest(path: Path) -> str:
-    """The SHA-256 of an ONNX file, and that of the weights that torch writes beside it when they are too large."""
+def file_digest(path: Path, folder: Path) -> str:
+    """The SHA-256 of an ONNX file, and that of the weights that torch writes beside it when they are too large.
+
+    `folder` is the cache's, which knows the hashes of files that have not changed. Raises `OSError`.
+    """
     weights = path.with_name(f"{path.name}.data")
-    return "-".join(file_hash(file) for file in (path, weights) if file == path or file.exists())
+    files = (file for file in (path, weights) if file == path or file.exists())
+    return "-".join(known_hash(file, folder / HASHES) for file in files)
 
 
 class EngineCache:
@@ -63,7 +70,7 @@ class EngineCache:
         """Where the engine of that key is, or would be."""
         return self._folder / f"{self._stem}-{key.digest}.engine"
 
-    def fetch(self, key: EngineKey, build: Callable[[], bytes], use: Callable[[bytes], T | None]) -> T:
+    def fetch(self, key: EngineKey, build: Callable[[], bytes], use: Callable[[Data], T | None]) -> T:
         """What `use` makes of the cached engine, which is built first where there is none or `use` returns None.
 
         Of several processes that want the same engine one builds, and the others wait. `use` must not refuse what
@@ -80,60 +87,76 @@ class EngineCache:
             if (found := self._usable(path, key, use)) is not None:
                 return found
             data = build()
-            self._write(path, _packed(key, data))
+            self._write(path, key, data)
         made = use(data)
         if made is None:
             raise ValueError("an engine was refused right after it was built")
         return made
 
+    def holds(self, key: EngineKey) -> bool:
+        """Whether the engine of that key is there, whole."""
+        return self._whole(self.path(key), key) is not None
+
     def read_part(self, name: str) -> bytes:
         """What was stored beside the engines under that name, empty where there is nothing or it is damaged."""
-        return unpacked(_content(self._folder / name), None) or b""
+        return bytes(self._whole(self._folder / name, None) or b"")
 
     def write_part(self, name: str, data: bytes) -> None:
         """Stores bytes beside the engines: timings, or compiled kernels."""
         if data != self.read_part(name):
-            self._write(self._folder / name, _packed(None, data))
+            self._write(self._folder / name, None, data)
 
-    def _usable(self, path: Path, key: EngineKey, use: Callable[[bytes], T | None]) -> T | None:
-        content = _content(path)
-        if not content:
+    def _usable(self, path: Path, key: EngineKey, use: Callable[[Data], T | None]) -> T | None:
+        if not path.exists() or not path.stat().st_size:
             return None
-        data = unpacked(content, key)
+        data = self._whole(path, key)
         found = None if data is None else use(data)
         if found is None:
             fault = "is damaged or of another build" if data is None else "does not load on this machine"
             self._progress(f"the cached engine {path.name} {fault}: it is built again")
         return found
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _whole(self, path: Path, key: EngineKey | None) -> Data | None:
+        """What a file of this cache holds; None where it is damaged, belongs to another key or is not there.
+
+        It is mapped, not read, and hashed once for as long as the file stays as it is.
+        """
+        header, data = _split(_mapped(path))
+        if header is None or header["key"] != (None if key is None else json.loads(json.dumps(asdict(key)))):
+            return None
         try:
-            write_whole(path, content)
+            found = known_hash(path, self._folder / HASHES, lambda _: hashlib.sha256(data).hexdigest())
+        except OSError:
+            return None
+        return data if found == header["sha256"] else None
+
+    def _write(self, path: Path, key: EngineKey | None, data: Data) -> None:
+        header = {"key": asdict(key) if key else None, "sha256": hashlib.sha256(data).hexdigest()}
+        text = json.dumps(header).encode()
+        try:
+            with whole_files(path.parent, path.name) as part, (part / path.name).open("wb") as file:
+                file.write(text.ljust(-(-(len(text) + 1) // ALIGNMENT) * ALIGNMENT - 1) + b"\n")
+                file.write(data)
         except OSError as error:
             self._progress(f"{path} cannot be kept ({error.strerror}): the next start builds it again")
 
 
-def unpacked(content: bytes, key: EngineKey | None) -> bytes | None:
-    """The bytes in a file of this cache; None where it is damaged or belongs to another key."""
-    end = content.find(b"\n", 0, LONGEST_HEADER)
+def _split(content: Data) -> tuple[dict[str, Any] | None, Data]:
+    """A file's header, None where it has none, and what follows."""
+    text, newline, _ = bytes(content[:LONGEST_HEADER]).partition(b"\n")
     try:
-        header = json.loads(content[: max(end, 0)])
-        expected = header["sha256"]
-        owner = header["key"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    data = content[end + 1 :]
-    same = owner == (None if key is None else json.loads(json.dumps(asdict(key))))
-    return data if same and hashlib.sha256(data).hexdigest() == expected else None
+        header = json.loads(text)
+        if newline and header.keys() >= {"key", "sha256"}:
+            return header, content[len(text) + 1 :]
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    return None, b""
 
 
-def _packed(key: EngineKey | None, data: bytes) -> bytes:
-    header = {"key": asdict(key) if key else None, "sha256": hashlib.sha256(data).hexdigest()}
-    return json.dumps(header).encode() + b"\n" + data
-
-
-def _content(path: Path) -> bytes:
+def _mapped(path: Path) -> Data:
+    """A file's bytes without reading them; empty where there are none. The mapping goes with its last user."""
     try:
-        return path.read_bytes()
-    except OSError:
+        with path.open("rb") as file:
+            return memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+    except (OSError, ValueError):  # a ValueError is an empty file's
         return b""

@@ -23,7 +23,7 @@ class Loaded:
         return b"" if self.kernels is None else bytes(self.kernels.serialize())
 
 
-def load_engine(flavour: Flavour, data: bytes, logger: Any, kernels: bytes) -> Loaded | None:
+def load_engine(flavour: Flavour, data: bytes | memoryview, logger: Any, kernels: bytes) -> Loaded | None:
     """The engine in `data`; None where the library refuses it. `kernels` are what RTX compiled in an earlier run."""
     trt = flavour.module
     runtime = trt.Runtime(logger)

@@ -1,12 +1,15 @@
 """The steps of a build, told to people: a long build must not look like a hang."""
 
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from pymafx_live.core.interfaces import Progress
 
 STEP = 10
 """Per cent between two messages of one phase."""
+SHORT = 20.0
+"""Seconds of a build below which nothing is said of the time."""
 
 
 def make_monitor(trt: Any, what: str, progress: Progress) -> Any:
@@ -17,6 +20,8 @@ def make_monitor(trt: Any, what: str, progress: Progress) -> Any:
     """
     if not hasattr(trt, "IProgressMonitor"):
         return None
+
+    began = monotonic()
 
     class Monitor(trt.IProgressMonitor):  # the library is known only when it runs
         def __init__(self) -> None:
@@ -48,8 +53,24 @@ def make_monitor(trt: Any, what: str, progress: Progress) -> Any:
                 return
             self._reported[phase] = percent
             try:
-                progress(f"{what}: {phase.lower()}, {percent} %")
+                progress(f"{what}: {phase.lower()}, {percent} %{_time(monotonic() - began, percent)}")
             except BaseException as error:
                 self.error = error
 
     return Monitor()
+
+
+def _time(seconds: float, percent: int) -> str:
+    """How long a build has taken, and from a quarter of it on what the rest takes if that goes as fast.
+
+    Its steps are not alike, so that is told as no more than it is.
+    """
+    if seconds < SHORT:
+        return ""
+    told = f" after {_shown(seconds)}"
+    rest = seconds * (100 - percent) / percent if 25 <= percent < 100 else 0.0
+    return told + (f", perhaps {_shown(rest)} more" if rest else "")
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.files import short_hash
+from pymafx_live.engines.runtime.batches import batch_buckets
 from pymafx_live.engines.runtime.interface import DEFAULTS, RunnerOptions
 from pymafx_live.engines.runtime.tensorrt.builder import FLAGS, Plan, UnsizedError, build
-from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest, unpacked
+from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder, file_digest
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, require_library, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.sizes import AnySizeRunner, Sizes
-from pymafx_live.engines.runtime.tensorrt.tensors import batch_buckets
 
 if TYPE_CHECKING:
     from pymafx_live.engines.runtime.tensorrt.memory import Memory
@@ -31,6 +31,15 @@ def available(device: int = 0) -> str | None:
     except UnavailableError as error:
         return str(error)
     return None
+
+
+def identity(device: int = 0) -> tuple[str, ...]:
+    """What an engine's results depend on beside the engine: library and version, the card and its driver.
+
+    Raises `UnavailableError` where `available` gives a reason.
+    """
+    gpu, flavour = _find(device)
+    return flavour.title, gpu.name, gpu.sm, gpu.driver
 
 
 def _find(device: int) -> tuple[Gpu, Flavour]:
@@ -101,11 +110,7 @@ def build_engine(model: Path, options: RunnerOptions = DEFAULTS, target: str | N
     cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
     cache.fetch(key, lambda: _build(flavour, model, options, gpu, target, cache, {}), lambda data: data)
     path = cache.path(key)
-    try:
-        whole = unpacked(path.read_bytes(), key) is not None
-    except OSError:
-        whole = False
-    if not whole:
+    if not cache.holds(key):
         raise NetworkError(f"the engine cannot be written to {path}: name another folder, or make room there.")
     return path
 
@@ -164,7 +169,7 @@ def _build(
     plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory, sizes)
     if flavour.rtx:
         return build(flavour, model, plan, options.progress).engine
-    name = f"{flavour.name}-{short_hash(flavour.version, gpu)}.timings"
+    name = f"{flavour.name}-{short_hash(flavour.version, gpu.name, gpu.sm)}.timings"
     built = build(flavour, model, plan, options.progress, cache.read_part(name))
     cache.write_part(name, built.timings)
     return built.engine
@@ -172,14 +177,12 @@ def _build(
 
 def _key(flavour: Flavour, model: Path, options: RunnerOptions, gpu: Gpu, target: str, sizes: Sizes) -> EngineKey:
     try:
-        onnx = file_digest(model)
+        onnx = file_digest(model, options.cache or default_folder())
     except OSError as error:
         raise NetworkError(f"{model} cannot be read ({error.strerror}): give an ONNX file.") from error
-    name, driver = ("", "") if flavour.rtx else (gpu.name, gpu.driver)
-    buckets = batch_buckets(options.max_batch)
-    profiles = ("one-profile",) if flavour.rtx else ()
-    flags = (*FLAGS, *profiles, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
-    return EngineKey(onnx, flavour.name, flavour.version, name, target, driver, buckets, flags)
+    card = "" if flavour.rtx else gpu.name
+    flags = (*FLAGS, *(f"{name}={'x'.join(map(str, size))}" for name, size in sizes.items()))
+    return EngineKey(onnx, flavour.name, flavour.version, card, target, batch_buckets(options.max_batch), flags)
 
 
 def _kernels_digest(key: EngineKey, gpu: Gpu) -> str:

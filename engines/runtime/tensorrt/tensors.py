@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pymafx_live.engines.runtime.batches import batch_buckets
 from pymafx_live.engines.runtime.interface import TensorSpec
 
 _DTYPES = {
@@ -38,12 +39,6 @@ class Tensors:
             for size in _batches(engine, inputs, profile)
         )
         return cls(inputs, outputs, tuple(size for size, _ in runs), tuple(profile for _, profile in runs))
-
-
-def batch_buckets(largest: int) -> tuple[int, ...]:
-    """1, 2, 4, 8 ... up to `largest`, which is always one of them."""
-    powers = [1 << i for i in range(largest.bit_length()) if 1 << i < largest]
-    return (*powers, largest)
 
 
 def shape_in(engine: Any, name: str, found: TensorSpec, profile: int, batch: int) -> tuple[int, ...]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from pymafx_live.engines.pymafx.graphs.open import graph_files
+from pymafx_live.engines.runtime.batches import batch_buckets
 from pymafx_live.engines.runtime.tensorrt.builder import Plan, build
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, load
-from pymafx_live.engines.runtime.tensorrt.tensors import batch_buckets
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.engines.runtime import RunnerOptions
+from pymafx_live.engines.runtime.batches import batch_buckets
 from pymafx_live.engines.runtime.tensorrt import build_engine
 from pymafx_live.engines.runtime.tensorrt.builder import Plan, UnsizedError, build
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, load
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger
-from pymafx_live.engines.runtime.tensorrt.tensors import batch_buckets
 
 pytestmark = pytest.mark.slow
 

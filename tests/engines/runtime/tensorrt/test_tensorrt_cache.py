@@ -1,5 +1,6 @@
 """Engines on the disk: keys, damage, locks, and folders that cannot be written."""
 
+import json
 import os
 import resource
 import subprocess
@@ -8,18 +9,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from mmap import mmap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from pymafx_live.engines.runtime import RunnerOptions
-from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, default_folder
+from pymafx_live.engines.runtime.batches import batch_buckets
+from pymafx_live.engines.runtime.tensorrt.cache import ALIGNMENT, EngineCache, EngineKey, default_folder
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu
 
 pytest.importorskip("filelock")
-KEY = EngineKey("abc", "tensorrt", "10.9", "NVIDIA A10", "SM86", "580.65", (1, 2), ("no-tf32",))
+KEY = EngineKey("abc", "tensorrt", "10.9", "NVIDIA A10", "SM86", (1, 2), ("no-tf32",))
 ENGINE = bytes(range(256)) * 64
 
 
@@ -47,6 +50,31 @@ def fetch(cache: EngineCache, key: EngineKey = KEY) -> tuple[bytes, int]:
 def test_an_engine_is_built_once(cache: EngineCache) -> None:
     assert fetch(cache) == (ENGINE, 1)
     assert fetch(cache) == (ENGINE, 0)
+
+
+def test_a_later_start_maps_the_engine_and_does_not_hash_it_again(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pymafx_live.core.files._SETTLED", -1)
+    fetch(cache)
+    assert fetch(cache) == (ENGINE, 0)
+    path = cache.path(KEY)
+    monkeypatch.setattr("hashlib.sha256", None)
+    found = EngineCache(tmp_path / "engines", "small", print)._whole(path, KEY)
+    assert isinstance(found, memoryview) and isinstance(found.obj, mmap) and found == ENGINE
+    assert (path.stat().st_size - len(found)) % ALIGNMENT == 0 and found.readonly
+
+
+def test_an_engine_that_changes_after_it_was_checked_is_found(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymafx_live.core.files._SETTLED", -1)
+    fetch(cache)
+    assert fetch(cache) == (ENGINE, 0)
+    content = bytearray(cache.path(KEY).read_bytes())
+    content[-1] ^= 1
+    cache.path(KEY).write_bytes(content)
+    assert fetch(cache) == (ENGINE, 1)
 
 
 @pytest.mark.parametrize("field", EngineKey.__slots__)
@@ -129,7 +157,7 @@ BUILDER = """
 import sys, time
 from pathlib import Path
 from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey
-key = EngineKey("abc", "tensorrt", "10.9", "NVIDIA A10", "SM86", "580.65", (1, 2), ("no-tf32",))
+key = EngineKey("abc", "tensorrt", "10.9", "NVIDIA A10", "SM86", (1, 2), ("no-tf32",))
 folder = Path(sys.argv[1])
 def build():
     with open(folder.parent / "builds", "a") as file:
@@ -190,7 +218,7 @@ def test_the_users_cache_folder_is_the_default(monkeypatch: pytest.MonkeyPatch, 
     ("flavour", "change", "builds"),
     [
         (STANDARD, {}, 1),
-        (STANDARD, {"driver": "600.1"}, 2),
+        (STANDARD, {"driver": "600.1"}, 1),
         (STANDARD, {"name": "NVIDIA L4"}, 2),
         (STANDARD, {"capability": (9, 0)}, 2),
         # an RTX engine is made for a compute capability; only its kernels depend on the rest
@@ -226,3 +254,22 @@ def test_timings_of_another_card_are_measured_again(
     built = build(flavour, make_network(), Plan((1,)), lambda step: None, b"foreign")
     assert fake.seen.timings == [b""] and built.timings == b"+"
     assert build(flavour, make_network(), Plan((1,)), lambda step: None, built.timings).timings == b"++"
+
+
+@pytest.mark.parametrize("name", [STANDARD, RTX])
+@pytest.mark.parametrize(("largest", "shapes"), [(8, (1, 4, 8)), (1, (1, 1, 1)), (6, (1, 4, 6))])
+def test_one_profile_is_built_for_all_batches(
+    fake: ModuleType,
+    make_network: Callable[..., Path],
+    tmp_path: Path,
+    name: str,
+    largest: int,
+    shapes: tuple[int, ...],
+) -> None:
+    from pymafx_live.engines.runtime.tensorrt.builder import Plan, build
+
+    built = build(
+        Flavour(name, fake, "11.4"), make_network(), Plan(batch_buckets(largest), ("SM89",)), lambda step: None
+    )
+    (profile,) = json.loads(built.engine.partition(b"\n")[0])["profiles"]
+    assert profile["crops"] == [[n, 12, 12, 3] for n in shapes] and profile["flags"] == [[n] for n in shapes]

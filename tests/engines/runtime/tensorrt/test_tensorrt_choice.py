@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pymafx_live.core.errors import NetworkError, UsageError
-from pymafx_live.engines.runtime.tensorrt import available, build_engine, gpu, open_tensorrt
+from pymafx_live.engines.runtime.tensorrt import available, build_engine, gpu, monitor, open_tensorrt
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, find_flavour, load, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, checked_age, find_gpu
 
@@ -190,3 +190,17 @@ def test_a_torch_without_cuda_is_said(install: Any, monkeypatch: pytest.MonkeyPa
 def test_a_driver_library_that_sees_no_gpu_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "DRIVER_LIBRARY", "no-such-library.so")
     assert not gpu.has_driver()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "percent", "told"),
+    [
+        (3, 50, ""),
+        (30, 10, " after 30 s"),
+        (30, 50, " after 30 s, perhaps 30 s more"),
+        (240, 40, " after 4 min, perhaps 6 min more"),
+        (600, 100, " after 10 min"),
+    ],
+)
+def test_a_long_build_says_what_it_took_and_may_take(seconds: float, percent: int, told: str) -> None:
+    assert monitor._time(seconds, percent) == told
