@@ -347,7 +347,7 @@ class ICudaEngine:
 
     def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC):
         seen.configs.append(strategy)
-        return None if faults.context else IExecutionContext(self, isinstance(strategy, IRuntimeConfig))
+        return None if faults.context else IExecutionContext(self, hasattr(strategy, "cuda_graph_strategy"))
 
 
 class IExecutionContext:

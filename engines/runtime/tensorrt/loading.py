@@ -26,7 +26,10 @@ class Loaded:
 def load_engine(flavour: Flavour, data: bytes, logger: Any, kernels: bytes) -> Loaded | None:
     """The engine in `data`; None where the library refuses it. `kernels` are what RTX compiled in an earlier run."""
     trt = flavour.module
-    runtime = trt.Runtime(logger)
+    try:
+        runtime = trt.Runtime(logger)
+    except TypeError:  # so the binding says that the library gave none
+        return None
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         return None
