@@ -19,8 +19,11 @@ class Loaded:
     kernels: Any = None
 
     def kernel_bytes(self) -> bytes:
-        """The kernels that were compiled so far; empty but on RTX."""
-        return b"" if self.kernels is None else bytes(self.kernels.serialize())
+        """The kernels that were compiled so far; empty but on RTX, and where it does not give them."""
+        try:
+            return b"" if self.kernels is None else bytes(self.kernels.serialize())
+        except (RuntimeError, TypeError):
+            return b""
 
 
 def load_engine(flavour: Flavour, data: bytes, logger: Any, kernels: bytes) -> Loaded | None:
