@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 FRAMES = 6
 """The first finds people; in the others they are followed."""
-WAITS, KERNELS, COPIES, NETWORKS = 32, 72, 44, 8
+WAITS, KERNELS, COPIES, NETWORKS = 8, 54, 40, 8
 """What a frame in which everybody is followed may cost at most: the detector, body, hands, face and expression, and
 PyMAF-X's three graphs. Kernels and copies are those outside of networks."""
 

@@ -16,17 +16,18 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from pymafx_live.engines.imaging import device
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = torch.device("cuda:0")
-ROOT = Path(__file__).parents[2]
 Clock = dict[int, int]
 """For each stream the time up to which its work is known to be done."""
 NO_KERNEL = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "lift_fresh"}
@@ -191,6 +192,9 @@ class FakeGpu:
     def __init__(self) -> None:
         self.races: list[str] = []
         self.counts: Counter[str] = Counter()
+        self.where: Counter[str] = Counter()
+        """Each kind of cost by the line of ours that causes it, while `trace` is set."""
+        self.trace = False
         self._clocks: dict[int, Clock] = {0: {0: 0}}
         self._local = threading.local()
         self._lock = threading.RLock()
@@ -222,6 +226,7 @@ class FakeGpu:
         patch.setattr(cuda, "stream", self.on_stream)
         patch.setattr(cuda, "device", lambda device: _nothing())
         patch.setattr(cuda, "graph", self.capturing)
+        patch.setattr(device, "_pixels", cache(device._pixels.__wrapped__))  # what is kept belongs to one GPU
 
     def watch(self, trt: ModuleType, patch: pytest.MonkeyPatch) -> None:
         """Has the stand-in of TensorRT tell what its networks read and write, on which stream."""
@@ -238,7 +243,7 @@ class FakeGpu:
 
     def _launch(self, context: Any, execute: Any, stream: int) -> bool:
         time = self._began(stream)
-        self.counts["networks"] += 1
+        self._count("networks")
         for name, address in context._addresses.items():
             self._access(self._memory[self._storage_at(address)], stream, time, name not in context._engine.inputs)
         self._access(self._memory[self._storage_at(context._scratch)], stream, time, True)
@@ -299,7 +304,7 @@ class FakeGpu:
         with self._lock:
             host = self._host()
             if any(host.get(stream, 0) < time for stream, time in clock.items()):
-                self.counts["waits"] += 1
+                self._count("waits")
             _merge(host, clock)
             late = [(s, t, arrive) for s, t, arrive in self._arriving if host.get(s, 0) < t]
             for s, t, arrive in self._arriving:
@@ -340,9 +345,12 @@ class FakeGpu:
                 self._race(f"memory of stream {uses.owner} is free again while stream {s} may use it")
 
     def _race(self, what: str) -> None:
-        where = [f for f in traceback.extract_stack() if str(ROOT) in f.filename and "/tests/" not in f.filename]
-        at = "; ".join(f"{Path(f.filename).name}:{f.lineno} {f.line}" for f in where[-3:])
-        self.races.append(f"{what}: {at}")
+        self.races.append(f"{what}: {_our_lines(3)}")
+
+    def _count(self, what: str) -> None:
+        self.counts[what] += 1
+        if self.trace:
+            self.where[f"{what} at {_our_lines(2)}"] += 1
 
     def _memory_of(self, inner: torch.Tensor) -> Memory:
         address = inner.untyped_storage().data_ptr()
@@ -410,7 +418,7 @@ class FakeGpu:
     def _note(self, read: Any, written: Any, fresh: Any) -> None:
         stream = self.current_stream().cuda_stream
         time = self._began(stream)
-        self.counts["kernels"] += 1
+        self._count("kernels")
         for tensor in read:
             self._access(tensor.memory, stream, time, False)
         for tensor in (*written, *fresh):
@@ -442,7 +450,7 @@ class FakeGpu:
     def _transfer(self, target: DeviceTensor, source: torch.Tensor, waits: bool) -> None:
         stream = self.current_stream().cuda_stream
         time = self._began(stream)
-        self.counts["copies"] += 1
+        self._count("copies")
         self._access(target.memory, stream, time, True)
         if not waits and source.untyped_storage().data_ptr() in self._pinned:
             host, start = self._host(), source.data_ptr()
@@ -458,7 +466,7 @@ class FakeGpu:
         """A copy down, into a host's tensor."""
         stream = self.current_stream().cuda_stream
         time = self._began(stream)
-        self.counts["copies"] += 1
+        self._count("copies")
         self._access(source.memory, stream, time, False)
         values = source.inner.clone()
         if non_blocking and target.untyped_storage().data_ptr() in self._pinned:
@@ -500,6 +508,12 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
     with made.mode():
         yield made
     made.close()
+
+
+def _our_lines(count: int) -> str:
+    """Where in our code this thread is."""
+    ours = [f for f in traceback.extract_stack() if not {"tests", "site-packages"} & set(Path(f.filename).parts)]
+    return "; ".join(f"{Path(f.filename).name}:{f.lineno} {f.line}" for f in ours[-count:])
 
 
 @contextmanager
