@@ -4,9 +4,12 @@ The results differ from the host's by the rounding of its fixed-point arithmetic
 """
 
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pymafx_live.core.arrays import Reals
 from pymafx_live.engines.imaging.picture import at_level, halved, levels
 from torch import Tensor
@@ -52,6 +55,22 @@ class DevicePicture:
             yield planes
 
 
+def sent(array: NDArray[Any], device: torch.device) -> Tensor:
+    """A copy on the device, for work on the current stream; the processor does not wait for it."""
+    source = torch.from_numpy(array)
+    if device.type == "cpu":
+        return source
+    # PyTorch keeps pinned memory and gives it out again, once it is free and the copies out of it are done
+    pinned = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
+    return pinned.copy_(source).to(device, non_blocking=True)
+
+
+def moved(points: Tensor, maps: Reals) -> Tensor:
+    """Points (N, K, 2) where `maps` (N, 2, 3) take them."""
+    affine = sent(np.asarray(maps, np.float32), points.device)
+    return torch.baddbmm(affine[:, None, :, 2], points, affine[:, :, :2].transpose(1, 2))
+
+
 def as_planes(pixels: Tensor) -> Tensor:
     """Pixels (H, W, 3) of uint8 as float32 planes (1, 3, H, W) in 0..255, which is what samplers read."""
     return pixels.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format)
@@ -64,14 +83,18 @@ def _sample(planes: Tensor, maps: Reals, size: int) -> Tensor:
     scale = np.array([[2 / width], [2 / height]])
     unit = maps * scale
     unit[..., 2] += scale[:, 0] / 2 - 1
-    affine = torch.from_numpy(unit.astype(np.float32)).to(planes.device, non_blocking=True)[:, None, None]
-    ticks = torch.arange(size, dtype=torch.float32, device=planes.device)
-    columns, rows = ticks[None, None, :, None], ticks[None, :, None, None]
-    grid = affine[..., 0] * columns + affine[..., 1] * rows + affine[..., 2]  # (N, size, size, 2)
+    grid = torch.matmul(_pixels(size, planes.device), sent(unit.astype(np.float32), planes.device).transpose(1, 2))
     # as one tall picture, whose source need not be repeated for every square
     tall = functional.grid_sample(planes, grid.view(1, -1, size, 2), align_corners=False)
     squares = tall.view(3, len(maps), size, size).permute(1, 2, 3, 0)
     return squares.round().to(torch.uint8, memory_format=torch.contiguous_format)
+
+
+@cache
+def _pixels(size: int, device: torch.device) -> Tensor:
+    """All pixels of a square as x, y, 1 (`size` * `size`, 3), row by row."""
+    y, x = np.mgrid[:size, :size].reshape(2, -1).astype(np.float32)
+    return torch.from_numpy(np.stack([x, y, np.ones_like(x)], 1)).to(device)  # waits: all streams may use it
 
 
 def _halve(planes: Tensor) -> Tensor:

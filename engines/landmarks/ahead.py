@@ -7,7 +7,7 @@ On 2 cores two networks at a time take 16 ms where one after the other, each on 
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -25,6 +25,9 @@ class LandmarkNetwork(Protocol[Answer]):
     def __call__(self, images: ImageBatch, regions: Regions) -> Answer:
         """Landmarks in each of the N `regions` of the images."""
 
+    def begin(self, images: ImageBatch, regions: Regions) -> Callable[[], Answer]:
+        """What waits for them."""
+
 
 class Workers:
     """The threads that look ahead: one fewer than there are cores, two at most, for hands and faces; or none."""
@@ -32,7 +35,9 @@ class Workers:
     def __init__(self, threads: int, device: str) -> None:
         """`threads` as for a network (0: one per core). Networks on a GPU are not run side by side."""
         cores = min(threads or len(os.sched_getaffinity(0)), len(os.sched_getaffinity(0)))
-        count = min(cores - 1, 2) if device == "cpu" else 0
+        self.queued = device != "cpu"
+        """Whether what a network shall do is queued on a GPU, where it is under way without a thread."""
+        count = 0 if self.queued else min(cores - 1, 2)
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="ahead") if count > 0 else None
 
     def submit(self, work: Callable[[], Landmarks]) -> Future[Landmarks] | None:
@@ -45,6 +50,20 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
 
 
+@dataclass(slots=True)
+class _Queued(Generic[Landmarks]):
+    """What is under way on a GPU, in a `Future`'s terms."""
+
+    result: Callable[[], Landmarks]
+
+    def cancel(self) -> bool:
+        """It cannot be taken back."""
+        return False
+
+    def exception(self) -> None:
+        """It need not be waited for: what comes next is queued after it."""
+
+
 class LookingAhead(Generic[Landmarks]):
     """A network whose answers for some regions of a frame may have been begun before they are asked for.
 
@@ -53,13 +72,13 @@ class LookingAhead(Generic[Landmarks]):
 
     def __init__(self, network: LandmarkNetwork[Landmarks], workers: Workers) -> None:
         self._network, self._workers = network, workers
-        self._begun: tuple[ImageBatch, Regions, Future[Landmarks]] | None = None
+        self._begun: tuple[ImageBatch, Regions, Future[Landmarks] | _Queued[Landmarks]] | None = None
 
     def begin(self, images: ImageBatch, regions: Regions | None) -> None:
         """Begins to look at `regions` of the frames; what was begun before and not asked for is forgotten."""
         self._end()
         if regions is not None and len(regions):
-            work = self._workers.submit(lambda: self._network(images, regions))
+            work = self._work(images, regions)
             self._begun = (images, regions, work) if work else None
 
     def __call__(self, images: ImageBatch, regions: Regions) -> Landmarks:
@@ -74,6 +93,11 @@ class LookingAhead(Generic[Landmarks]):
             return self._network(images, regions)
         new = rows < 0
         return _merged(known, rows, self._network(images[new], regions[new]) if new.any() else None, new)
+
+    def _work(self, images: ImageBatch, regions: Regions) -> "Future[Landmarks] | _Queued[Landmarks] | None":
+        if self._workers.queued:
+            return _Queued(self._network.begin(images, regions))
+        return self._workers.submit(lambda: self._network(images, regions))
 
     def _end(self) -> None:
         """Waits for what is under way: the network is one thread's at a time."""

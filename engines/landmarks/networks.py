@@ -17,11 +17,12 @@ from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.interfaces import log_progress
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.regions import ImageBatch, Regions, crop, to_image, turn
-from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
+from pymafx_live.engines.runtime import Fetch, RunnerOptions, for_onnx, open_runner
 from pymafx_live.engines.runtime.interface import Array
 
 Outputs = list[Reals]
-Finish = Callable[[list[Array]], list[Array]]
+Finish = Callable[[Outputs], Outputs]
+Chain = Callable[[list[Array], slice], list[Array]]
 MAX_BATCH = 8
 """Rows that a network is given at once."""
 NOTHING = np.float32(-1e4)
@@ -74,36 +75,64 @@ class Network:
         """See `Runner.about`."""
         return self._runner.about
 
+    @property
+    def on_device(self) -> bool:
+        """Whether what it gives lies in PyTorch's memory on a GPU."""
+        return self.device != "cpu" and not self._pictures.stay_on_host(self.device)
+
     def look(
-        self, images: ImageBatch, regions: Regions, size: int, finish: Finish = list, hidden: Mask | None = None
-    ) -> Outputs:
-        """`run` on the N `regions` of the images, which are cut out where the network runs.
+        self,
+        images: ImageBatch,
+        regions: Regions,
+        size: int,
+        finish: Finish = list,
+        hidden: Mask | None = None,
+        chain: Chain | None = None,
+    ) -> Callable[[], Outputs]:
+        """`begin` with the N `regions` of the images, which are cut out where the network runs.
 
         `hidden` is `regions.crop`'s.
         """
         shown = np.unique(images.index).tolist()
         pictures = {k: self._pictures.on(images.images[k], self.device) for k in shown}
-        return self.run(crop(pictures, images.index, regions, size, hidden), finish)
+        return self.begin(crop(pictures, images.index, regions, size, hidden), finish, chain)
 
-    def run(self, batch: Array, finish: Finish = list) -> Outputs:
-        """All outputs for `batch` (N, ...), each (N, -1) in the graph's order, on the processor, to keep.
+    def run(self, batch: Array) -> Outputs:
+        """All outputs for `batch` (N, ...), see `begin`."""
+        return self.begin(batch)()
 
-        `finish` is given the outputs where the network left them, and says what of them comes down.
+    def begin(self, batch: Array, finish: Finish = list, chain: Chain | None = None) -> Callable[[], Outputs]:
+        """Begins with `batch` (N, ...); what is given back waits for the outputs, where the network runs on a GPU.
+
+        These are each (N, -1), in the graph's order, on the processor, to keep. `finish` says what becomes of them.
+        `chain` is given those of a slice of the rows where the network left them, and says what of them comes down.
         """
         starts = range(0, max(len(batch), 1), self._largest)
-        pieces = [self._run(batch[i : i + self._largest], finish) for i in starts]
-        return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+        pieces = [self._begin(batch, slice(i, i + self._largest), finish, chain) for i in starts]
+        return lambda: [np.concatenate(parts) for parts in zip(*(piece() for piece in pieces), strict=True)]
+
+    def run_there(self, batch: Array) -> Array:
+        """The first output for `batch`, of `MAX_BATCH` rows at most, where the network leaves it."""
+        return next(iter(self._runner.run({self._input: batch}).values()))
 
     def close(self) -> None:
         """Gives back what the runtime holds."""
         self._runner.close()
 
-    def _run(self, batch: Array, finish: Finish) -> Outputs:
+    def _begin(self, batch: Array, rows: slice, finish: Finish, chain: Chain | None) -> Callable[[], Outputs]:
         if not len(batch):
-            return [np.empty((0, 0), np.float32) for _ in self._runner.outputs]
+            return lambda: [np.empty((0, 0), np.float32) for _ in self._runner.outputs]
+        batch = batch[rows]
         raw = list(self._runner.run({self._input: batch}).values())
-        outputs = [as_numpy(output).reshape(len(batch), -1) for output in finish(raw)]
-        return self._sound(outputs)
+        coming = Fetch(raw if chain is None else chain(raw, rows))
+
+        def wait() -> Outputs:
+            return self._sound([output.reshape(len(batch), -1) for output in finish(coming.wait())])
+
+        if self.device != "cpu":
+            return wait
+        outputs = wait()  # before the runner's next call, which may write over them
+        return lambda: outputs
 
     def _sound(self, outputs: Outputs) -> Outputs:
         """The outputs, `NOTHING` in each row of which a value is no number: that would stay in a track for good."""
@@ -171,7 +200,7 @@ class BodyNetwork:
 
     def __call__(self, images: ImageBatch, regions: Regions, hidden: Mask | None = None) -> BodyLandmarks:
         """Landmarks in each of the N `regions` of the images, of which something may be `hidden`."""
-        raw, flag, xy, world = self._network.look(images, regions, self.SIZE, self._refined, hidden)
+        raw, flag, xy, world = self._network.look(images, regions, self.SIZE, self._refined, hidden)()
         n = len(regions)
         return BodyLandmarks(
             score=flag.reshape(n),
@@ -180,18 +209,17 @@ class BodyNetwork:
             world=turn(world.reshape(n, 39, 3), regions),
         )
 
-    def _refined(self, outputs: list[Array]) -> list[Array]:
-        """The outputs, the refined landmarks in place of the heatmaps, whose 640 kB a person stay where they are."""
+    def _refined(self, outputs: Outputs) -> Outputs:
+        """The outputs, the refined landmarks in place of the heatmaps."""
         raw, flag, heat, world = outputs
-        raw = as_numpy(raw).reshape(-1, 39, 5)
+        raw = raw.reshape(-1, 39, 5)
         return [raw, flag, refine(raw[..., :2], heat.reshape(-1, 64, 64, 39), self.SIZE), world]
 
 
-def refine(xy: Reals, heat: Array, size: int, window: int = 7, floor: float = 0.5) -> Reals:
+def refine(xy: Reals, heat: Reals, size: int, window: int = 7, floor: float = 0.5) -> Reals:
     """Moves landmarks (N, K, 2) to the centroid of their heatmaps (N, h, w, K; logits) in a window about them.
 
-    As in MediaPipe's refine_landmarks_from_heatmap: only where the window's peak exceeds `floor`. Of heatmaps on a GPU
-    only the windows come down.
+    As in MediaPipe's refine_landmarks_from_heatmap: only where the window's peak exceeds `floor`.
     """
     n, height, width, count = heat.shape
     step = size / width
@@ -205,7 +233,7 @@ def refine(xy: Reals, heat: Array, size: int, window: int = 7, floor: float = 0.
     points = np.arange(count)[None, :, None, None]
     rows = np.clip(v, 0, height - 1)[..., :, None]
     columns = np.clip(u, 0, width - 1)[..., None, :]
-    values = np.where(inside, sigmoid(as_numpy(heat[people, rows, columns, points])), 0)
+    values = np.where(inside, sigmoid(heat[people, rows, columns, points]), 0)
     total = values.sum((-2, -1))
     centred = np.all((cell >= 0) & (cell < (width, height)), -1)
     accept = centred & (values.max((-2, -1)) >= floor)
@@ -228,7 +256,7 @@ class HandNetwork:
 
     def frame(self, images: ImageBatch, regions: Regions) -> Regions:
         """The tight regions inside rough ones that were guessed from the body's wrist and knuckles."""
-        points = self._recrop.look(images, regions, self.CROP_SIZE)[0].reshape(len(regions), 2, 2)
+        points = self._recrop.look(images, regions, self.CROP_SIZE)()[0].reshape(len(regions), 2, 2)
         q = to_image(points, regions, self.CROP_SIZE)
         up = q[:, 1] - q[:, 0]
         side = 2 * np.hypot(up[:, 0], up[:, 1])
@@ -237,7 +265,15 @@ class HandNetwork:
 
     def __call__(self, images: ImageBatch, regions: Regions) -> HandLandmarks:
         """Landmarks in each of the N `regions` of the images."""
-        raw, flag, right, world = self._network.look(images, regions, self.SIZE)
+        return self.begin(images, regions)()
+
+    def begin(self, images: ImageBatch, regions: Regions) -> Callable[[], HandLandmarks]:
+        """What waits for them, where the network runs on a GPU."""
+        coming = self._network.look(images, regions, self.SIZE)
+        return lambda: self._landmarks(coming(), regions)
+
+    def _landmarks(self, outputs: Outputs, regions: Regions) -> HandLandmarks:
+        raw, flag, right, world = outputs
         n = len(regions)
         return HandLandmarks(
             score=flag.reshape(n),
@@ -262,15 +298,39 @@ class FaceNetwork:
         self._network = Network("face_landmarks_detector.onnx", threads, runtime, pictures)
         self._blendshapes = Network("face_blendshapes.onnx", threads, runtime, pictures, rows_alone=True)
         self.networks = (self._network, self._blendshapes)
+        self._points: Array | None = None
 
     def __call__(self, images: ImageBatch, regions: Regions) -> FaceLandmarks:
         """Landmarks in each of the N `regions` of the images."""
-        raw, flag = self._network.look(images, regions, self.SIZE)[:2]
+        return self.begin(images, regions)()
+
+    def begin(self, images: ImageBatch, regions: Regions) -> Callable[[], FaceLandmarks]:
+        """What waits for them, where the networks run on a GPU."""
+        beside = self._network.on_device and self._blendshapes.device == self._network.device
+
+        def with_blendshapes(outputs: list[Array], rows: slice) -> list[Array]:
+            maps = regions[rows].affine(self.SIZE)
+            return [*outputs[:2], self._blendshapes.run_there(self._points_there(outputs[0], maps))]
+
+        coming = self._network.look(images, regions, self.SIZE, chain=with_blendshapes if beside else None)
+        return lambda: self._landmarks(coming(), regions, beside)
+
+    def _points_there(self, raw: Array, maps: Reals) -> Array:
+        """The points (N, 146, 2) that the blendshapes are read from, in the image's pixels, on the GPU."""
+        from pymafx_live.engines.imaging.device import moved, sent
+
+        if self._points is None:
+            self._points = sent(BLENDSHAPE_POINTS, raw.device)
+        return moved(raw.reshape(-1, 478, 3).index_select(1, self._points)[..., :2], maps)
+
+    def _landmarks(self, outputs: Outputs, regions: Regions, beside: bool) -> FaceLandmarks:
+        """The landmarks; the blendshapes are the third output where they were found `beside` them."""
         n = len(regions)
-        points = raw.reshape(n, 478, 3)
+        points = outputs[0].reshape(n, 478, 3)
         xy = to_image(points[..., :2], regions, self.SIZE)
         depth = points[..., 2:] * (regions.side / self.SIZE)[:, None, None]
-        blendshapes = self._blendshapes.run(xy[:, BLENDSHAPE_POINTS])[0].reshape(n, 52)
+        found = outputs[2] if beside else self._blendshapes.run(xy[:, BLENDSHAPE_POINTS])[0]
+        flag, blendshapes = outputs[1], found.reshape(n, 52)
         whole = (blendshapes != NOTHING).all(1)  # a face without its expression is none
         return FaceLandmarks(
             score=np.where(whole, sigmoid(flag.reshape(n)), np.float32(0)),

@@ -100,7 +100,9 @@ def crop(
     seen = ~hidden.repeat(times, 1).repeat(times, 2)[..., None]
     if isinstance(squares, np.ndarray):
         return np.multiply(squares, seen, out=squares)
-    return squares.mul_(squares.new_tensor(seen))
+    from pymafx_live.engines.imaging.device import sent
+
+    return squares.mul_(sent(seen, squares.device))
 
 
 def together(cuts: Mapping[int, Array], index: NDArray[np.intp]) -> Array:

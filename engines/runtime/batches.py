@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymafx_live.engines.runtime.fetch import Fetch, as_numpy
 from pymafx_live.engines.runtime.interface import Array, Runner
-from pymafx_live.engines.runtime.validation import as_numpy
 
 
 def run_batches(runner: Runner, inputs: Mapping[str, Array], largest: int) -> dict[str, NDArray[Any]]:
@@ -18,7 +18,9 @@ def run_batches(runner: Runner, inputs: Mapping[str, Array], largest: int) -> di
     pieces = []
     for start in range(0, rows, largest):
         piece = {name: _for(runner, value[start : start + largest]) for name, value in inputs.items()}
-        pieces.append({name: np.array(as_numpy(value)) for name, value in runner.run(piece).items()})
+        found = runner.run(piece)
+        values = Fetch(list(found.values())).wait()
+        pieces.append({name: np.array(value) for name, value in zip(found, values, strict=True)})
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 

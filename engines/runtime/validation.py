@@ -1,10 +1,7 @@
 """What is asked of a network's inputs, alike for every runtime: names, dtypes, shapes and one batch."""
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.interface import Array, Shape, TensorSpec
 
@@ -31,11 +28,6 @@ def check_inputs(inputs: Mapping[str, Array], specs: Mapping[str, TensorSpec], m
             raise NetworkError(f"the network's input {name} has {rows} rows, but a batch is 1 to {max_batch}.")
         batch, first = rows, first or name
     return batch or fixed
-
-
-def as_numpy(array: Array) -> NDArray[Any]:
-    """An output as a numpy array, brought down where it lies on a GPU."""
-    return array if isinstance(array, np.ndarray) else np.asarray(array.cpu())
 
 
 def _check(name: str, value: Array, spec: TensorSpec) -> None:

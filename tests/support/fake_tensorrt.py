@@ -347,7 +347,7 @@ class ICudaEngine:
 
     def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC):
         seen.configs.append(strategy)
-        return None if faults.context else IExecutionContext(self, isinstance(strategy, IRuntimeConfig))
+        return None if faults.context else IExecutionContext(self, hasattr(strategy, "cuda_graph_strategy"))
 
 
 class IExecutionContext:
@@ -376,8 +376,12 @@ class IExecutionContext:
         return [*faults.missing, *(name for name in self._engine.inputs if name not in self._shapes)]
 
     def get_tensor_shape(self, name):
+        shape = self._engine.get_tensor_shape(name)
+        if any(n < 0 for n in shape[1:]):  # follows from the picture's size
+            zeros = {k: np.zeros(self._shapes[k], self._dtype(k)) for k in self._engine.inputs}
+            return self._engine.session.run([name], zeros)[0].shape
         batch = next(iter(self._shapes.values()))[0]
-        return tuple(batch if n < 0 else n for n in self._engine.get_tensor_shape(name))
+        return tuple(batch if n < 0 else n for n in shape)
 
     def set_tensor_address(self, name, memory):
         self._addresses[name] = memory
@@ -403,10 +407,13 @@ class IExecutionContext:
     def _view(self, name):
         """The memory at the tensor's address, as an array."""
         shape = self._shapes.get(name) or self.get_tensor_shape(name)
-        elem = self._engine.values[name].type.tensor_type.elem_type
-        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem))
+        dtype = self._dtype(name)
         raw = (ctypes.c_uint8 * (int(np.prod(shape)) * dtype.itemsize)).from_address(self._addresses[name])
         return np.frombuffer(raw, dtype).reshape(shape)
+
+    def _dtype(self, name):
+        elem = self._engine.values[name].type.tensor_type.elem_type
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem))
 
     def _allowed(self, method):
         return faults.refuse != method or self._refuse(f"{method} was refused")

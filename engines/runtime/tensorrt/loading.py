@@ -19,14 +19,20 @@ class Loaded:
     kernels: Any = None
 
     def kernel_bytes(self) -> bytes:
-        """The kernels that were compiled so far; empty but on RTX."""
-        return b"" if self.kernels is None else bytes(self.kernels.serialize())
+        """The kernels that were compiled so far; empty but on RTX, and where it does not give them."""
+        try:
+            return b"" if self.kernels is None else bytes(self.kernels.serialize())
+        except (RuntimeError, TypeError):
+            return b""
 
 
 def load_engine(flavour: Flavour, data: bytes | memoryview, logger: Any, kernels: bytes) -> Loaded | None:
     """The engine in `data`; None where the library refuses it. `kernels` are what RTX compiled in an earlier run."""
     trt = flavour.module
-    runtime = trt.Runtime(logger)
+    try:
+        runtime = trt.Runtime(logger)
+    except TypeError:  # so the binding says that the library gave none
+        return None
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         return None

@@ -1,7 +1,11 @@
 """What TensorRT says, caught instead of printed, and made short enough for one sentence."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from pymafx_live.core.errors import NetworkError, first_line
 
 LONGEST = 300
 KEPT = 20
@@ -31,6 +35,18 @@ def make_logger(trt: Any) -> Any:
             return list(dict.fromkeys(shortened(text) for text in self.warnings if _GRAPH.search(text)))
 
     return Logger()
+
+
+@contextmanager
+def library_errors(title: str) -> Iterator[None]:
+    """Raises `NetworkError` for whatever the binding raises.
+
+    Where the library gives nothing that is a `TypeError`, or an `AttributeError` at the next call.
+    """
+    try:
+        yield
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise NetworkError(f"{title} fails: {first_line(error)}.") from error
 
 
 def reason(errors: list[str]) -> str:

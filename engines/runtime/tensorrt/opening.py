@@ -16,7 +16,7 @@ from pymafx_live.engines.runtime.tensorrt.cache import EngineCache, EngineKey, d
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, find_flavour, load, require_library, target_name
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, find_gpu
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded, load_engine
-from pymafx_live.engines.runtime.tensorrt.messages import make_logger, reason
+from pymafx_live.engines.runtime.tensorrt.messages import library_errors, make_logger, reason
 from pymafx_live.engines.runtime.tensorrt.sizes import AnySizeRunner, Sizes
 
 if TYPE_CHECKING:
@@ -90,10 +90,11 @@ def _open_sized(site: Site, model: Path, options: RunnerOptions, sizes: Sizes) -
     key = _key(flavour, model, options, site.gpu, site.gpu.sm, sizes)
     cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
     kernels = f"{model.stem}-{_kernels_digest(key, site.gpu)}.kernels"
-    with site.memory.ordered():
-        loaded = _fetch(site, model, options, sizes, key, cache, cache.read_part(kernels) if flavour.rtx else b"")
-        runner = TensorRTRunner(loaded, site.memory, site.about)
-    runner.warm_up(options.progress)
+    with library_errors(flavour.title):
+        with site.memory.ordered():
+            loaded = _fetch(site, model, options, sizes, key, cache, cache.read_part(kernels) if flavour.rtx else b"")
+            runner = TensorRTRunner(loaded, site.memory, site.about)
+        runner.warm_up(options.progress)
     if flavour.rtx:
         cache.write_part(kernels, loaded.kernel_bytes())
     return runner
@@ -108,7 +109,8 @@ def build_engine(model: Path, options: RunnerOptions = DEFAULTS, target: str | N
     flavour, gpu, target = _builder(options, target)
     key = _key(flavour, model, options, gpu, target, {})
     cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
-    cache.fetch(key, lambda: _build(flavour, model, options, gpu, target, cache, {}), lambda data: data)
+    with library_errors(flavour.title):
+        cache.fetch(key, lambda: _build(flavour, model, options, gpu, target, cache, {}), lambda data: data)
     path = cache.path(key)
     if not cache.holds(key):
         raise NetworkError(f"the engine cannot be written to {path}: name another folder, or make room there.")

@@ -28,9 +28,10 @@ def parse(flavour: Flavour, model: Path, logger: Any) -> Parsed:
     """The strongly typed network of an ONNX file; raises `NetworkError` that names the node at fault."""
     trt = flavour.module
     data = read(model)
-    builder = trt.Builder(logger)
-    if builder is None:
-        raise NetworkError(f"{flavour.title} cannot start a build: {reason(logger.errors)}.")
+    try:
+        builder = trt.Builder(logger)
+    except TypeError as error:  # so the binding says that the library gave none
+        raise NetworkError(f"{flavour.title} cannot start a build: {reason(logger.errors)}.") from error
     network = builder.create_network(strongly_typed(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(data, str(model)):

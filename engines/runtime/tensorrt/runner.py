@@ -10,6 +10,7 @@ from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.tensorrt.bucket import Bucket
 from pymafx_live.engines.runtime.tensorrt.loading import Loaded
 from pymafx_live.engines.runtime.tensorrt.memory import Memory
+from pymafx_live.engines.runtime.tensorrt.messages import library_errors
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors, shape_in
 from pymafx_live.engines.runtime.validation import check_inputs
 
@@ -82,7 +83,7 @@ class TensorRTRunner:
         """See `Runner.run`."""
         batch = check_inputs(inputs, self.inputs, self._sizes[-1], fixed=self._sizes[-1])
         bucket = self._buckets[bisect_left(self._sizes, batch)]
-        with self._memory.ordered():
+        with library_errors(self._loaded.flavour.title), self._memory.ordered():
             bucket.fill(inputs)
             bucket.launch()
         return {

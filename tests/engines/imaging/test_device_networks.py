@@ -8,7 +8,6 @@ import pytest
 from pymafx_live.bench.mannequin.scene import render_clip
 from pymafx_live.bench.mannequin.truth import Truth
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.landmarks.networks import refine
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.landmarks.sight import Sight
@@ -65,16 +64,6 @@ def test_landmarks_are_the_hosts(clip: list[tuple[np.ndarray, Truth]], given: li
             np.testing.assert_allclose(a.hands[side].xy, hand.xy, atol=tolerance)
         np.testing.assert_allclose(a.face.xyz, b.face.xyz, atol=tolerance)
         np.testing.assert_allclose(a.face.blendshapes, b.face.blendshapes, atol=0.02)
-
-
-def test_heatmaps_are_refined_where_they_lie() -> None:
-    """Landmarks all over the picture and beside it, so that windows are cut off at each edge."""
-    rng = np.random.default_rng(0)
-    xy = rng.uniform(-10, 266, (3, 39, 2)).astype(np.float32)
-    heat = rng.normal(0, 3, (3, 64, 64, 39)).astype(np.float32)
-    expected = refine(xy, heat, 256)
-    assert (expected != xy).any(-1).mean() > 0.5
-    np.testing.assert_array_equal(refine(xy, torch.from_numpy(heat), 256), expected)
 
 
 def test_boxes_are_the_hosts(clip: list[tuple[np.ndarray, Truth]], given: list[Any]) -> None:

@@ -1,6 +1,6 @@
 """Networks that look ahead: their answers are those of the network, and what was begun is not computed twice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event, current_thread
 
 import numpy as np
@@ -18,6 +18,7 @@ class Watched:
     def __init__(self) -> None:
         self._network = HandNetwork(threads=1)
         self.looks: list[tuple[int, str]] = []
+        self.waited = 0
         self.began, self.free = Event(), Event()
         self.free.set()
 
@@ -26,6 +27,15 @@ class Watched:
         self.began.set()
         assert self.free.wait(30)
         return self._network(images, regions)
+
+    def begin(self, images: ImageBatch, regions: Regions) -> Callable[[], HandLandmarks]:
+        found = self(images, regions)
+
+        def wait() -> HandLandmarks:
+            self.waited += 1
+            return found
+
+        return wait
 
 
 @pytest.fixture
@@ -109,18 +119,27 @@ def test_an_error_of_the_network_reaches_who_asks(workers: Workers, image: np.nd
     network.begin(shown(image, None), None)  # whatever was left of it
 
 
-@pytest.mark.parametrize(("cores", "device"), [(1, "cpu"), (8, "cuda:0")])
-def test_on_one_core_and_on_a_gpu_nothing_is_begun(
-    monkeypatch: pytest.MonkeyPatch, watched: Watched, image: np.ndarray, cores: int, device: str
-) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
-    workers = Workers(0, device)
+def test_on_one_core_nothing_is_begun(monkeypatch: pytest.MonkeyPatch, watched: Watched, image: np.ndarray) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    workers = Workers(0, "cpu")
     network = LookingAhead(watched, workers)
     network.begin(shown(image, squares(90)), squares(90))
     assert not watched.looks
     network(shown(image, squares(90)), squares(90))
     assert watched.looks == [(1, "MainThread")]
     workers.close()
+
+
+def test_on_a_gpu_it_is_queued_at_once_and_waited_for_when_it_is_asked_for(watched: Watched, image: np.ndarray) -> None:
+    network = LookingAhead(watched, Workers(0, "cuda:0"))
+    network.begin(shown(image, squares(90)), squares(90))
+    assert watched.looks == [(1, "MainThread")] and watched.waited == 0
+    found = network(shown(image, squares(90)), squares(90))
+    assert watched.looks == [(1, "MainThread")] and watched.waited == 1
+    np.testing.assert_array_equal(found.xy, alone(image, squares(90)).xy)
+    network.begin(shown(image, squares(60)), squares(60))
+    network.begin(shown(image, None), None)  # nobody asks for it
+    assert watched.waited == 1
 
 
 def test_perception_sees_the_same_with_and_without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,102 @@
+"""A frame as it goes through the detector, the landmark networks and PyMAF-X on a GPU, on a fake one.
+
+In which order memory is used, what the host waits for, and that it is what the processor finds.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+pytest.importorskip("onnx")
+
+from pymafx_live.core.errors import AssetError
+from pymafx_live.core.types import Person
+from pymafx_live.engines.detectors.demo_weights import demo_weights
+from support.fake_cuda import FakeGpu
+from support.gpu_pipeline import GpuPipeline, clip_frames, load_fake, open_pipeline
+
+pytestmark = pytest.mark.slow
+
+FRAMES = 6
+"""The first finds people; in the others they are followed."""
+WAITS, KERNELS, COPIES, NETWORKS = 8, 54, 40, 8
+"""What a frame in which everybody is followed may cost at most: the detector, body, hands, face and expression, and
+PyMAF-X's three graphs. Kernels and copies are those outside of networks."""
+
+
+@pytest.fixture(scope="module")
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    try:
+        demo_weights()
+    except AssetError as error:
+        pytest.skip(str(error))
+    with pytest.MonkeyPatch.context() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[list[Person]]]:
+    """The people of each frame as the processor finds them, by how many there are."""
+    found = {}
+    for people in (1, 4):
+        with pytest.MonkeyPatch.context() as patch:
+            pipeline = open_pipeline(tmp_path_factory.mktemp("host"), None, patch)
+            found[people] = [list(pipeline.run(image)[1].people[0]) for image in clip_frames(people, FRAMES)]
+            pipeline.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def gpu(patch: pytest.MonkeyPatch, expected: object) -> Iterator[FakeGpu]:
+    made = FakeGpu()
+    made.replace(patch)
+    with made.mode():
+        yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def pipeline(
+    gpu: FakeGpu, patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GpuPipeline]:
+    trt = load_fake()
+    gpu.watch(trt, patch)
+    made = open_pipeline(tmp_path_factory.mktemp("gpu"), trt, patch)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("people", [1, 4])
+def test_a_frame_is_what_the_processor_finds_in_order_and_within_its_budget(
+    pipeline: GpuPipeline, gpu: FakeGpu, expected: dict[int, list[list[Person]]], people: int
+) -> None:
+    pipeline.restart()
+    costs: list[Counter[str]] = []
+    for image, known in zip(clip_frames(people, FRAMES), expected[people], strict=True):
+        gpu.counts.clear()
+        found = list(pipeline.run(image)[1].people[0])
+        costs.append(Counter(gpu.counts))
+        assert len(found) == len(known) == people
+        for one, other in zip(found, known, strict=True):
+            assert_alike(one, other)
+    assert gpu.races == []
+    for name, limit in {"waits": WAITS, "kernels": KERNELS, "copies": COPIES, "networks": NETWORKS}.items():
+        usual = int(np.median([cost[name] for cost in costs[1:]]))
+        print(f"{people} people: {usual} {name}")
+        assert usual <= limit, f"{name} of each frame: {[cost[name] for cost in costs]}"
+
+
+def assert_alike(found: Person, expected: Person) -> None:
+    """Grey levels of crops differ by one or two between OpenCV and PyTorch, and landmarks by a little."""
+    height = expected.box[3] - expected.box[1]
+    np.testing.assert_allclose(found.box, expected.box, atol=0.02 * height)
+    a, b = found.extra["keypoints"], expected.extra["keypoints"]
+    seen = b[:, 2] > 0.9
+    np.testing.assert_allclose(a[seen, :2], b[seen, :2], atol=0.02 * height)
+    assert {k: part.origin for k, part in found.parts.items()} == {k: p.origin for k, p in expected.parts.items()}
+    np.testing.assert_allclose(found.full_pose, expected.full_pose, atol=5e-3)
+    np.testing.assert_allclose(found.betas, expected.betas, atol=5e-3)
+    np.testing.assert_allclose(found.transl, expected.transl, atol=0.03 * expected.transl[2])
