@@ -122,7 +122,7 @@ def play(
     sequence numbers begin anew. A source stands still as one that has stalled.
     """
     at: float | None = 0.0
-    jumps = 0
+    jumps, told = 0, False
     while at is not None:
         with SourceStates(delivery.tell) as states:
             while at is not None:
@@ -132,7 +132,9 @@ def play(
                     return
                 jumps += 1
                 at = playback.jump()
-        log_progress("the recording is over: the page can go back in it, and Ctrl-C ends the run")
+        if not told:
+            log_progress("the recording is over: the page can go back in it, and Ctrl-C ends the run")
+        told = True
         at = playback.rest(stop)
 
 

@@ -12,6 +12,8 @@ MOST = 100
 """Viewers at a time."""
 _QUIET = 1.0
 """Seconds of silence after which the sources' states are repeated: who hears nothing knows that nobody is there."""
+_BETWEEN = 0.03
+"""Seconds between two wishes of a viewer, at least: no hand is faster, and each costs the run some of its processor."""
 _LONGEST = 300
 """Bytes of a source's name that a viewer asks for the pictures of, at most."""
 
@@ -86,6 +88,7 @@ class Viewers:
         try:
             while True:
                 self._take(viewer, await socket.receive_text())
+                await asyncio.sleep(_BETWEEN)
         except (WebSocketDisconnect, KeyError):  # it left, or sent what is no text
             pass
         finally:

@@ -17,11 +17,14 @@ from contextlib import suppress
 import numpy as np
 import psutil
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pymafx_live.core.types import SourceEvent
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
 from pymafx_live.pipeline.outputs.run import Run
 from pymafx_live.pipeline.outputs.web import WebOutput
 from pymafx_live.pipeline.page import downloads
+from pymafx_live.pipeline.page.viewers import Viewer
 from pymafx_live.pipeline.playback import Playback
 from pymafx_live.pipeline.recorder import Recorder
 from pymafx_live.pipeline.recordings.journal import Mcap
@@ -220,6 +223,33 @@ def test_viewers_turn_the_time_of_a_replay(tmp_path):
             assert heard(other, b"playback/", lambda state: state["at"] != 12.5)["at"] == 3.0
     finally:
         output.close()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(["picture", "play", "seek", "speed", "record", "other"]), JSON))
+def test_no_wish_ends_anything(output, wish):
+    playback = output._playback = Playback(20.0)
+    viewer_ = Viewer()
+    output.server.viewers._take(viewer_, json.dumps(wish))
+    assert 0 <= playback.at <= 20 and 0.1 <= playback.speed <= 16 and len(viewer_.picture) <= 300
+
+
+def test_a_viewer_that_floods_is_slowed_down(output):
+    heard_ = []
+    output.server.viewers._asked = heard_.append
+    with viewer(output) as socket:
+        for _ in range(2000):
+            socket.send('{"seek": 1}')
+        began, before = time.monotonic(), len(heard_)
+        time.sleep(0.5)
+        assert len(heard_) - before <= (time.monotonic() - began) / 0.03 + 1
 
 
 def test_who_comes_while_it_stands_still_sees_somebody(output):

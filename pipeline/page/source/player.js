@@ -1,5 +1,7 @@
 // The time line of a replay: what everybody who looks sees, and may turn.
 const DRAG = 150; // milliseconds between two jumps while the time is dragged
+const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }; // seconds
+const FINE = 0.04; // of a step, with Shift: about a frame
 const SETTLE = 400; // milliseconds for the server to have heard of it
 
 export class Player {
@@ -16,6 +18,7 @@ export class Player {
     this.speed.addEventListener("change", () => ask({ speed: Number(this.speed.value) }));
     this.time.addEventListener("input", () => this.seek(performance.now() - this.sent > DRAG));
     this.time.addEventListener("change", () => this.seek(true));
+    this.time.addEventListener("keydown", (event) => this.key(event));
   }
 
   seek(now) {
@@ -25,6 +28,15 @@ export class Player {
       this.ask({ seek: Number(this.time.value) });
     }
     this.say(Number(this.time.value));
+  }
+
+  // A browser's own steps are a hundredth of the whole.
+  key(event) {
+    const step = STEPS[event.key];
+    if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    this.time.value = this.time.valueAsNumber + step * (event.shiftKey ? FINE : 1);
+    this.seek(true);
   }
 
   hear(state) {
