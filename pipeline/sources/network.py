@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import av
 from av.packet import Packet
@@ -228,12 +228,11 @@ class StreamReader:
 
 
 def _sent(packet: "Packet[VideoStream]") -> float | None:
-    """The Unix seconds at which a packet was taken by its sender's clock, if it tells and this PyAV passes it on.
+    """The Unix seconds at which a packet was taken by its sender's clock, if it tells.
 
     FFmpeg's `AVProducerReferenceTime`, which begins with 64 bits of microseconds.
     """
-    with_side_data: Any = packet
-    if not hasattr(packet, "has_sidedata") or not with_side_data.has_sidedata("prft"):
+    if not packet.has_sidedata("prft"):
         return None
-    content = bytes(with_side_data.get_sidedata("prft"))
+    content = bytes(packet.get_sidedata("prft"))
     return int.from_bytes(content[:8], sys.byteorder, signed=True) / 1e6

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from pymafx_live.bench.rtsp_camera import Faults, RtspCamera
@@ -298,7 +297,7 @@ def ages(camera: RtspCamera, clips: object, frames: list[Frame]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("faults", "origin"),
     [
-        ({}, CaptureOrigin.SENDER if hasattr(av.Packet, "has_sidedata") else CaptureOrigin.ESTIMATED),  # not PyAV 14
+        ({}, CaptureOrigin.SENDER),
         ({"reports": False}, CaptureOrigin.ESTIMATED),
         ({"skew": 3600.0}, CaptureOrigin.ESTIMATED),
         ({"skew": -3600.0}, CaptureOrigin.ESTIMATED),
@@ -337,8 +336,6 @@ def test_on_a_slow_link_ages_grow_and_are_told(clips, rich_film, watch, reports)
 
     What tells the capture is the quickest frame; only a camera that tells its time is known to be late from the first.
     """
-    if reports and not hasattr(av.Packet, "has_sidedata"):
-        pytest.skip("PyAV does not pass on what a sender tells")
     enough = rich_film.stat().st_size / 4
     with (
         RtspCamera([rich_film], faults=Faults(reports=reports)) as camera,

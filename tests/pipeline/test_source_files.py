@@ -143,7 +143,7 @@ def test_a_cover_picture_and_a_preview_are_not_the_film(clips, opened, tmp_path)
             stream = container.add_stream("png" if cover else "mpeg4", rate=25)
             (stream.width, stream.height), stream.pix_fmt = size, "rgb24" if cover else "yuv420p"
             if cover:
-                stream.disposition = av.stream.Disposition.attached_pic.value  # PyAV 14 wants a number
+                stream.disposition = av.stream.Disposition.attached_pic
         for stream in container.streams.video:
             for packet in encoded(stream, clips.picture(1, (stream.width, stream.height))):
                 container.mux(packet)
