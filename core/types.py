@@ -223,8 +223,19 @@ class SourceEvent:
     reduced: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
+OVER = (SourceState.ENDED, SourceState.FAILED)
+"""The states that no other follows."""
+
+
 class SourceGone(SourceEvent):
     """It has been away for so long that whoever was there has ended."""
+
+
+class SourceRemoved(SourceEvent):
+    """It was taken out of a run that goes on: whoever was there has ended, and the run tells nothing of it any more.
+
+    It is `ended`; or `live` where another run has it already, to which it has moved.
+    """
 
 
 @dataclass(frozen=True, slots=True)
