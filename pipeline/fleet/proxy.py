@@ -268,6 +268,7 @@ class Proxy:
         socket = self._context.socket(zmq.SUB)
         for option, value in ((zmq.LINGER, 0), (zmq.MAXMSGSIZE, LARGEST), (zmq.RCVHWM, _KEPT)):
             socket.setsockopt(option, value)
+        socket.setsockopt(zmq.SNDHWM, 0)  # ZeroMQ loses topics, and that they are over, where there are many at once
         try:
             if self._curve is not None:
                 introduce(socket, self._curve)
