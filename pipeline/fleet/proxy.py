@@ -371,9 +371,9 @@ def _listing(
         worker, str(state.get("node", "")),
         run_id=camera.get("run") or None,
         sequence=None if sequence is None or sequence < 0 else sequence,
-        fps=camera.get("fps"),
+        fps=float(camera["fps"]) if "fps" in camera else None,
         age=age["p50"] / 1000 if age else None,
-        dropped=camera.get("dropped"),
+        dropped=float(camera["dropped"]) if "dropped" in camera else None,
         people=camera.get("people"),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The one address, over real sockets: workers' outputs on one side, subscribers of any run on the other."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -15,12 +16,13 @@ import psutil
 import pytest
 import zmq
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.types import Camera, Directory, FrameResult, SourceEvent, SourceState
-from pymafx_live.core.wire import DIRECTORY_TOPIC, decode_directory, encode, encode_event, topic
-from pymafx_live.pipeline.client import NoMessageError, Subscriber
+from pymafx_live.core.types import Camera, Directory, FrameResult, Listing, SourceEvent, SourceState
+from pymafx_live.core.wire import DIRECTORY_TOPIC, decode_directory, encode, encode_directory, encode_event, topic
+from pymafx_live.pipeline.client import NoMessageError, Subscriber, directory
 from pymafx_live.pipeline.curve import SERVER, generate
 from pymafx_live.pipeline.fleet import keys, proxy
 from pymafx_live.pipeline.fleet.proxy import Proxy
+from pymafx_live.pipeline.listen import print_directory
 from pymafx_live.pipeline.outputs import heartbeat
 from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.publisher import Bounds
@@ -426,3 +428,30 @@ def test_a_method_of_a_closed_proxy_says_so():
     one.close()
     with pytest.raises(RuntimeError, match="the proxy has ended"):
         one.figures()
+
+
+def test_listen_prints_the_directory(one_address, capsys):
+    one_address.route("cam", "w1")
+    one_address.tell(SourceEvent("hall", SourceState.FAILED, 5.0, "no \x1b[2J room"))
+    camera = {"fps": 24.54, "age_ms": {"p50": 80.0}, "dropped": 0.25, "people": 3, "run": "r", "sequence": 7}
+    one_address.describe([{"worker": "w1", "node": "n1", "cameras": {"cam": camera}}])
+    print_directory(one_address.where(), as_json=False)
+    out, _ = capsys.readouterr()
+    assert out.splitlines() == [
+        "cam is connecting on w1 (n1)  24.5 fps  80 ms old  3 people  25% dropped", "hall is failed: no \\x1b[2J room"
+    ]  # fmt: skip
+    print_directory(one_address.where(), as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [listing["source"] for listing in told["sources"]] == ["cam", "hall"] and told["version"] == 1
+
+
+def test_one_process_has_no_directory(capsys):
+    with closing(ZmqOutput(ANY)) as output, pytest.raises(NoMessageError, match="no fleet publishes there"):
+        directory(output.address, timeout=0.3)
+
+
+def test_a_directory_of_very_many_sources_is_cut_to_a_message():
+    listings = tuple(Listing(f"camera {k:05} " + "n" * 300, SourceState.LIVE) for k in range(9000))
+    told = decode_directory(encode_directory(Directory(1.0, listings, len(listings))))
+    assert told.total == 9000 and 1000 < len(told.sources) < 4096
+    assert told.sources == listings[: len(told.sources)]
