@@ -1,12 +1,14 @@
-"""The messages: a `FrameResult` or a `SourceEvent` as bytes and back; docs/wire-protocol.md describes every field.
+"""The messages: a `FrameResult`, a `SourceEvent` or a `Directory` as bytes and back; docs/wire-protocol.md describes
+every field.
 
-A message is one ZeroMQ part: the topic `smplx/<source>` or `status/<source>`, a NUL byte, and a MessagePack map. The
-map of a result, as plain Python values, is a JSON line. Needs numpy and msgpack only.
+A message is one ZeroMQ part: the topic `smplx/<source>`, `status/<source>` or `directory`, a NUL byte, and a
+MessagePack map. The map of a result, as plain Python values, is a JSON line. Needs numpy and msgpack only.
 """
 
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -19,8 +21,10 @@ from pymafx_live.core.types import (
     SHAPES,
     Camera,
     CaptureOrigin,
+    Directory,
     Floats,
     FrameResult,
+    Listing,
     Origin,
     Part,
     Person,
@@ -33,13 +37,17 @@ from pymafx_live.core.types import (
 from pymafx_live.core.world import LEVEL, FloorOrigin, World, WorldOrigin
 
 Kind = TypeVar("Kind", bound=StrEnum)
+Value = TypeVar("Value")
 VERSION = 1
 CLOCK = "unix"
 TOPIC = b"smplx/"
 EVENT_TOPIC = b"status/"
+DIRECTORY_TOPIC = b"directory\0"
 LARGEST = 2**20
 """Bytes of a message: three times those of a hundred people."""
 MOST_PEOPLE = 256
+MOST_LISTED = 4096
+"""Sources in a directory: so many take about three quarters of `LARGEST`, as names, workers and nodes usually are."""
 _LONGEST_REASON = 1000
 _LIMITS = {"max_array_len": 2**14, "max_map_len": 2**8, "max_str_len": 2**12, "max_bin_len": 2**16, "max_ext_len": 2**8}
 """What MessagePack may hold: it is refused before anything of that size is made."""
@@ -128,6 +136,54 @@ def decode_event(message: bytes) -> SourceEvent:
             reason=_text(content["reason"]),
             reduced={_text(name): _whole(value) for name, value in content.get("reduced", {}).items()},
         )
+
+
+def encode_directory(directory: Directory) -> bytes:
+    """The message of a directory; what it cannot hold is left out, and counted in `total`."""
+    listed, room = [], LARGEST - 256
+    for listing in directory.sources[:MOST_LISTED]:
+        content = {name: getattr(listing, name) for name in _LISTING} | {"state": str(listing.state)}
+        content["reason"] = listing.reason[:_LONGEST_REASON]
+        packed: bytes = msgpack.packb({name: value for name, value in content.items() if value is not None})
+        if len(packed) > room:
+            break
+        listed.append(packed)
+        room -= len(packed)
+    head = {"version": VERSION, "clock": CLOCK, "at": directory.at, "total": directory.total}
+    packer = msgpack.Packer()
+    start = [packer.pack_map_header(len(head) + 1), *(packer.pack(one) for pair in head.items() for one in pair)]
+    return b"".join([DIRECTORY_TOPIC, *start, packer.pack("sources"), packer.pack_array_header(len(listed)), *listed])
+
+
+def decode_directory(message: bytes) -> Directory:
+    """The directory that a message holds; raises as `decode` does."""
+    content = _unpack(message, DIRECTORY_TOPIC[:-1])
+    _check_version(content)
+    with _fields_expected():
+        sources = tuple(_listing(listing) for listing in content["sources"])
+        return Directory(float(content["at"]), sources, _whole(content["total"]))
+
+
+_LISTING = [field.name for field in fields(Listing)]
+
+
+def _listing(content: Mapping[str, Any]) -> Listing:
+    def known(name: str, kind: Callable[[Any], Value]) -> Value | None:
+        return kind(content[name]) if name in content else None
+
+    return Listing(
+        source=_name(content["source"]),
+        state=_known(SourceState, content["state"]),
+        reason=_text(content["reason"]),
+        worker=_text(content["worker"]),
+        node=_text(content["node"]),
+        run_id=known("run_id", _text),
+        sequence=known("sequence", _whole),
+        fps=known("fps", float),
+        age=known("age", float),
+        dropped=known("dropped", float),
+        people=known("people", _whole),
+    )
 
 
 def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_JOINTS) -> dict[str, Any]:

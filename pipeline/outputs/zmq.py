@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
-from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
 from pymafx_live.core.wire import encode, encode_event
-from pymafx_live.pipeline.outputs.binding import bind, claimed, of_this_machine
+from pymafx_live.pipeline.outputs.binding import bind, claimed, permit
 from pymafx_live.pipeline.outputs.heartbeat import Heartbeat
 from pymafx_live.pipeline.outputs.run import JOINTS, Run
 
@@ -68,12 +67,7 @@ class ZmqOutput(Output):
         if not settings.bind:
             return None
         address = claimed(settings.bind, "--bind", run.targets)
-        if not (settings.curve or settings.insecure or of_this_machine(address)):
-            raise UsageError(
-                f"{address} can be reached by other machines, and whoever does sees who is where: give --curve "
-                "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
-            )
-        curve = Path(settings.curve).expanduser() if settings.curve else None
+        curve = permit(address, settings.curve, settings.insecure)
         return cls(address, curve, run.joints, settings.ttl, run.replayed)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
