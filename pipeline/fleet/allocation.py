@@ -48,9 +48,9 @@ def allocate(
 ) -> Allocation:
     """What is to be done so that each pool has its workers.
 
-    `pools` are as in `read_fleet`, `keys` what their workers should have been made with, `wanted` the number of cameras of
-    each: a pool of `workers: auto` has as many as there is room for, but no more than cameras. `nodes` are those that may
-    be used; whoever is elsewhere leaves. Every worker holds what it reserves until it is gone.
+    `pools` are as in `read_fleet`, `keys` what their workers should have been made with, `wanted` the number of cameras
+    of each: a pool of `workers: auto` has as many as there is room for, but no more than cameras. `nodes` are those
+    that may be used; whoever is elsewhere leaves. Every worker holds what it reserves until it is gone.
     """
     members = sorted(members, key=lambda member: member.name)
     made, usable = Allocation(), {node.id: node for node in nodes}

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 from pymafx_live.configs.load import ConfigError, checked, read_sections
-from pymafx_live.configs.schema import CameraSettings, Section, Settings, SourceEntry, SourceSettings, setting
+from pymafx_live.configs.schema import CameraSettings, Section, SourceEntry, SourceSettings, setting
 from pymafx_live.core.addresses import SECRETS, masked
 from pymafx_live.core.errors import UsageError
 from pymafx_live.pipeline.camera import read_calibration
@@ -39,12 +39,12 @@ class FleetCamera(SourceEntry):
 class Pool(Section):
     """Workers of one kind: what each is given, and how many cameras it takes."""
 
-    name: str = Field("default", min_length=1, max_length=64, pattern=r"^[\w.-]+$")
-    gpus: float = Field(0.0, ge=0, le=16)
-    cpus: float | None = Field(None, gt=0, le=1024)
-    workers: int | str = Field("auto")
-    cameras: int | str = Field("auto")
-    settings: dict[str, Any] = {}
+    name: str = Field(default="default", min_length=1, max_length=64, pattern=r"^[\w.-]+$")
+    gpus: float = Field(default=0.0, ge=0, le=16)
+    cpus: float | None = Field(default=None, gt=0, le=1024)
+    workers: int | str = "auto"
+    cameras: int | str = "auto"
+    settings: dict[str, Any] = Field(default={})
 
     @field_validator("workers", "cameras", mode="before")
     @classmethod
@@ -69,8 +69,8 @@ class FleetFile(Section):
     """A whole fleet."""
 
     cameras: list[FleetCamera] = Field(max_length=MOST_CAMERAS)
-    pools: list[Pool] = []
-    settings: dict[str, Any] = {}
+    pools: list[Pool] = Field(default=[])
+    settings: dict[str, Any] = Field(default={})
     publish: str = setting("tcp://127.0.0.1:5555", "the one address that all people are published on", "--publish")
     curve: str = setting("", "the publisher's key file", "--curve")
     insecure: bool = setting(False, "publish to other machines without keys", "--insecure")
