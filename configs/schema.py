@@ -436,7 +436,7 @@ def number_or_word(text: str) -> float | str:
         return text
 
 
-def keys(settings: type[Settings] = Settings) -> Iterator[Key]:
+def keys(settings: type[Section] = Settings) -> Iterator[Key]:
     """Every key, in the order of the schema."""
     for section, group in settings.model_fields.items():
         model = group.annotation

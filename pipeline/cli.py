@@ -1,4 +1,4 @@
-"""The command line: `pymafx-live` runs, `listen` prints what arrives, `skeleton` the joints.
+"""The command line: `pymafx-live` runs, `listen` prints what arrives, `fleet` runs many.
 
 Nothing heavy is imported here, so that `--help` answers at once; the flags are made from the schema.
 """
@@ -18,6 +18,7 @@ from pymafx_live.configs.schema import Key, OutputSettings, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.core.text import quiet, quiet_lines
+from pymafx_live.pipeline.fleet.cli import fleet
 from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.stop import Interrupted, Stop
 
@@ -164,6 +165,9 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         if settings.run.verbose:
             click.echo(quiet_lines(SECRETS.hide(traceback.format_exc())), err=True)
         raise
+
+
+main.add_command(fleet)
 
 
 @main.command()

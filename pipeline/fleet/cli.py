@@ -1,0 +1,133 @@
+"""`pymafx-live fleet`: the command line of a fleet. Nothing heavy is imported before a command runs."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+_ADDRESS = click.option(
+    "--address",
+    default="",
+    help="host:port of the cluster's head, or auto: the one that `ray start` began here; without: a local one",
+)
+_PACE = 1.0
+
+
+class _Fleet(click.Group):
+    """A file in place of a command means to apply it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["apply", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("fleet", cls=_Fleet, no_args_is_help=True)
+def fleet() -> None:
+    """Many cameras on many machines, and one address for those who listen; see docs/fleet.md.
+
+    `pymafx-live fleet cameras.yaml` makes the fleet as the file says, and shows it until Ctrl-C; the fleet goes on.
+    """
+
+
+@fleet.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_ADDRESS
+@click.option("--publish", default=None, help="address that all people are published on, instead of the file's")
+@click.option("--detach", is_flag=True, help="end once the fleet has been told, instead of showing it")
+def apply(file: Path, address: str, publish: str | None, detach: bool) -> None:
+    """Make the fleet as FILE says, start it if it is not there, and show a line a second until Ctrl-C."""
+    from pymafx_live.pipeline.fleet.fleet import started
+    from pymafx_live.pipeline.fleet.fleet_file import read_fleet
+
+    wanted = read_fleet(file.expanduser(), publish)
+    with started(address, wanted) as (running, changed):
+        status = running.call("status")
+        here = "a local one" if running.cluster.process else running.cluster.address
+        _say(f"cluster: {here}; people: {status['address']}; {'; '.join(changed) or 'nothing is changed'}")
+        try:
+            if not detach:
+                _watch(running, max(status["event"] - len(changed), 0))
+        except KeyboardInterrupt:  # how watching is meant to end
+            _say("")
+        which = f" --address {address}" if address else ""
+        _say(f"The fleet goes on. pymafx-live fleet status{which} shows it, pymafx-live fleet stop{which} ends it.")
+
+
+def _watch(running: Any, since: int) -> None:
+    from pymafx_live.pipeline.fleet.report import event, line
+
+    while True:
+        status = running.call("status", since)
+        for told in status["events"]:
+            _say(event(told))
+        since = status["event"]
+        _say(line(status))
+        time.sleep(_PACE)
+
+
+@fleet.command()
+@_ADDRESS
+@click.option("--json", "as_json", is_flag=True, help="as JSON, on standard output")
+def status(address: str, as_json: bool) -> None:
+    """Show every camera, worker and node."""
+    from pymafx_live.pipeline.fleet.fleet import running
+    from pymafx_live.pipeline.fleet.report import line, tables
+    from rich.console import Console
+
+    with running(address) as found:
+        known = found.call("status")
+    if as_json:
+        click.echo(json.dumps(known))
+        return
+    console = Console()
+    for table in tables(known):
+        console.print(table)
+    click.echo(f"people: {known['address']}\n{line(known)}")
+
+
+@fleet.command()
+@click.argument("camera")
+@click.argument("worker", default="")
+@_ADDRESS
+def move(camera: str, worker: str, address: str) -> None:
+    """Move CAMERA to WORKER, or to the emptiest other one of its pool."""
+    from pymafx_live.pipeline.fleet.fleet import running
+
+    with running(address) as found:
+        _say(f"{camera} is on {found.call('move', camera, worker)}")
+
+
+@fleet.command()
+@click.argument("node")
+@_ADDRESS
+@click.option("--back", is_flag=True, help="let it have workers again")
+def drain(node: str, address: str, back: bool) -> None:
+    """Move all cameras off NODE (how its id begins, its name or address), and give it none until --back."""
+    from pymafx_live.pipeline.fleet.fleet import running
+
+    with running(address) as found:
+        told = found.call("drain", node, back)
+        _say(f"{told[:8]} {'may have workers again' if back else 'is drained: fleet status shows what is left there'}")
+
+
+@fleet.command()
+@_ADDRESS
+def stop(address: str) -> None:
+    """End the fleet, and the local cluster that was started for it."""
+    from pymafx_live.pipeline.fleet import cluster
+    from pymafx_live.pipeline.fleet.fleet import running
+
+    with running(address) as found:
+        found.stop()
+    cluster.end(found.cluster)
+    _say("the fleet has ended" + (", and its cluster" if found.cluster.process else ""))
+
+
+def _say(text: str) -> None:
+    from pymafx_live.core.addresses import SECRETS
+    from pymafx_live.core.text import quiet_lines
+
+    click.echo(quiet_lines(SECRETS.hide(text)), err=True)
