@@ -40,8 +40,7 @@ class Cameras(Generic[Key]):
         self._changed = Condition()
         self._feeds: dict[Key, _Feed] = {}
         self._closed = False
-        self.waited = 0.0
-        """Seconds for which no frame was there to be taken."""
+        self._waited, self._waiting = 0.0, False
 
     def __iter__(self) -> Iterator[Batch[Key]]:
         """Raises the `LiveError` of the first source once all have failed; any other error at once."""
@@ -64,6 +63,11 @@ class Cameras(Generic[Key]):
         with self._changed:
             self._feeds[key].leave(event)
 
+    def waited(self) -> float:
+        """The seconds until now for which there was no frame to be taken."""
+        with self._changed:
+            return self._waited + (time.monotonic() if self._waiting else 0.0)
+
     def close(self) -> None:
         """Takes no more frames; the sources are to be closed by who opened them."""
         with self._changed:
@@ -80,10 +84,7 @@ class Cameras(Generic[Key]):
             self._feeds |= {key: _Feed(source, self._changed) for key, source in sources}
         while True:
             with self._changed:
-                began = time.monotonic()
-                while not self._changed.wait_for(self._ready, None if self._more is None else _POLL):
-                    pass
-                self.waited += time.monotonic() - began
+                self._wait()
                 batch = [(key, item) for key, feed in self._feeds.items() for item in feed.take()]
                 self._feeds = {key: feed for key, feed in self._feeds.items() if not feed.left}
                 errors = [feed.error for feed in self._feeds.values() if feed.error is not None]
@@ -96,6 +97,13 @@ class Cameras(Generic[Key]):
                 raise errors[0]
             else:
                 return
+
+    def _wait(self) -> None:
+        """Until there is something to take, or nothing will come; the lock is held."""
+        self._waited, self._waiting = self._waited - time.monotonic(), True
+        while not self._changed.wait_for(self._ready, None if self._more is None else _POLL):
+            pass
+        self._waited, self._waiting = self._waited + time.monotonic(), False
 
     def _ready(self) -> bool:
         feeds = list(self._feeds.values())

@@ -57,8 +57,8 @@ class Roster:
             UsageError: a source of its name is there, or the run is over.
         """
         at, name, wanted = time.time(), name_of(source), bool(source.name)
+        self.ready()
         with self._changed:
-            self._changed.wait_for(lambda: self._enter is not None or self._closed)
             taken = [*self._members, *self._opening]
             if name in taken and wanted:
                 raise UsageError(f"a source called {name!r} is there already: remove it first, or give another name")
@@ -79,6 +79,12 @@ class Roster:
                 return name
         member.source.close()
         raise self._over()
+
+    def ready(self) -> bool:
+        """Waits until the run has begun; False where it ended before."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._enter is not None or self._closed)
+            return not self._closed
 
     def remove(self, name: str, *, moved: bool = False) -> None:
         """Closes a source; the run says goodbye to its people, tells that it `ended`, and then nothing of it any more.
@@ -110,10 +116,9 @@ class Roster:
         """Those of the sources that are there."""
         return list(self._members)
 
-    @property
     def waited(self) -> float:
-        """The seconds for which the run had no frame to work on."""
-        return 0.0 if self._cameras is None else self._cameras.waited
+        """The seconds until now for which the run had no frame to work on."""
+        return 0.0 if self._cameras is None else self._cameras.waited()
 
     # What follows is the run's own.
 

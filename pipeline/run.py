@@ -156,7 +156,12 @@ def run(
         looped = opened(watch_sources(read_by, detector, engine, overlap=settings.run.overlap, faults=faults))
         stack.callback(stop.draining)  # before the loop is closed: a thread of it may wait for a frame
         stop.looping()
-        with watchdog, SourceStates(delivery.tell) as states, ExitStack() as last:
+
+        def tell(event: SourceEvent) -> None:
+            delivery.tell(event)
+            screen.tell(event)
+
+        with watchdog, SourceStates(tell) as states, ExitStack() as last:
             last.callback(lambda: _say_goodbye([*lanes, *added.lanes()], delivery))
             for source in sources:
                 states.connecting(source.name, began)

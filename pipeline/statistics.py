@@ -42,7 +42,8 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class OutputFigures:
-    """What an output has done: results `written`, `dropped` and `failed`, and the sentence of what ended it early.
+    """What an output has done: results `written`, `dropped` and `failed`, and the sentence of what ended it early; and
+    the `address` at which it can be reached, empty where nobody connects to it.
 
     `behind_ms` are percentiles of the milliseconds from when a result was there to when it was written.
     """
@@ -54,6 +55,7 @@ class OutputFigures:
     failed: int
     behind_ms: Mapping[str, float]
     error: str
+    address: str = ""
 
 
 @dataclass(slots=True)

@@ -59,6 +59,7 @@ class MetricsOutput(Output):
         self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
         self.port = self._server.server_address[1]
+        self.address = f"{host}:{self.port}"
 
     @classmethod
     def open(cls, settings: MetricsSettings, run: Run) -> Self | None:
