@@ -57,7 +57,8 @@ class Roster:
             UsageError: a source of its name is there, or the run is over.
         """
         at, name, wanted = time.time(), name_of(source), bool(source.name)
-        self.ready()
+        if not self.ready():
+            raise self._over()
         with self._changed:
             taken = [*self._members, *self._opening]
             if name in taken and wanted:
