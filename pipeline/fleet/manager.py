@@ -46,6 +46,8 @@ SILENT = 4.0
 """Seconds without an answer after which a worker is given up."""
 START = 180.0
 """Seconds that a worker may take to start."""
+GRACE = 20.0
+"""Seconds in which cameras that are new wait for workers that start, as others may be full by then."""
 OPEN = 10.0
 """Seconds in which a camera that opens should have a result; one that is away is waited for by its worker."""
 CLOSE = 10.0
@@ -111,6 +113,7 @@ class Manager:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._settled: dict[str, float] = {}
         self._trouble: dict[str, Trouble] = {}
+        self._seen = set(self._places)
         self._left_out: dict[str, str] = {}
         self._short: dict[str, str] = {}
         self._versions: dict[str, str] = {}
@@ -458,9 +461,15 @@ class Manager:
         cameras = [
             CameraLoad(name, camera["pool"], camera["priority"], costs.get(name))
             for name, camera in self._wanted["cameras"].items()
-            if name in self._places or now >= self._trouble.get(name, _NONE).until
+            if name in self._places
+            or (now >= self._trouble.get(name, _NONE).until and not self._may_wait(name, camera["pool"], now))
         ]
         return cameras, workers
+
+    def _may_wait(self, camera: str, pool: str, now: float) -> bool:
+        """Whether a camera that nobody watched yet is to wait for workers that start, so that all get their share."""
+        starting = (worker for worker in self._workers.values() if worker.state is None and worker.member.pool == pool)
+        return camera not in self._seen and any(now - worker.born < GRACE for worker in starting)
 
     def _at(self, camera: str) -> str:
         return self._places[camera].worker if camera in self._places else ""
@@ -537,6 +546,7 @@ class Manager:
             self._proxy.route.remote(camera, worker)
         if (state := await self._added(camera, worker, wanted)) is not None:
             self._trouble.pop(camera, None)
+            self._seen.add(camera)
             self._note(f"{camera} is {state['state']} on {worker}")
         elif self._at(camera) == worker:
             del self._places[camera]
@@ -688,9 +698,10 @@ class Manager:
     def _camera_now(self, name: str) -> dict[str, Any]:
         worker = self._at(name)
         state = dict(self._state_of(name, worker))
-        why = self._left_out.get(name) or (self._trouble[name].why if name in self._trouble else "")
+        trouble = self._trouble[name].why if name in self._trouble else ""
+        why = trouble or self._left_out.get(name, "")
         if not state:
-            state = {"state": str(SourceState.CONNECTING if worker else SourceState.FAILED if why else "waiting")}
+            state = {"state": str(SourceState.CONNECTING if worker else SourceState.FAILED if trouble else "waiting")}
         node = self._workers[worker].member.node if worker in self._workers else ""
         reason = state.get("reason") or why
         return {**state, "name": name, "worker": worker, "node": node, "reason": reason,
