@@ -5,10 +5,10 @@ A message is one ZeroMQ part: the topic `smplx/<source>`, `status/<source>` or `
 MessagePack map. The map of a result, as plain Python values, is a JSON line. Needs numpy and msgpack only.
 """
 
+import dataclasses
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -140,19 +140,19 @@ def decode_event(message: bytes) -> SourceEvent:
 
 def encode_directory(directory: Directory) -> bytes:
     """The message of a directory; what it cannot hold is left out, and counted in `total`."""
+    content = directory_to_map(directory)
     listed, room = [], LARGEST - 256
-    for listing in directory.sources[:MOST_LISTED]:
-        content = {name: getattr(listing, name) for name in _LISTING} | {"state": str(listing.state)}
-        content["reason"] = listing.reason[:_LONGEST_REASON]
-        packed: bytes = msgpack.packb({name: value for name, value in content.items() if value is not None})
+    for listing in content.pop("sources")[:MOST_LISTED]:
+        packed: bytes = msgpack.packb(listing)
         if len(packed) > room:
             break
         listed.append(packed)
         room -= len(packed)
-    head = {"version": VERSION, "clock": CLOCK, "at": directory.at, "total": directory.total}
-    packer = msgpack.Packer()
-    start = [packer.pack_map_header(len(head) + 1), *(packer.pack(one) for pair in head.items() for one in pair)]
-    return b"".join([DIRECTORY_TOPIC, *start, packer.pack("sources"), packer.pack_array_header(len(listed)), *listed])
+    pack = msgpack.Packer().pack
+    fields = [pack(name) + pack(value) for name, value in content.items()]
+    header: bytes = msgpack.Packer().pack_map_header(len(content) + 1)
+    start = [DIRECTORY_TOPIC, header, *fields, pack("sources"), msgpack.Packer().pack_array_header(len(listed))]
+    return b"".join(start + listed)
 
 
 def decode_directory(message: bytes) -> Directory:
@@ -164,7 +164,16 @@ def decode_directory(message: bytes) -> Directory:
         return Directory(float(content["at"]), sources, _whole(content["total"]))
 
 
-_LISTING = [field.name for field in fields(Listing)]
+def directory_to_map(directory: Directory) -> dict[str, Any]:
+    """The directory as plain values; what nobody knows is not there."""
+    shown = [{name: getattr(listing, name) for name in _LISTING} for listing in directory.sources]
+    for listing in shown:
+        listing |= {"state": str(listing["state"]), "reason": listing["reason"][:_LONGEST_REASON]}
+    known = [{name: value for name, value in listing.items() if value is not None} for listing in shown]
+    return {"version": VERSION, "clock": CLOCK, "at": directory.at, "total": directory.total, "sources": known}
+
+
+_LISTING = [field.name for field in dataclasses.fields(Listing)]
 
 
 def _listing(content: Mapping[str, Any]) -> Listing:
@@ -255,7 +264,8 @@ def _unpack(message: bytes, kind: bytes) -> Any:
     head, separator, body = message.partition(b"\0")
     if not separator or not head.startswith(kind):
         raise MalformedMessageError(
-            f"a message does not begin with the topic {kind.decode()}<source>: is another program publishing there?"
+            f"a message does not begin with the topic {kind.decode()}{'<source>' * kind.endswith(b'/')}: "
+            "is another program publishing there?"
         )
     try:
         return msgpack.unpackb(body, list_hook=(count := _Count()), object_hook=count, **_LIMITS)

@@ -178,11 +178,16 @@ main.add_command(fleet)
     "--max-frames", type=click.IntRange(min=0), default=0, help="show this many messages, each of them, and end"
 )
 @click.option("--curve", default="", help="key file, where the publisher runs with --curve")
-def listen(connect: str, source: str, as_json: bool, max_frames: int, curve: str) -> None:
+@click.option("--directory", is_flag=True, help="print which sources a fleet has instead, once; see docs/fleet.md")
+def listen(connect: str, source: str, as_json: bool, max_frames: int, curve: str, directory: bool) -> None:
     """Print the people that arrive."""
     from pymafx_live.pipeline.listen import listen as listen_
+    from pymafx_live.pipeline.listen import print_directory
 
     with suppress(KeyboardInterrupt):  # how listening is meant to end
+        if directory:
+            print_directory(connect, as_json=as_json, curve=curve)
+            return
         listen_(connect, source, as_json=as_json, max_frames=max_frames, curve=curve)
 
 
