@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pymafx_live.pipeline.stop import Stop
 
 _ADDRESS = click.option(
     "--address",
@@ -50,11 +51,8 @@ def apply(file: Path, address: str, publish: str | None, detach: bool) -> None:
         status = running.call("status")
         here = "a local one" if running.cluster.process else running.cluster.address
         _say(f"cluster: {here}; people: {status['address']}; {'; '.join(changed) or 'nothing is changed'}")
-        try:
-            if not detach:
-                _watch(running, status["event"] - len(changed) - 2, changed)
-        except KeyboardInterrupt:  # how watching is meant to end
-            _say("")
+        if not detach:
+            _watch(running, status["event"] - len(changed) - 2, changed)
         which = f" --address {address}" if address else ""
         _say(f"The fleet goes on. pymafx-live fleet status{which} shows it, pymafx-live fleet stop{which} ends it.")
 
@@ -62,14 +60,19 @@ def apply(file: Path, address: str, publish: str | None, detach: bool) -> None:
 def _watch(running: Any, since: int, told_already: list[str]) -> None:
     from pymafx_live.pipeline.fleet.report import event, line
 
-    while True:
-        status = running.call("status", since)
-        for told in status["events"]:
-            if told["text"] not in told_already:
-                _say(event(told))
-        since = status["event"]
-        _say(line(status))
-        time.sleep(_PACE)
+    stop = Stop()
+    with stop.on_signals():  # inside of the cluster, as Ray takes some of them for itself
+        stop.looping()
+        while not stop.requested:
+            status = running.call("status", since)
+            for told in status["events"]:
+                if told["text"] not in told_already:
+                    _say(event(told))
+            since = status["event"]
+            _say(line(status))
+            until = time.monotonic() + _PACE
+            while time.monotonic() < until and not stop.requested:
+                time.sleep(0.05)
 
 
 @fleet.command()
