@@ -223,6 +223,10 @@ class SourceEvent:
     reduced: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
+OVER = (SourceState.ENDED, SourceState.FAILED)
+"""The states that no other follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A source in the directory of a fleet: where it runs, and how it was a moment ago.
@@ -257,6 +261,13 @@ class Directory:
 
 class SourceGone(SourceEvent):
     """It has been away for so long that whoever was there has ended."""
+
+
+class SourceRemoved(SourceEvent):
+    """It was taken out of a run that goes on: whoever was there has ended, and the run tells nothing of it any more.
+
+    It is `ended`; or `live` where another run has it already, to which it has moved.
+    """
 
 
 @dataclass(frozen=True, slots=True)

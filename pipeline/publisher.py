@@ -79,6 +79,13 @@ class Publisher:
                 socket.send(message, zmq.NOBLOCK)
                 self._count_topics(socket)
 
+    def wanted(self, message: bytes) -> bool:
+        """Whether a subscriber asks at this moment for what begins so."""
+        with self._lock:
+            if (socket := self._again()) is not None:
+                self._count_topics(socket)
+            return any(message.startswith(topic[1:]) for topic in self._topics)
+
     def topics(self) -> frozenset[bytes]:
         """What subscribers ask for at this moment: what a message of theirs begins with."""
         with self._lock:

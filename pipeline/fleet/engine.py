@@ -6,10 +6,7 @@ from typing import Any
 
 from pymafx_live.core.errors import UsageError
 
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # or it reports to its makers, and writes that it does
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a worker without a GPU leaves CUDA_VISIBLE_DEVICES as it is
-}
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}  # or it reports to its makers, and writes that it does
 
 
 def ray() -> Any:
@@ -28,10 +25,13 @@ def ray() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a process runs: Ray's id of the node, and the address at which other nodes reach it."""
+    """Where a process runs: Ray's id of the node, the address at which other nodes reach it, and what of the node is
+    its own: processors, or a share of the GPUs that it sees (both None: all that there is)."""
 
     node: str
     address: str
+    cpus: float | None = None
+    gpus: float | None = None
 
 
 def here() -> Place:
@@ -39,4 +39,8 @@ def here() -> Place:
     module = ray()
     if not module.is_initialized():
         return Place("", "127.0.0.1")
-    return Place(module.get_runtime_context().get_node_id(), module.util.get_node_ip_address())
+    context = module.get_runtime_context()
+    mine = context.get_assigned_resources()
+    return Place(
+        context.get_node_id(), module.util.get_node_ip_address(), float(mine.get("CPU", 0)), float(mine.get("GPU", 0))
+    )

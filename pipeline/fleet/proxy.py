@@ -29,7 +29,7 @@ import zmq
 from pymafx_live.core.addresses import has_port
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.text import LONGEST, quiet
-from pymafx_live.core.types import Directory, Listing, SourceEvent, SourceState
+from pymafx_live.core.types import OVER, Directory, Listing, SourceEvent, SourceState
 from pymafx_live.core.wire import (
     EVENT_TOPIC,
     LARGEST,
@@ -40,7 +40,6 @@ from pymafx_live.core.wire import (
     encode_directory,
     encode_event,
 )
-from pymafx_live.pipeline.cameras import OVER
 from pymafx_live.pipeline.curve import introduce
 from pymafx_live.pipeline.fleet.keys import lay_out
 from pymafx_live.pipeline.outputs.binding import bind, permit

@@ -8,7 +8,7 @@ from typing import Self
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
-from pymafx_live.core.wire import encode, encode_event
+from pymafx_live.core.wire import encode, encode_event, topic
 from pymafx_live.pipeline.outputs.binding import bind, claimed, permit
 from pymafx_live.pipeline.outputs.heartbeat import Heartbeat
 from pymafx_live.pipeline.outputs.run import JOINTS, Run
@@ -71,7 +71,8 @@ class ZmqOutput(Output):
         return cls(address, curve, run.joints, settings.ttl, run.replayed)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
-        """Sends the result's message, or drops it where that would block; `published_at` is now, but in a replay."""
+        """Sends the result's message if anybody asks for it, or drops it where that would block; `published_at` is now,
+        but in a replay."""
         if frame is not None and not self._replayed:
             result = replace(result, published_at=result.captured_at + frame.age, ttl=self._ttl)
         if self._ttl and result.age > self._ttl and not result.final:
@@ -79,7 +80,8 @@ class ZmqOutput(Output):
                 logger.warning("results are older than --ttl %g: these are not sent", self._ttl)
             self._late = True
             return
-        self._publisher.send(encode(result, self._joints))
+        if self._publisher.wanted(topic(result.source)):
+            self._publisher.send(encode(result, self._joints))
 
     def tell(self, event: SourceEvent) -> None:
         """Sends the event's message, and again every second until there is another one of its source."""

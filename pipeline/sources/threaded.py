@@ -57,6 +57,7 @@ class ThreadedSource:
         """Begins to open; `make` gives a reader for each connection."""
         self._make, self._lens, self._mount, self._stop = make, lens, mount, stop
         self._wait, self._give_up, self._gone_after = wait, give_up, gone_after
+        self._closed = False
         self._session = Session(make(), mount)
         self._left: list[Session] = []
         self.name, self.live = self._session.reader.name, self._session.reader.live
@@ -121,7 +122,8 @@ class ThreadedSource:
             yield from self._connect_again(error)
 
     def close(self) -> None:
-        """Ends the reading."""
+        """Ends the reading, and the attempts to open it again."""
+        self._closed = True
         self._session.close(_PATIENCE)
 
     def _frames(self) -> Iterator[Frame | SourceEvent]:
@@ -163,7 +165,7 @@ class ThreadedSource:
             before, first = 0.0, False
 
     def _ending(self) -> bool:
-        return self._stop.requested
+        return self._stop.requested or self._closed
 
     def _waited(self, wait: Callable[[], T]) -> T:
         """What `wait` gives, the time for which it did noted as one without a frame."""
@@ -231,6 +233,8 @@ class ThreadedSource:
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         if not self._ending():
             self._session = Session(self._make(), self._mount, self._session)
+        if self._closed:  # meanwhile
+            self._session.close(_PATIENCE)
 
     def _leave(self, session: Session) -> Iterator[SourceEvent]:
         """Closes a connection, and waits for one that was left alone where too many are."""
