@@ -84,7 +84,11 @@ def make_worker(member: Member, settings: Mapping[str, Any], keys: Mapping[str, 
 
 def version_of(node: str) -> Any:
     """Asks a node which package it has; the answer is to be waited for."""
-    return ray().remote(version).options(num_cpus=0, scheduling_strategy=on_node(node), max_retries=0).remote()
+    return ray().remote(_version).options(num_cpus=0, scheduling_strategy=on_node(node), max_retries=0).remote()
+
+
+def _version() -> str:
+    return version()
 
 
 def on_node(node: str) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pymafx_live.pipeline.stop import Stop
 
 _ADDRESS = click.option(
     "--address",
@@ -13,6 +14,9 @@ _ADDRESS = click.option(
     help="host:port of the cluster's head, or auto: the one that `ray start` began here; without: a local one",
 )
 _PACE = 1.0
+"""Seconds between two lines."""
+_WIDE = 160
+"""Columns of a file or a pipe."""
 
 
 class _Fleet(click.Group):
@@ -47,25 +51,28 @@ def apply(file: Path, address: str, publish: str | None, detach: bool) -> None:
         status = running.call("status")
         here = "a local one" if running.cluster.process else running.cluster.address
         _say(f"cluster: {here}; people: {status['address']}; {'; '.join(changed) or 'nothing is changed'}")
-        try:
-            if not detach:
-                _watch(running, max(status["event"] - len(changed), 0))
-        except KeyboardInterrupt:  # how watching is meant to end
-            _say("")
+        if not detach:
+            _watch(running, status["event"] - len(changed) - 2, changed)
         which = f" --address {address}" if address else ""
         _say(f"The fleet goes on. pymafx-live fleet status{which} shows it, pymafx-live fleet stop{which} ends it.")
 
 
-def _watch(running: Any, since: int) -> None:
+def _watch(running: Any, since: int, told_already: list[str]) -> None:
     from pymafx_live.pipeline.fleet.report import event, line
 
-    while True:
-        status = running.call("status", since)
-        for told in status["events"]:
-            _say(event(told))
-        since = status["event"]
-        _say(line(status))
-        time.sleep(_PACE)
+    stop = Stop()
+    with stop.on_signals():  # inside of the cluster, as Ray takes some of them for itself
+        stop.looping()
+        while not stop.requested:
+            status = running.call("status", since)
+            for told in status["events"]:
+                if told["text"] not in told_already:
+                    _say(event(told))
+            since = status["event"]
+            _say(line(status))
+            until = time.monotonic() + _PACE
+            while time.monotonic() < until and not stop.requested:
+                time.sleep(0.05)
 
 
 @fleet.command()
@@ -83,6 +90,8 @@ def status(address: str, as_json: bool) -> None:
         click.echo(json.dumps(known))
         return
     console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE
     for table in tables(known):
         console.print(table)
     click.echo(f"people: {known['address']}\n{line(known)}")
@@ -117,13 +126,9 @@ def drain(node: str, address: str, back: bool) -> None:
 @_ADDRESS
 def stop(address: str) -> None:
     """End the fleet, and the local cluster that was started for it."""
-    from pymafx_live.pipeline.fleet import cluster
-    from pymafx_live.pipeline.fleet.fleet import running
+    from pymafx_live.pipeline.fleet.fleet import stop as stop_
 
-    with running(address) as found:
-        found.stop()
-    cluster.end(found.cluster)
-    _say("the fleet has ended" + (", and its cluster" if found.cluster.process else ""))
+    _say("the fleet has ended" + (", and its cluster" if stop_(address) else ""))
 
 
 def _say(text: str) -> None:

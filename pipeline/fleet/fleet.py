@@ -51,11 +51,6 @@ class Fleet:
             except module.exceptions.RayActorError as error:
                 raise UsageError("the fleet is not there any more: it was stopped") from error
 
-    def stop(self) -> None:
-        """Ends the fleet, and the cluster if it was made for it."""
-        self.call("stop")
-        ray().kill(self._manager)
-
 
 @contextmanager
 def running(address: str) -> Iterator[Fleet]:
@@ -90,11 +85,28 @@ def started(address: str, wanted: Mapping[str, Any]) -> Iterator[tuple[Fleet, li
                     "end it with pymafx-live fleet stop"
                 )
             changed = fleet.call("apply", dict(wanted))
-        except LiveError:
+        except BaseException:
             if manager is None:
                 _give_up(here)
             raise
         yield fleet, changed
+
+
+def stop(address: str) -> bool:
+    """Ends the fleet in the cluster at `address`, and the cluster if it was made for it; returns whether it was.
+
+    Raises:
+        UsageError: there is none.
+    """
+    with joined(address, start=False) as here:
+        manager = find(MANAGER)
+        if manager is None and not here.process:
+            raise UsageError(f"no fleet runs in the cluster at {here.address}")
+        if manager is not None:
+            Fleet(here, manager).call("stop")
+            ray().kill(manager)
+    cluster.end(here)
+    return here.process != 0
 
 
 def _check_versions() -> None:

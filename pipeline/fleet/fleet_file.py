@@ -1,5 +1,7 @@
 """The file of a fleet, `cameras.yaml`: what is watched, on what, and where the people are published."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +18,8 @@ from pymafx_live.pipeline.sources import plain_address
 OUTPUTS = ("joints", "raw", "ttl")
 """Keys of `output` that a pool may set: where results go is the fleet's."""
 MOST_CAMERAS = 10_000
+_HEEDED = ("priority", "pool", "target_fps", "workers", "cameras")
+"""What the manager alone heeds of a camera or a pool."""
 _FILES = (("detector", "weights"), ("engine", "assets"), ("tracker", "reid"), ("source", "ca_file"))
 """Settings that are paths: a worker has another working folder."""
 
@@ -119,6 +123,12 @@ def read_fleet(file: Path, publish: str | None = None) -> dict[str, Any]:
         "cameras": cameras, "pools": pools, "settings": common, "publish": publish or fleet.publish,
         "curve": _absolute(fleet.curve), "insecure": fleet.insecure,
     }  # fmt: skip
+
+
+def key_of(what: Mapping[str, Any]) -> str:
+    """Tells a camera or a pool that has to be opened anew from one that need not."""
+    made = {key: value for key, value in what.items() if key not in _HEEDED}
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def default_pool(settings: Mapping[str, Any], gpus: float) -> dict[str, Any]:

@@ -104,7 +104,8 @@ class Proxy:
         self._asked: frozenset[bytes] = frozenset()
         self._routes: dict[str, str] = {}
         self._events: dict[str, SourceEvent] = {}
-        self._ours: set[str] = set()
+        self._told: dict[str, SourceEvent] = {}
+        self._outdated: set[str] = set()
         self._states: Sequence[Mapping[str, Any]] = ()
         self._described, self._ticked = float("-inf"), time.monotonic()
         self._counts: Counter[str] = Counter()
@@ -140,8 +141,8 @@ class Proxy:
         self._do(lambda: self._forget(source))
 
     def tell(self, event: SourceEvent) -> None:
-        """Sends what the fleet knows of a source, such as that there is no room for it. It is repeated every second for
-        as long as no worker speaks for the source."""
+        """Sends what the fleet knows of a source, such as that there is no room for it. It is repeated every second
+        while no worker speaks for the source, also once the one that does has ended it, until `route` gives it away."""
         self._do(lambda: self._tell(event))
 
     def describe(self, states: Sequence[Mapping[str, Any]]) -> None:
@@ -225,9 +226,18 @@ class Proxy:
         if not self._speaks_for(worker, source, event):
             return False
         if event is not None:
-            self._events[source] = event
-            self._ours.discard(source)
+            self._note(event)
         return True
+
+    def _note(self, event: SourceEvent) -> None:
+        """Takes in what the worker of a source says of it."""
+        source = event.source
+        self._events[source] = event
+        if source in self._outdated:
+            self._told.pop(source, None)
+        elif event.state in OVER and source in self._told:  # what the fleet has said holds from now on
+            self._events[source] = self._told[source]
+            del self._routes[source]
 
     def _speaks_for(self, worker: str, source: str, event: SourceEvent | None) -> bool:
         if (speaker := self._routes.get(source)) is not None:
@@ -235,7 +245,7 @@ class Proxy:
         # Nobody has said whose it is. What was closed is still said to have ended, and so makes no new source.
         if (event is not None and event.state in OVER) or len(self._routes) >= MOST_SOURCES:
             return False
-        self._routes[source] = worker
+        self._route(source, worker)
         return True
 
     def _push(self, worker: _Worker) -> None:
@@ -298,15 +308,17 @@ class Proxy:
 
     def _route(self, source: str, worker: str) -> None:
         self._routes[source] = worker
+        self._outdated.add(source)
 
     def _forget(self, source: str) -> None:
         self._routes.pop(source, None)
         self._events.pop(source, None)
-        self._ours.discard(source)
+        self._told.pop(source, None)
+        self._outdated.discard(source)
 
     def _tell(self, event: SourceEvent) -> None:
-        self._events[event.source] = event
-        self._ours.add(event.source)
+        self._events[event.source] = self._told[event.source] = event
+        self._outdated.discard(event.source)
         self._publisher.send(encode_event(event))
 
     def _describe(self, states: Sequence[Mapping[str, Any]]) -> None:
@@ -320,8 +332,9 @@ class Proxy:
         now = time.monotonic()
         on_time = now - self._ticked < 2 * PERIOD  # else it is us who did not listen
         self._ticked = now
-        for source in self._ours:
-            self._publisher.send(encode_event(self._events[source]))
+        for source, event in self._told.items():
+            if self._events.get(source) is event:
+                self._publisher.send(encode_event(event))
         for worker in self._workers.values() if on_time else ():
             if now - worker.heard > SILENT:
                 self._note_silence(worker)
@@ -338,6 +351,7 @@ class Proxy:
             logger.warning("nothing is heard of worker %s at %s", quiet(worker.name, LONGEST), worker.address)
             for source in live:
                 self._tell(SourceEvent(source, SourceState.STALLED, time.time(), f"worker {worker.name} is silent"))
+                self._outdated.add(source)
         worker.socket.disconnect(worker.address)
         worker.socket.connect(worker.address)
         worker.heard = time.monotonic()

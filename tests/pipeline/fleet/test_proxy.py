@@ -220,6 +220,30 @@ def test_what_the_fleet_itself_knows_of_a_source_is_repeated(listen, one_address
     assert one_address.directory().sources == ()
 
 
+def test_what_the_fleet_says_of_a_source_holds_once_its_worker_has_ended_it(work, listen, one_address):
+    """A camera makes way for another: that is known before the worker has closed it."""
+    worker = work("w1", "cam")
+    listener = listen()
+    wait_for(lambda: listener.events)
+    made_way = SourceEvent("cam", SourceState.CONNECTING, 5.0, "it made way for door")
+    one_address.tell(made_way)
+    listener.events.clear()
+    wait_for(lambda: len(listener.events) > 3 and listener.events[-1].reason == "on w1")  # it is there still
+    worker._sources.clear()
+    worker.output.tell(SourceEvent("cam", SourceState.ENDED, 5.0))
+    wait_for(lambda: listener.events[-3:] == [made_way] * 3)
+    assert SourceState.ENDED in [event.state for event in listener.events]
+    listener.events.clear()
+    wait_for(lambda: len(listener.events) > 3)  # the worker says again and again that it has ended
+    assert set(listener.events) == {made_way}
+    work("w2", "cam")
+    one_address.route("cam", "w2")
+    wait_for(lambda: listener.events[-1].reason == "on w2")
+    listener.events.clear()
+    wait_for(lambda: len(listener.events) > 3)
+    assert {event.reason for event in listener.events} == {"on w2"}
+
+
 def test_a_removed_camera_does_not_come_back_as_its_old_worker_says_that_it_has_ended(work, one_address):
     worker = work("w1", "cam", "door")
     wait_for(lambda: one_address.figures()["sources"] == 2)

@@ -1,0 +1,130 @@
+"""The one address of a fleet, as the manager handles it: the proxy's actor, and what it is told."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pymafx_live.core.addresses import SECRETS
+from pymafx_live.core.errors import LiveError, UsageError
+from pymafx_live.core.types import SourceEvent, SourceState
+from pymafx_live.pipeline.fleet import keys
+from pymafx_live.pipeline.fleet.actors import PROXY, find, make_proxy
+from pymafx_live.pipeline.fleet.answers import cause, quietly, why, within
+from pymafx_live.pipeline.fleet.engine import ray
+from pymafx_live.pipeline.fleet.journal import Journal
+from pymafx_live.pipeline.fleet.store import Store
+
+_PATIENCE = 4.0
+"""Seconds after which a proxy that does not answer is replaced."""
+_START = 60.0
+
+
+def published(wanted: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes a proxy another one: address, key file, and whether it may do without."""
+    return wanted.get("publish"), wanted.get("curve"), wanted.get("insecure")
+
+
+class Address:
+    """The proxy. It carries out what it is told in that order, so that only what has to be known is waited for."""
+
+    def __init__(self, store: Store, journal: Journal) -> None:
+        self.where = ""
+        """Where subscribers connect to."""
+        self._store, self._journal = store, journal
+        self._proxy: Any = None
+        self._workers: dict[str, str] = {}
+
+    @property
+    def keys(self) -> dict[str, Mapping[str, bytes]]:
+        """The keys of the way between workers and proxy, made once for a fleet."""
+        kept: dict[str, Mapping[str, bytes]] | None = self._store.load("keys")
+        if kept is None:
+            made = keys.make()
+            kept = {"worker": dict(made.worker), "proxy": dict(made.proxy)}
+            self._store.save("keys", kept)
+        return kept
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a proxy."""
+        return self._proxy is not None
+
+    async def find_again(self) -> None:
+        """The proxy that was opened before this manager."""
+        self._proxy = find(PROXY)
+        if self._proxy is not None:
+            try:
+                self.where = await within(self._proxy.where.remote(), _START)
+            except Exception:
+                self._end()
+
+    async def bind(self, wanted: Mapping[str, Any]) -> None:
+        """A new proxy at the address that is wanted, in place of another. Raises `LiveError`."""
+        await self.close()
+        node = ray().get_runtime_context().get_node_id()
+        proxy = make_proxy(node, published(wanted), self.keys["proxy"])
+        try:
+            self.where = await within(proxy.where.remote(), _START)
+        except Exception as error:
+            ray().kill(proxy)
+            if isinstance(raised := cause(error), LiveError):
+                raise raised from None
+            raise UsageError(f"{wanted['publish']} cannot be published on: {why(error)}") from error
+        self._proxy = proxy
+        self._journal.note(f"people are published on {self.where}")
+
+    async def close(self) -> None:
+        """Disconnects all who listen."""
+        if self._proxy is not None:
+            await quietly(within(self._proxy.close.remote(), _PATIENCE))
+            self._end()
+
+    async def update(
+        self, wanted: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]], places: Mapping[str, str]
+    ) -> None:
+        """Tells which workers there are, by their states, and who speaks for which camera; makes a proxy that died
+        anew."""
+        try:
+            if self._proxy is None:
+                await self.bind(wanted)
+            for worker, state in states.items():
+                if self._workers.get(worker) != state["address"]:
+                    await within(self._proxy.add.remote(worker, state["address"]), _PATIENCE)
+                    self._workers[worker] = state["address"]
+                    for camera in [camera for camera, place in places.items() if place == worker]:
+                        self._proxy.route.remote(camera, worker)
+            await within(self._proxy.describe.remote(list(states.values())), _PATIENCE)
+        except Exception as error:
+            self._journal.note(f"the proxy is lost ({why(error)}): it is made anew")
+            self._end()
+
+    def drop(self, worker: str) -> None:
+        """Listens to a worker no more. Its cameras are `reconnecting` until another one speaks for them."""
+        if self._proxy is not None:
+            self._proxy.remove.remote(worker)
+        self._workers.pop(worker, None)
+
+    def route(self, camera: str, worker: str) -> None:
+        """From now on that worker speaks for the camera."""
+        if self._proxy is not None:
+            self._proxy.route.remote(camera, worker)
+
+    async def hand_over(self, camera: str, worker: str) -> None:
+        """The same, and returns when it is so."""
+        if self._proxy is not None:
+            await quietly(within(self._proxy.route.remote(camera, worker), _PATIENCE))
+
+    def forget(self, camera: str) -> None:
+        """The camera is not there any more."""
+        if self._proxy is not None:
+            self._proxy.forget.remote(camera)
+
+    def tell(self, camera: str, state: SourceState, reason: str) -> None:
+        """An event on the wire, of a camera that no worker speaks for."""
+        if self._proxy is not None:
+            self._proxy.tell.remote(SourceEvent(camera, state, time.time(), SECRETS.hide(reason)))
+
+    def _end(self) -> None:
+        if self._proxy is not None:
+            ray().kill(self._proxy)
+        self._proxy, self._workers = None, {}
