@@ -18,7 +18,7 @@ from pymafx_live.pipeline.sources import plain_address
 OUTPUTS = ("joints", "raw", "ttl")
 """Keys of `output` that a pool may set: where results go is the fleet's."""
 MOST_CAMERAS = 10_000
-_HEEDED = ("priority", "pool", "target_fps", "workers", "cameras")
+_HEEDED = ("priority", "pool", "workers", "cameras")
 """What the manager alone heeds of a camera or a pool."""
 _FILES = (("detector", "weights"), ("engine", "assets"), ("tracker", "reid"), ("source", "ca_file"))
 """Settings that are paths: a worker has another working folder."""
@@ -174,7 +174,9 @@ def _camera(camera: FleetCamera, pool: str) -> dict[str, Any]:
     if known is not None and known.calibration:
         read_calibration(Path(known.calibration).expanduser())  # a fault of it is told here and now
         known = known.model_copy(update={"calibration": _absolute(known.calibration)})
-    entry = camera.model_dump(exclude_none=True, exclude={"camera", "calibration"})
+    entry = camera.model_dump(exclude_none=True, exclude={"camera", "calibration", "target_fps"})
+    if camera.target_fps is not None:  # no more is looked at, so that there is time for others
+        entry.setdefault("max_fps", camera.target_fps)
     if known is not None:
         entry["camera"] = known.model_dump(exclude_none=True)
     SourceSettings(uri=uri)

@@ -226,8 +226,9 @@ class Manager:
         new = [node for node in found if node["id"] not in self._versions or node["id"] in suspects]
         answers = (within(version_of(n["id"]), _AGAIN if n["id"] in suspects else _VERSION) for n in new)
         for node, told in zip(new, await asyncio.gather(*answers, return_exceptions=True), strict=True):
-            if isinstance(told, TimeoutError):
-                continue  # it is asked again
+            broken = isinstance(told, ray().exceptions.RayTaskError)
+            if isinstance(told, BaseException) and not broken:
+                continue  # it is asked again, if it is still there
             suspects.discard(node["id"])
             known = f"none that starts ({first_line(cause(told))})" if isinstance(told, BaseException) else str(told)
             self._versions[node["id"]] = known

@@ -85,7 +85,9 @@ def test_a_file_may_be_played_twice_but_a_camera_not(read):
 
 def test_what_the_manager_alone_heeds_opens_nothing_anew(read):
     one = read({"cameras": [CAMERA]})["cameras"]["door"]
-    other = read({"cameras": [{**CAMERA, "priority": 9, "target_fps": 10.0}]})["cameras"]["door"]
+    other = read({"cameras": [{**CAMERA, "priority": 9}]})["cameras"]["door"]
+    slower = read({"cameras": [{**CAMERA, "target_fps": 10.0}]})["cameras"]["door"]
+    assert slower["max_fps"] == 10 and key_of(slower) != key_of(one)
     turned = read({"cameras": [{**CAMERA, "rotate": 180}]})["cameras"]["door"]
     assert key_of(one) == key_of(other) != key_of(turned)
     assert default_pool({}, gpus=0)["cpus"] == 2 and default_pool({}, gpus=2)["gpus"] == 1
