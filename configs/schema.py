@@ -84,7 +84,7 @@ class SourceSettings(Section):
     )
     max_fps: float | None = setting(
         None,
-        "frames per second of a live source that are looked at, evenly; what it sends beyond is as never sent; null: all",
+        "frames per second of a live source that are looked at; what it sends beyond is as never sent; null: all",
         "--max-fps",
         gt=0,
         le=1000,

