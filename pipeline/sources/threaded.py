@@ -55,8 +55,8 @@ class ThreadedSource:
         gone_after: float = 3.0,
         max_fps: float | None = None,
     ) -> None:
-        """Begins to open; `make` gives a reader for each connection. What a live one sends beyond `max_fps` a second counts
-        as never sent."""
+        """Begins to open; `make` gives a reader for each connection. What a live one sends beyond `max_fps` a second
+        counts as never sent."""
         self._make, self._lens, self._mount, self._stop = make, lens, mount, stop
         self._wait, self._give_up, self._gone_after = wait, give_up, gone_after
         self._closed = False
