@@ -75,6 +75,10 @@ class FleetFile(Section):
     cameras: list[FleetCamera] = Field(max_length=MOST_CAMERAS)
     pools: list[Pool] = Field(default=[])
     settings: dict[str, Any] = Field(default={})
+    timeout: float = Field(default=5.0, ge=1, le=3600)
+    """Seconds without an answer after which a worker is given up."""
+    balance: bool = True
+    """Whether cameras move from workers that have too much to do."""
     publish: str = setting("tcp://127.0.0.1:5555", "the one address that all people are published on", "--publish")
     curve: str = setting("", "the publisher's key file", "--curve")
     insecure: bool = setting(False, "publish to other machines without keys", "--insecure")
@@ -121,7 +125,7 @@ def read_fleet(file: Path, publish: str | None = None) -> dict[str, Any]:
     _check_once(cameras)
     return {
         "cameras": cameras, "pools": pools, "settings": common, "publish": publish or fleet.publish,
-        "curve": _absolute(fleet.curve), "insecure": fleet.insecure,
+        "curve": _absolute(fleet.curve), "insecure": fleet.insecure, "timeout": fleet.timeout, "balance": fleet.balance,
     }  # fmt: skip
 
 

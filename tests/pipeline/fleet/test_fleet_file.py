@@ -34,6 +34,7 @@ def test_what_a_whole_file_says(read, tmp_path, monkeypatch):
                     {"name": "film", "uri": "people.mp4", "pool": "slow", "camera": {"fov": 70.0}}],
     })  # fmt: skip
     assert fleet["publish"] == "tcp://127.0.0.1:6000" and not fleet["insecure"]
+    assert fleet["balance"] and fleet["timeout"] == 5
     yard, film = fleet["cameras"]["yard"], fleet["cameras"]["film"]
     assert yard["uri"] == "rtsp://admin:hidden-here@192.168.1.21/stream1"
     assert (yard["priority"], yard["rotate"], yard["pool"]) == (5, 90, "fast")
