@@ -76,7 +76,7 @@ def started(address: str, wanted: Mapping[str, Any]) -> Iterator[tuple[Fleet, li
         manager = find(MANAGER)
         try:
             if manager is None:
-                _check_versions()
+                check_versions()
             fleet = Fleet(here, manager or make_manager(next(node["id"] for node in cluster.nodes() if node["head"])))
             if (other := fleet.call("hello")) != version():
                 raise UsageError(
@@ -108,7 +108,7 @@ def stop(address: str) -> bool:
     return here.process != 0
 
 
-def _check_versions() -> None:
+def check_versions() -> None:
     """Raises `UsageError` for a node with another package."""
     module = ray()
     for node in cluster.nodes():

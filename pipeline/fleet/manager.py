@@ -54,7 +54,7 @@ class Manager:
         self._casting = Casting(places, self._crew, self._address, self._journal, self._save)
         self._short: dict[str, str] = {}
         self._nodes: list[dict[str, Any]] = []
-        self._versions: dict[str, str] = {}
+        self._versions: dict[str, str] = self._kept.setdefault("versions", {})
         self._fault = ""
         self._ticked = time.monotonic()
         self._ready = asyncio.Event()
@@ -151,6 +151,7 @@ class Manager:
             await self._address.find_again()
         while not self._nodes:  # or all would seem to have gone
             await quietly(self._look_at_nodes())
+            await asyncio.sleep(0 if self._nodes else PERIOD)
         self._ready.set()
         while True:
             began = time.monotonic()
@@ -260,7 +261,8 @@ class Manager:
         unknown = SourceState.CONNECTING if worker else SourceState.FAILED if trouble else "waiting"
         state = dict(casting.state(name)) or {"state": str(unknown)}
         node = self._crew[worker].member.node if worker in self._crew else ""
-        reason = state.get("reason") or trouble or casting.left_out.get(name, "")
+        waits = "" if worker or len(self._crew.ready()) == len(self._crew.workers) else "workers start"
+        reason = state.get("reason") or trouble or casting.left_out.get(name, waits)
         return {**state, "name": name, "worker": worker, "node": node, "reason": reason,
                 "pool": casting.wanted[name]["pool"]}  # fmt: skip
 

@@ -21,6 +21,7 @@ from pymafx_live.pipeline.client import NoMessageError, Subscriber
 from pymafx_live.pipeline.fleet.engine import ray
 from pymafx_live.pipeline.fleet.fleet import Fleet, running
 
+ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 """Seconds for whatever has to happen on a machine that has other work."""
 _STORE = 80 * 2**20
@@ -61,6 +62,24 @@ class Nodes:
 
     def add(self) -> None:
         self._second = self._cluster.add_node(num_cpus=_CPUS, object_store_memory=_STORE)
+
+    @contextmanager
+    def foreign(self, folder: Path) -> Iterator[str]:
+        """A third node, which has other code of the same version."""
+        package = folder / "pymafx_live"
+        package.mkdir()
+        for name in ("core", "configs", "engines", "trackers", "export", "bench"):
+            (package / name).symlink_to(ROOT / name)
+        shutil.copytree(ROOT / "pipeline", package / "pipeline", ignore=shutil.ignore_patterns("node_modules"))
+        (package / "pipeline" / "fleet" / "version.py").open("a").write("# other code\n")
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = str(folder)
+        try:
+            node = self._cluster.add_node(num_cpus=_CPUS, object_store_memory=_STORE)
+        finally:
+            os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+        yield str(node.node_id)
+        self._cluster.remove_node(node, allow_graceful=False)
 
     @property
     def second(self) -> str:

@@ -16,6 +16,8 @@ from support.camera_process import CameraProcess
 
 pytest.importorskip("ray")
 
+from pymafx_live.core.errors import UsageError
+from pymafx_live.pipeline.fleet.fleet import check_versions
 from support.fleets import PATIENCE, Hall, assert_one_after_the_other, assert_whole, hall, is_gone, is_well
 
 pytestmark = pytest.mark.slow
@@ -277,6 +279,17 @@ def test_a_node_is_drained_and_may_have_workers_again(fleet):
     _assert_undisturbed(fleet, runs)
     assert fleet.command("drain", second[:12], "--back").returncode == 0
     fleet.wait(lambda s: any(w["node"] == second for w in s["workers"]) and is_well(s), "a new worker")
+
+
+def test_a_node_with_other_code_is_not_used(fleet, tmp_path):
+    with fleet.nodes.foreign(tmp_path) as other:
+        status = fleet.wait(
+            lambda s: any(other[:8] in e["text"] and "not used" in e["text"] for e in s["events"]), "told"
+        )
+        assert not any(worker["node"] == other for worker in status["workers"])
+        with pytest.raises(UsageError, match=r"has pymafx-live .*, and here is .*: install the same on every node"):
+            check_versions()
+    fleet.wait(lambda s: all(node["id"] != other for node in s["nodes"]), "gone")
 
 
 def test_a_camera_is_added_and_removed(fleet, clip):
