@@ -18,7 +18,7 @@ from pymafx_live.pipeline.sources import plain_address
 OUTPUTS = ("joints", "raw", "ttl")
 """Keys of `output` that a pool may set: where results go is the fleet's."""
 MOST_CAMERAS = 10_000
-_HEEDED = ("priority", "pool", "target_fps", "workers", "cameras")
+_HEEDED = ("priority", "pool", "workers", "cameras")
 """What the manager alone heeds of a camera or a pool."""
 _FILES = (("detector", "weights"), ("engine", "assets"), ("tracker", "reid"), ("source", "ca_file"))
 """Settings that are paths: a worker has another working folder."""

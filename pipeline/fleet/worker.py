@@ -21,7 +21,7 @@ from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stop import Stop
 
-OWN = ("priority", "target_fps", "pool")
+OWN = ("priority", "pool")
 """Keys of a camera that the fleet heeds, and the worker does not."""
 _GOODBYE = 5.0
 """Seconds that `remove` waits for the run to say goodbye to a camera."""
@@ -72,7 +72,8 @@ class Worker:
         """Opens a camera, and returns its state (see `state`) with its first result or after `timeout` seconds.
 
         `camera` is an entry of `sources` (uri, name, camera, realtime, ...), where `calibration` may stand for that of
-        `camera`; what is in `OWN` is ignored. A live camera that is not there yet is waited for, and no error.
+        `camera`, and `target_fps` for `max_fps`; what is in `OWN` is ignored. A live camera that is not there yet is
+        waited for, and no error.
 
         Raises:
             SourceError: it cannot be opened.
@@ -153,7 +154,9 @@ def _settings(name: str, given: Mapping[str, Any], place: Place) -> Settings:
 
 def _camera(settings: Settings, given: Mapping[str, Any]) -> tuple[SourceSettings, CameraSettings]:
     """A camera's settings, over those of the run."""
-    entry = {key: value for key, value in given.items() if key not in (*OWN, "calibration")}
+    entry = {key: value for key, value in given.items() if key not in (*OWN, "calibration", "target_fps")}
+    if given.get("target_fps"):
+        entry.setdefault("max_fps", max(1.0, float(given["target_fps"])))
     if given.get("calibration"):
         entry["camera"] = {**(entry.get("camera") or {}), "calibration": given["calibration"]}
     try:

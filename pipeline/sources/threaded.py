@@ -53,12 +53,13 @@ class ThreadedSource:
         wait: bool = True,
         give_up: float | None = None,
         gone_after: float = 3.0,
+        max_fps: float | None = None,
     ) -> None:
         """Begins to open; `make` gives a reader for each connection."""
         self._make, self._lens, self._mount, self._stop = make, lens, mount, stop
         self._wait, self._give_up, self._gone_after = wait, give_up, gone_after
-        self._closed = False
-        self._session = Session(make(), mount)
+        self._closed, self._max_fps = False, max_fps
+        self._session = Session(make(), mount, max_fps=max_fps)
         self._left: list[Session] = []
         self.name, self.live = self._session.reader.name, self._session.reader.live
         self._delivered, self._dropped, self._time = 0, 0, 0.0
@@ -232,7 +233,7 @@ class ThreadedSource:
         yield from self._sleep(self._pause * random.uniform(0.5, 1.0), error)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         if not self._ending():
-            self._session = Session(self._make(), self._mount, self._session)
+            self._session = Session(self._make(), self._mount, self._session, self._max_fps)
         if self._closed:  # meanwhile
             self._session.close(_PATIENCE)
 
