@@ -98,7 +98,8 @@ class Worker:
         """How the worker and its cameras are, over the last seconds (`meter.WINDOW`).
 
         worker, node, pid, version (of the package), address (of its publisher), metrics (host:port, "" without);
-        busy (share of the time in which the loop works, 0..1); error ("" while it runs, else why the run has ended);
+        busy (share of the time in which the loop works, 0..1); stuck ("" or at what the loop is stuck, for 10 s and more);
+        error ("" while it runs, else why the run has ended);
         cameras: by name
             state (of its last event), reason; fps (results per second), age_ms ({"p50", "p95"} or {}),
             dropped (share of the frames that nobody looked at, 0..1), people (in the newest result),
@@ -108,7 +109,8 @@ class Worker:
         return {
             "worker": self._name, "node": self._place.node, "pid": os.getpid(), "version": version(),
             "address": outputs.get("--bind", ""), "metrics": outputs.get("--metrics", ""),
-            "busy": self._meter.busy(), "error": "" if self._thread.is_alive() else str(self._over()),
+            "busy": self._meter.busy(), "stuck": self._statistics.stuck(),
+            "error": "" if self._thread.is_alive() else str(self._over()),
             "cameras": {name: self._meter.camera(name) for name in self._roster.names},
         }  # fmt: skip
 
