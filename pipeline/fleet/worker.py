@@ -98,8 +98,8 @@ class Worker:
         """How the worker and its cameras are, over the last seconds (`meter.WINDOW`).
 
         worker, node, pid, version (of the package), address (of its publisher), metrics (host:port, "" without);
-        busy (share of the time in which the loop works, 0..1); stuck ("" or at what the loop is stuck, for 10 s and more);
-        error ("" while it runs, else why the run has ended);
+        busy (share of the time in which the loop works, 0..1); stuck (at what the loop is, without a result, for 10 s
+        and more, "": it is not); error ("" while it runs, else why the run has ended);
         cameras: by name
             state (of its last event), reason; fps (results per second), age_ms ({"p50", "p95"} or {}),
             dropped (share of the frames that nobody looked at, 0..1), people (in the newest result),
