@@ -16,7 +16,7 @@ from pymafx_live.pipeline.curve import guard
 logger = logging.getLogger(__name__)
 
 KEPT = 4
-"""Messages kept for a subscriber that falls behind; more would only make them old."""
+"""Messages of each source kept for a subscriber that falls behind; more would only make them old."""
 LONGEST_TOPIC = 1024
 """Bytes of a message that a subscriber may send: it asks for topics, of which each byte takes 46 of memory."""
 MOST_TOPICS = 1000

@@ -13,6 +13,9 @@ from pymafx_live.pipeline.outputs.binding import bind, claimed, permit
 from pymafx_live.pipeline.outputs.heartbeat import Heartbeat
 from pymafx_live.pipeline.outputs.run import JOINTS, Run
 
+_MANY = 32
+"""Sources of a run whose sources come and go."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -49,13 +52,15 @@ class ZmqOutput(Output):
 
     def __init__(
         self, address: str, curve: Path | None = None, joints: int = JOINTS["body"], ttl: float = 0.0,
-        replayed: bool = False,
+        replayed: bool = False, sources: int = 1,
     ) -> None:  # fmt: skip
         """`joints` is how many of each person's joints are sent; what is older than `ttl` seconds is not (0: all).
-        What is `replayed` is as old as it was."""
+        What is `replayed` is as old as it was. A batch of so many `sources` is sent at one moment."""
+        from pymafx_live.pipeline.publisher import KEPT, Bounds
+
         self.name = f"--bind {address}"
         self._joints, self._ttl, self._late, self._replayed = joints, ttl, False, replayed
-        self._publisher = bind(address, "--bind", curve)
+        self._publisher = bind(address, "--bind", curve, Bounds(kept=KEPT * sources))
         self.address = self._publisher.address
         if address.endswith("*"):
             logger.warning("publishing on %s", self.address)
@@ -68,7 +73,7 @@ class ZmqOutput(Output):
             return None
         address = claimed(settings.bind, "--bind", run.targets)
         curve = permit(address, settings.curve, settings.insecure)
-        return cls(address, curve, run.joints, settings.ttl, run.replayed)
+        return cls(address, curve, run.joints, settings.ttl, run.replayed, len(run.sources) or _MANY)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
         """Sends the result's message if anybody asks for it, or drops it where that would block; `published_at` is now,
