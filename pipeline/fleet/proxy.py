@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,7 +108,8 @@ class Proxy:
         self._told: dict[str, SourceEvent] = {}
         self._outdated: set[str] = set()
         self._states: Sequence[Mapping[str, Any]] = ()
-        self._described, self._ticked = float("-inf"), time.monotonic()
+        self._described = self._looked = float("-inf")
+        self._ticked = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -188,11 +190,11 @@ class Proxy:
                 self._take(self._of_socket[socket])
             while not self._orders.empty():
                 self._orders.get()()
-            if (asked := self._publisher.topics()) != self._asked:
-                self._asked = asked
-                for worker in self._workers.values():
-                    self._push(worker)
-            if time.monotonic() - self._ticked >= PERIOD:
+            now = time.monotonic()
+            if now - self._looked >= _PAUSE / 1000:
+                self._looked = now
+                self._push_all()
+            if now - self._ticked >= PERIOD:
                 self._tick()
 
     def _wait(self) -> "Iterable[tuple[zmq.Socket[bytes], int]]":
@@ -247,6 +249,12 @@ class Proxy:
             return False
         self._route(source, worker)
         return True
+
+    def _push_all(self) -> None:
+        if (asked := self._publisher.topics()) != self._asked:
+            self._asked = asked
+            for worker in self._workers.values():
+                self._push(worker)
 
     def _push(self, worker: _Worker) -> None:
         """Asks a worker for what subscribers ask for; of its events for all, which the directory needs."""
@@ -352,7 +360,8 @@ class Proxy:
             for source in live:
                 self._tell(SourceEvent(source, SourceState.STALLED, time.time(), f"worker {worker.name} is silent"))
                 self._outdated.add(source)
-        worker.socket.disconnect(worker.address)
+        with suppress(zmq.ZMQError):
+            worker.socket.disconnect(worker.address)
         worker.socket.connect(worker.address)
         worker.heard = time.monotonic()
 

@@ -139,6 +139,21 @@ def test_many_workers_are_heard_as_one_process_would_be(work, listen):
         assert sequences == sorted(sequences)
 
 
+def test_every_byte_is_as_its_worker_has_sent_it(work, one_address, stack):
+    worker = work("w1", "cam")
+    straight, proxied = (
+        stack.enter_context(closing(Raw(address, b""))) for address in (worker.output.address, one_address.where())
+    )
+    for prefix in (b"smplx/cam", b"status/cam"):
+        heard = set()
+
+        def common(prefix=prefix, heard=heard) -> bool:
+            heard.update(message for message in proxied.all() if message.startswith(prefix))
+            return bool(heard & {message for message in straight.all() if message.startswith(prefix)})
+
+        wait_for(common)
+
+
 def test_what_nobody_asks_for_is_not_sent(work, listen, one_address):
     worker, other = work("w1", "cam", "cam1"), work("w2", "door")
     assert worker.topics() <= {b"status/"}
