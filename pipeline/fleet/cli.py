@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ _ADDRESS = click.option(
     default="",
     help="host:port of the cluster's head, or auto: the one that `ray start` began here; without: a local one",
 )
+_SELDOM = 5.0
+"""Seconds between two looks for workers that have come or gone."""
 _PACE = 1.0
 """Seconds between two lines."""
 _WIDE = 160
@@ -60,17 +63,23 @@ def apply(file: Path, address: str, publish: str | None, detach: bool) -> None:
 def _watch(running: Any, since: int, told_already: list[str]) -> None:
     from pymafx_live.pipeline.fleet.report import event, line
 
+    for _ in _until_stopped(_PACE):
+        status = running.call("status", since)
+        for told in status["events"]:
+            if told["text"] not in told_already:
+                _say(event(told))
+        since = status["event"]
+        _say(line(status))
+
+
+def _until_stopped(pause: float) -> Iterator[None]:
+    """Again and again until a signal comes. Used inside of the cluster, as Ray takes some of them for itself."""
     stop = Stop()
-    with stop.on_signals():  # inside of the cluster, as Ray takes some of them for itself
+    with stop.on_signals():
         stop.looping()
         while not stop.requested:
-            status = running.call("status", since)
-            for told in status["events"]:
-                if told["text"] not in told_already:
-                    _say(event(told))
-            since = status["event"]
-            _say(line(status))
-            until = time.monotonic() + _PACE
+            yield
+            until = time.monotonic() + pause
             while time.monotonic() < until and not stop.requested:
                 time.sleep(0.05)
 
@@ -120,6 +129,21 @@ def drain(node: str, address: str, back: bool) -> None:
     with running(address) as found:
         told = found.call("drain", node, back)
         _say(f"{told[:8]} {'may have workers again' if back else 'is drained: fleet status shows what is left there'}")
+
+
+@fleet.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_ADDRESS
+@click.option("--watch", is_flag=True, help="go on until Ctrl-C, and write it again when workers come or go")
+def targets(file: Path, address: str, watch: bool) -> None:
+    """Write the workers' metrics addresses to FILE, for Prometheus's file_sd_configs."""
+    from pymafx_live.pipeline.fleet.fleet import running
+    from pymafx_live.pipeline.fleet.prometheus import write_targets
+
+    with running(address) as found:
+        for _ in _until_stopped(_SELDOM) if watch else (None,):
+            count = write_targets(file.expanduser(), found.call("status")["workers"])
+    _say(f"{file}: {count} workers")
 
 
 @fleet.command()

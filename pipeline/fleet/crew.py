@@ -23,8 +23,6 @@ CLOSE = 10.0
 """Seconds that a worker may take to say goodbye."""
 YOUNG = 60.0
 """Seconds: a worker that dies sooner may do so again and again."""
-SUSPECT = 30.0
-"""Seconds in which nothing is begun on a node whose worker did not answer."""
 
 
 @dataclass
@@ -66,8 +64,8 @@ class Crew:
 
     def __init__(self, kept: dict[str, Any], address: Address, journal: Journal) -> None:
         self.workers: dict[str, Employee] = {}
-        self.suspects: dict[str, float] = {}
-        """Until when each node is not to be used."""
+        self.suspects: set[str] = set()
+        """Nodes on which a worker did not answer: nothing is begun there before the node itself has."""
         self.crashes: dict[str, Trouble] = {}
         """Of pools whose workers die young."""
         self._kept, self._address, self._journal = kept, address, journal
@@ -169,7 +167,7 @@ class Crew:
         silent = worker.has_been_silent(time.monotonic())
         if silent > 0:
             worker.dead = f"it has not answered for {silent:.0f} s"
-            self.suspects[worker.member.node] = time.monotonic() + SUSPECT  # it may be the node's doing
+            self.suspects.add(worker.member.node)
         return silent > 0
 
     def _note_answer(self, worker: Employee, asked: float, answer: "asyncio.Future[dict[str, Any]]") -> None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pymafx_live.core.errors import LiveError, UsageError, first_line
@@ -128,8 +127,3 @@ def _give_up(here: Cluster) -> None:
     if (manager := find(MANAGER)) is not None:
         ray().kill(manager)
     cluster.end(here)
-
-
-def targets(fleet: Fleet, file: Path) -> int:
-    """Writes the workers' metrics addresses for Prometheus's `file_sd_configs`; returns how many."""
-    raise NotImplementedError

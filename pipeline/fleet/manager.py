@@ -35,6 +35,8 @@ _NODES = 30.0
 """Seconds in which the cluster should know its nodes."""
 _VERSION = 60.0
 """Seconds in which a node should start a process that says which package it has."""
+_AGAIN = 10.0
+"""The same of a node on which a worker did not answer."""
 
 logger = logging.getLogger(__name__)
 
@@ -220,11 +222,13 @@ class Manager:
         for node in sorted({node["id"] for node in self._nodes} - {node["id"] for node in found}):
             self._journal.note(f"the node {node[:8]} is gone")
         self._nodes = found
-        new = [node for node in found if node["id"] not in self._versions]
-        answers = (within(version_of(node["id"]), _VERSION) for node in new)
+        suspects = self._crew.suspects
+        new = [node for node in found if node["id"] not in self._versions or node["id"] in suspects]
+        answers = (within(version_of(n["id"]), _AGAIN if n["id"] in suspects else _VERSION) for n in new)
         for node, told in zip(new, await asyncio.gather(*answers, return_exceptions=True), strict=True):
             if isinstance(told, TimeoutError):
                 continue  # it is asked again
+            suspects.discard(node["id"])
             known = f"none that starts ({first_line(cause(told))})" if isinstance(told, BaseException) else str(told)
             self._versions[node["id"]] = known
             if known != version():
@@ -232,11 +236,10 @@ class Manager:
 
     def _usable(self) -> list[Node]:
         """The nodes that may have workers."""
-        now, suspects = time.monotonic(), self._crew.suspects
         return [
             Node(node["id"], node["cpus"], node["gpus"]) for node in self._nodes
             if node["id"] not in self._kept["drained"] and self._versions.get(node["id"]) == version()
-            and suspects.get(node["id"], 0.0) < now
+            and node["id"] not in self._crew.suspects
         ]  # fmt: skip
 
     def _take_in(self, wanted: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 A camera's cost and a worker's load are shares of one worker: 1 is all that a worker of its pool can do. Both are
 measured (`pipeline.fleet.load`), so that a camera with eight people in it counts for more than one in an empty hall. A
-worker takes cameras up to `FULL`. One whose load stays above `OVER` gives a camera away, if that makes the worse of the
+camera goes to the emptiest worker, and rather to a full one than to none. One whose load stays above `OVER` gives a camera away, if that makes the worse of the
 two clearly better: at most one camera a minute in the whole fleet, and the same one not again for ten.
 
 What must be is done at once: cameras of dead workers and new ones are assigned, those of a draining one move. Where
@@ -18,6 +18,9 @@ from typing import TypeVar
 
 FULL = 0.85
 """Load up to which a worker is given cameras."""
+CROWDED = 4.0
+"""Load up to which it is given one that would be dark else, once all it has is measured: three of four frames of all are
+dropped then."""
 OVER = 0.95
 """Load from which on a worker gives one away, when it has lasted for `SUSTAINED`."""
 GAIN = 0.15
@@ -174,10 +177,10 @@ class _Worker:
         # What it was given a moment ago is not in its measured load yet: the larger one counts.
         self.load = max(given.load, sum(costs[name] for name in self.cameras))
 
-    def has_room(self, cost: float) -> bool:
+    def has_room(self, cost: float, most: float = FULL) -> bool:
         if self.limit is not None:
             return len(self.cameras) < self.limit
-        return not self.cameras or self.load + cost <= FULL
+        return not self.cameras or self.load + cost <= most
 
     def take(self, camera: str, cost: float) -> None:
         self.cameras.add(camera)
@@ -252,7 +255,7 @@ class _Planner:
                 if drained == DRAINED_AT_ONCE:
                     continue
                 drained += 1
-            target = self._emptiest(name) or self._make_way(name, waiting)
+            target = self._emptiest(name) or self._least_crowded(name) or self._make_way(name, waiting)
             if target is None:
                 self._leave_out(name, origin)
                 continue
@@ -272,6 +275,17 @@ class _Planner:
         cost = self._costs[name]
         return min(
             (worker for worker in self._open[self._cameras[name].pool] if worker.has_room(cost)),
+            key=lambda worker: (worker.load, len(worker.cameras), worker.name), default=None,
+        )  # fmt: skip
+
+    def _least_crowded(self, name: str) -> _Worker | None:
+        """The worker that suffers least by one more, of those of which is known how much they have."""
+        cost, measured = (
+            self._costs[name],
+            {other for other, camera in self._cameras.items() if camera.cost is not None},
+        )
+        return min(
+            (w for w in self._open[self._cameras[name].pool] if w.has_room(cost, CROWDED) and w.cameras <= measured),
             key=lambda worker: (worker.load, len(worker.cameras), worker.name), default=None,
         )  # fmt: skip
 
@@ -304,7 +318,7 @@ class _Planner:
         load = worker.load
         for count, other in enumerate(lower, start=1):
             load -= self._costs[other]
-            if load + cost <= FULL or count == len(worker.cameras):
+            if load + cost <= CROWDED or count == len(worker.cameras):
                 return count
         return 0
 

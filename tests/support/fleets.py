@@ -227,7 +227,7 @@ _PROGRAM = (str(Path(sys.executable).with_name("pymafx-live")), "fleet")
 def is_well(status: dict[str, Any]) -> bool:
     return (
         bool(status["cameras"])
-        and all(camera["state"] == "live" for camera in status["cameras"])
+        and all(camera["state"] == "live" and camera.get("run") for camera in status["cameras"])
         and all(worker["state"] == "ready" for worker in status["workers"])
         and not status["short"]
     )
