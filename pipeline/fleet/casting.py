@@ -42,6 +42,8 @@ class Casting:
     ) -> None:
         self.wanted: Mapping[str, Mapping[str, Any]] = {}
         self.pools: Mapping[str, Mapping[str, Any]] = {}
+        self.balance = True
+        """Whether cameras move for load."""
         self.places = dict(places)
         self.trouble: dict[str, Trouble] = {}
         """Why cameras could not be opened."""
@@ -71,7 +73,8 @@ class Casting:
         now = time.monotonic()
         for worker in self._crew.ready().values():
             self._look_at(worker, now)
-        made = plan(self._cameras(now), self._workers(), now, self._memory)
+        memory = self._memory if self.balance else Memory(moved_at=now)
+        made = plan(self._cameras(now), self._workers(), now, memory)
         self._memory = made.memory
         for stop in made.stops:
             self._spawn(stop.camera, self._close, stop.camera, stop.worker, stop.why)
@@ -129,14 +132,19 @@ class Casting:
         ]
 
     def _workers(self) -> list[WorkerLoad]:
+        """Those who are ready; and who was found and has not answered yet keeps what it has."""
         made = []
-        for name, worker in self._crew.ready().items():
-            measured, pool = measure(worker.state or {}), worker.member.pool
+        for name, worker in self._crew.workers.items():
+            pool, cameras = worker.member.pool, tuple(self.on(name))
             limit = self.pools.get(pool, {}).get("cameras", "auto")
-            made.append(WorkerLoad(
-                name, pool, worker.member.node, None if limit == "auto" else limit, tuple(self.on(name)),
-                measured.age, measured.dropped, measured.busy, worker.leaving,
-            ))  # fmt: skip
+            if worker.state is not None:
+                known, most = measure(worker.state), None if limit == "auto" else limit
+                load = WorkerLoad(
+                    name, pool, worker.member.node, most, cameras, known.age, known.dropped, known.busy, worker.leaving
+                )
+                made.append(load)
+            elif worker.found:
+                made.append(WorkerLoad(name, pool, worker.member.node, len(cameras), cameras))
         return made
 
     def _may_wait(self, camera: str, pool: str, now: float) -> bool:

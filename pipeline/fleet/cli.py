@@ -18,6 +18,8 @@ _SELDOM = 5.0
 """Seconds between two looks for workers that have come or gone."""
 _PACE = 1.0
 """Seconds between two lines."""
+_RECENT = 5
+"""Events before this program that it shows."""
 _WIDE = 160
 """Columns of a file or a pipe."""
 
@@ -51,25 +53,33 @@ def apply(file: Path, address: str, publish: str | None, detach: bool) -> None:
 
     wanted = read_fleet(file.expanduser(), publish)
     with started(address, wanted) as (running, changed):
-        status = running.call("status")
-        here = "a local one" if running.cluster.process else running.cluster.address
-        _say(f"cluster: {here}; people: {status['address']}; {'; '.join(changed) or 'nothing is changed'}")
-        if not detach:
-            _watch(running, status["event"] - len(changed) - 2, changed)
+        for number, status in enumerate(_statuses(running, once=detach)):
+            if number == 0:
+                here = "a local one" if running.cluster.process else running.cluster.address
+                _say(f"cluster: {here}; people: {status['address']}; {'; '.join(changed) or 'nothing is changed'}")
+            _show(status, changed if number == 0 else [])
         which = f" --address {address}" if address else ""
         _say(f"The fleet goes on. pymafx-live fleet status{which} shows it, pymafx-live fleet stop{which} ends it.")
 
 
-def _watch(running: Any, since: int, told_already: list[str]) -> None:
+def _statuses(running: Any, once: bool) -> Iterator[dict[str, Any]]:
+    """How the fleet is, now and (unless `once`) every second, with the events since the last."""
+    status = running.call("status")
+    status["events"] = status["events"][-_RECENT:]
+    for _ in _until_stopped(_PACE):
+        yield status
+        if once:
+            return
+        status = running.call("status", status["event"])
+
+
+def _show(status: dict[str, Any], told_already: list[str]) -> None:
     from pymafx_live.pipeline.fleet.report import event, line
 
-    for _ in _until_stopped(_PACE):
-        status = running.call("status", since)
-        for told in status["events"]:
-            if told["text"] not in told_already:
-                _say(event(told))
-        since = status["event"]
-        _say(line(status))
+    for told in status["events"]:
+        if told["text"] not in told_already:
+            _say(event(told))
+    _say(line(status))
 
 
 def _until_stopped(pause: float) -> Iterator[None]:

@@ -15,8 +15,6 @@ from pymafx_live.pipeline.fleet.journal import Journal
 
 PERIOD = 0.5
 """Seconds between two looks at everything."""
-SILENT = 4.0
-"""Seconds without an answer after which a worker is given up."""
 START = 180.0
 """Seconds that a worker may take to start."""
 CLOSE = 10.0
@@ -53,9 +51,9 @@ class Employee:
         """What it says of its cameras."""
         return {} if self.state is None else self.state["cameras"]
 
-    def has_been_silent(self, now: float) -> float:
+    def has_been_silent(self, now: float, timeout: float) -> float:
         """Seconds without an answer, where those are too many; else 0."""
-        patience = START if self.state is None and not self.found else SILENT
+        patience = START if self.state is None and not self.found else timeout
         return now - self.heard if now - self.heard > patience else 0.0
 
 
@@ -64,6 +62,8 @@ class Crew:
 
     def __init__(self, kept: dict[str, Any], address: Address, journal: Journal) -> None:
         self.workers: dict[str, Employee] = {}
+        self.timeout = 5.0
+        """Seconds without an answer after which a worker is given up."""
         self.suspects: set[str] = set()
         """Nodes on which a worker did not answer: nothing is begun there before the node itself has."""
         self.crashes: dict[str, Trouble] = {}
@@ -164,7 +164,7 @@ class Crew:
             await asyncio.sleep(PERIOD)
 
     def _is_silent(self, worker: Employee) -> bool:
-        silent = worker.has_been_silent(time.monotonic())
+        silent = worker.has_been_silent(time.monotonic(), self.timeout)
         if silent > 0:
             worker.dead = f"it has not answered for {silent:.0f} s"
             self.suspects.add(worker.member.node)

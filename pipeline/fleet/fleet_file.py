@@ -30,7 +30,7 @@ class FleetCamera(SourceEntry):
     name: str = Field(min_length=1, max_length=200)
     calibration: str | None = None
     priority: int = Field(0, ge=-100, le=100)
-    target_fps: float | None = Field(None, gt=0, le=1000)
+    target_fps: float | None = Field(None, ge=1, le=1000)
     pool: str | None = None
 
     @model_validator(mode="after")
@@ -75,6 +75,10 @@ class FleetFile(Section):
     cameras: list[FleetCamera] = Field(max_length=MOST_CAMERAS)
     pools: list[Pool] = Field(default=[])
     settings: dict[str, Any] = Field(default={})
+    timeout: float = Field(default=5.0, ge=1, le=3600)
+    """Seconds without an answer after which a worker is given up."""
+    balance: bool = True
+    """Whether cameras move from workers that have too much to do."""
     publish: str = setting("tcp://127.0.0.1:5555", "the one address that all people are published on", "--publish")
     curve: str = setting("", "the publisher's key file", "--curve")
     insecure: bool = setting(False, "publish to other machines without keys", "--insecure")
@@ -121,7 +125,7 @@ def read_fleet(file: Path, publish: str | None = None) -> dict[str, Any]:
     _check_once(cameras)
     return {
         "cameras": cameras, "pools": pools, "settings": common, "publish": publish or fleet.publish,
-        "curve": _absolute(fleet.curve), "insecure": fleet.insecure,
+        "curve": _absolute(fleet.curve), "insecure": fleet.insecure, "timeout": fleet.timeout, "balance": fleet.balance,
     }  # fmt: skip
 
 
@@ -174,7 +178,9 @@ def _camera(camera: FleetCamera, pool: str) -> dict[str, Any]:
     if known is not None and known.calibration:
         read_calibration(Path(known.calibration).expanduser())  # a fault of it is told here and now
         known = known.model_copy(update={"calibration": _absolute(known.calibration)})
-    entry = camera.model_dump(exclude_none=True, exclude={"camera", "calibration"})
+    entry = camera.model_dump(exclude_none=True, exclude={"camera", "calibration", "target_fps"})
+    if camera.target_fps is not None:  # no more is looked at, so that there is time for others
+        entry.setdefault("max_fps", camera.target_fps)
     if known is not None:
         entry["camera"] = known.model_dump(exclude_none=True)
     SourceSettings(uri=uri)

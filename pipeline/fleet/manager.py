@@ -149,6 +149,8 @@ class Manager:
         await self._crew.find_again()
         if self._wanted:
             await self._address.find_again()
+        while not self._nodes:  # or all would seem to have gone
+            await quietly(self._look_at_nodes())
         self._ready.set()
         while True:
             began = time.monotonic()
@@ -226,8 +228,9 @@ class Manager:
         new = [node for node in found if node["id"] not in self._versions or node["id"] in suspects]
         answers = (within(version_of(n["id"]), _AGAIN if n["id"] in suspects else _VERSION) for n in new)
         for node, told in zip(new, await asyncio.gather(*answers, return_exceptions=True), strict=True):
-            if isinstance(told, TimeoutError):
-                continue  # it is asked again
+            broken = isinstance(told, ray().exceptions.RayTaskError)
+            if isinstance(told, BaseException) and not broken:
+                continue  # it is asked again, if it is still there
             suspects.discard(node["id"])
             known = f"none that starts ({first_line(cause(told))})" if isinstance(told, BaseException) else str(told)
             self._versions[node["id"]] = known
@@ -245,6 +248,7 @@ class Manager:
     def _take_in(self, wanted: dict[str, Any]) -> None:
         self._wanted = wanted
         self._casting.wanted, self._casting.pools = wanted.get("cameras", {}), wanted.get("pools", {})
+        self._casting.balance, self._crew.timeout = wanted.get("balance", True), wanted.get("timeout", 5.0)
         self._casting.trouble.clear()
         self._crew.crashes.clear()
         for camera in self._casting.wanted.values():
@@ -336,4 +340,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         changed += [f"{word} {name} is changed" for name in new if name in old and old[name] != new[name]]
     if before and published(before) != published(after):
         changed.append(f"the address is {after['publish']}")
+    for name in ("timeout", "balance"):
+        if before and before.get(name) != after[name]:
+            changed.append(f"{name} is {after[name]}")
     return changed

@@ -2,8 +2,9 @@
 
 A camera's cost and a worker's load are shares of one worker: 1 is all that a worker of its pool can do. Both are
 measured (`pipeline.fleet.load`), so that a camera with eight people in it counts for more than one in an empty hall. A
-camera goes to the emptiest worker, and rather to a full one than to none. One whose load stays above `OVER` gives a camera away, if that makes the worse of the
-two clearly better: at most one camera a minute in the whole fleet, and the same one not again for ten.
+camera goes to the emptiest worker, and rather to a full one than to none. A worker whose load stays above `OVER` gives
+a camera away, if that makes the worse of the two clearly better: at most one camera a minute in the whole fleet, and
+the same one not again for ten.
 
 What must be is done at once: cameras of dead workers and new ones are assigned, those of a draining one move. Where
 there is not enough room, cameras of lower priority make way for those of higher.
@@ -19,8 +20,8 @@ from typing import TypeVar
 FULL = 0.85
 """Load up to which a worker is given cameras."""
 CROWDED = 4.0
-"""Load up to which it is given one that would be dark else, once all it has is measured: three of four frames of all are
-dropped then."""
+"""Load up to which it is given one that would be dark else, once all that it has is measured: then three of four frames
+are dropped."""
 OVER = 0.95
 """Load from which on a worker gives one away, when it has lasted for `SUSTAINED`."""
 GAIN = 0.15

@@ -72,8 +72,7 @@ class Worker:
         """Opens a camera, and returns its state (see `state`) with its first result or after `timeout` seconds.
 
         `camera` is an entry of `sources` (uri, name, camera, realtime, ...), where `calibration` may stand for that of
-        `camera`, and `target_fps` for `max_fps`; what is in `OWN` is ignored. A live camera that is not there yet is
-        waited for, and no error.
+        `camera`; what is in `OWN` is ignored. A live camera that is not there yet is waited for, and no error.
 
         Raises:
             SourceError: it cannot be opened.
@@ -156,9 +155,7 @@ def _settings(name: str, given: Mapping[str, Any], place: Place) -> Settings:
 
 def _camera(settings: Settings, given: Mapping[str, Any]) -> tuple[SourceSettings, CameraSettings]:
     """A camera's settings, over those of the run."""
-    entry = {key: value for key, value in given.items() if key not in (*OWN, "calibration", "target_fps")}
-    if given.get("target_fps"):
-        entry.setdefault("max_fps", max(1.0, float(given["target_fps"])))
+    entry = {key: value for key, value in given.items() if key not in (*OWN, "calibration")}
     if given.get("calibration"):
         entry["camera"] = {**(entry.get("camera") or {}), "calibration": given["calibration"]}
     try:

@@ -51,6 +51,16 @@ def test_a_file_in_real_time_loses_what_a_slow_loop_misses_and_says_so(clips, op
     assert numbers[-1] == 29  # the newest wins to the end
 
 
+def test_no_more_frames_are_looked_at_than_asked_for(clips, opened):
+    """What a live source sends beyond that is as never sent: it leaves no gap, and counts as dropped by nobody."""
+    began = time.monotonic()
+    frames = list(frames_of(opened(clips.write(count=100, fps=50), realtime=True, max_fps=10.0)))
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert [frame.sequence - frame.dropped for frame in frames] == list(range(len(frames)))
+    assert len(frames) <= (time.monotonic() - began) * 10 + 2
+    assert numbers == sorted(set(numbers))
+
+
 def test_a_damaged_frame_is_left_out_counted_and_told_once(clips, opened, caplog):
     file = clips.write("clip.avi", count=12, codec="png")
     data = bytearray(file.read_bytes())

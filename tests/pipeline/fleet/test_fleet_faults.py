@@ -62,6 +62,8 @@ def fleet(tmp_path_factory, clip, cameras) -> Iterator[Hall]:
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     content = {
         "publish": address,
+        "timeout": 8.0,  # such machines have other work too
+        "balance": False,
         "pools": [{"name": "hall", "cpus": 2, "workers": 2, "cameras": 5}],
         "settings": {
             "engine": {"max_people": 1},

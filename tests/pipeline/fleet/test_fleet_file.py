@@ -34,6 +34,7 @@ def test_what_a_whole_file_says(read, tmp_path, monkeypatch):
                     {"name": "film", "uri": "people.mp4", "pool": "slow", "camera": {"fov": 70.0}}],
     })  # fmt: skip
     assert fleet["publish"] == "tcp://127.0.0.1:6000" and not fleet["insecure"]
+    assert fleet["balance"] and fleet["timeout"] == 5
     yard, film = fleet["cameras"]["yard"], fleet["cameras"]["film"]
     assert yard["uri"] == "rtsp://admin:hidden-here@192.168.1.21/stream1"
     assert (yard["priority"], yard["rotate"], yard["pool"]) == (5, 90, "fast")
@@ -85,7 +86,9 @@ def test_a_file_may_be_played_twice_but_a_camera_not(read):
 
 def test_what_the_manager_alone_heeds_opens_nothing_anew(read):
     one = read({"cameras": [CAMERA]})["cameras"]["door"]
-    other = read({"cameras": [{**CAMERA, "priority": 9, "target_fps": 10.0}]})["cameras"]["door"]
+    other = read({"cameras": [{**CAMERA, "priority": 9}]})["cameras"]["door"]
+    slower = read({"cameras": [{**CAMERA, "target_fps": 10.0}]})["cameras"]["door"]
+    assert slower["max_fps"] == 10 and key_of(slower) != key_of(one)
     turned = read({"cameras": [{**CAMERA, "rotate": 180}]})["cameras"]["door"]
     assert key_of(one) == key_of(other) != key_of(turned)
     assert default_pool({}, gpus=0)["cpus"] == 2 and default_pool({}, gpus=2)["gpus"] == 1

@@ -81,7 +81,7 @@ def camera(file: Path, name: str, **more: object) -> dict[str, object]:
 
 def test_a_camera_has_a_result_when_it_was_added_and_is_measured(clips, start) -> None:
     worker = start()
-    added = worker.add(camera(clips.write(), "door", priority=2, target_fps=5.0, pool="gpu"))
+    added = worker.add(camera(clips.write(), "door", priority=2, max_fps=50.0, pool="gpu"))
     assert (added["state"], added["sequence"] >= 0, len(added["run"])) == ("live", True, 32)
     wait_until(lambda: worker.state()["cameras"]["door"]["sequence"] > 20)
     state = worker.state()
