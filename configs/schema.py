@@ -84,9 +84,10 @@ class SourceSettings(Section):
     )
     max_fps: float | None = setting(
         None,
-        "frames per second of a live source that are looked at; what it sends beyond is as never sent; null: all",
+        "most frames per second of a live source that are looked at, for cameras that give more than is needed; those "
+        "between are not taken, and do not count as dropped; null: all",
         "--max-fps",
-        gt=0,
+        ge=1,
         le=1000,
     )
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
@@ -166,7 +167,7 @@ class SourceEntry(Section):
     wait: bool | None = None
     give_up: float | None = Field(None, ge=0, le=31536000)
     gone_after: float | None = Field(None, ge=0.5, le=86400)
-    max_fps: float | None = Field(None, gt=0, le=1000)
+    max_fps: float | None = Field(None, ge=1, le=1000)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
     hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] | None = None
     ca_file: str | None = None

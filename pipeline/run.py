@@ -139,7 +139,8 @@ def run(
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
         told = run_of(settings, statistics, stop, targets)
-        told.stuck, told.sources = lambda: watchdog.stuck, [source.name for source in sources]
+        told.stuck = statistics.stuck = lambda: watchdog.stuck
+        told.sources = [source.name for source in sources]
         delivery = opened(deliver(settings, statistics, told, live=live))
         pictures = Pictures(max(1, len(sources)))
         detector = opened(makers.detector(settings, pictures))

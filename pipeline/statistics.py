@@ -100,6 +100,8 @@ class Statistics:
     _dropped_before: int = 0
     _now: dict[str, int] = field(default_factory=dict)
     outputs: Callable[[], Sequence[OutputFigures]] = tuple
+    stuck: Callable[[], str] = str
+    """At what the loop is stuck, or ""."""
     faults: Faults = field(default_factory=Faults)
     reductions: Reductions | None = None
     """None where no rate and no age is asked for, or no source is live."""

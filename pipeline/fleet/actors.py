@@ -20,8 +20,10 @@ from pymafx_live.pipeline.fleet.version import version
 from pymafx_live.pipeline.fleet.worker import Worker
 
 PROXY = "proxy"
-_CALLS = 8
-"""Calls that a worker answers at once: it is asked how it is while it opens cameras."""
+OPENING = 32
+"""Cameras that a worker opens at once."""
+_QUICK = "quick"
+"""Calls that wait for none of these: who opens many absent cameras still says how it is."""
 _LONG = 1000
 
 
@@ -75,10 +77,12 @@ def make_proxy(head: str, published: tuple[str, str, bool], keys: Mapping[str, b
 
 def make_worker(member: Member, settings: Mapping[str, Any], keys: Mapping[str, bytes]) -> Any:
     """A worker on its node, with what it reserves; it starts in the background."""
-    kind = ray().remote(WorkerActor)
+    for method in (WorkerActor.state, WorkerActor.remove, WorkerActor.close):
+        ray().method(concurrency_group=_QUICK)(method)
+    kind = ray().remote(concurrency_groups={_QUICK: 4})(WorkerActor)
     return kind.options(
         name=worker_name(member.name), lifetime="detached", num_cpus=member.cpus, num_gpus=member.gpus,
-        scheduling_strategy=on_node(member.node), max_concurrency=_CALLS, max_restarts=0,
+        scheduling_strategy=on_node(member.node), max_concurrency=OPENING, max_restarts=0,
     ).remote(member.name, dict(settings), dict(keys))  # fmt: skip
 
 

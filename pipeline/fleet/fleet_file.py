@@ -30,7 +30,7 @@ class FleetCamera(SourceEntry):
     name: str = Field(min_length=1, max_length=200)
     calibration: str | None = None
     priority: int = Field(0, ge=-100, le=100)
-    target_fps: float | None = Field(None, gt=0, le=1000)
+    target_fps: float | None = Field(None, ge=1, le=1000)
     pool: str | None = None
 
     @model_validator(mode="after")

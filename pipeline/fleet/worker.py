@@ -21,7 +21,7 @@ from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.statistics import Statistics
 from pymafx_live.pipeline.stop import Stop
 
-OWN = ("priority", "target_fps", "pool")
+OWN = ("priority", "pool")
 """Keys of a camera that the fleet heeds, and the worker does not."""
 _GOODBYE = 5.0
 """Seconds that `remove` waits for the run to say goodbye to a camera."""
@@ -97,7 +97,8 @@ class Worker:
         """How the worker and its cameras are, over the last seconds (`meter.WINDOW`).
 
         worker, node, pid, version (of the package), address (of its publisher), metrics (host:port, "" without);
-        busy (share of the time in which the loop works, 0..1); error ("" while it runs, else why the run has ended);
+        busy (share of the time in which the loop works, 0..1); stuck (at what the loop is, without a result, for 10 s
+        and more, "": it is not); error ("" while it runs, else why the run has ended);
         cameras: by name
             state (of its last event), reason; fps (results per second), age_ms ({"p50", "p95"} or {}),
             dropped (share of the frames that nobody looked at, 0..1), people (in the newest result),
@@ -107,7 +108,8 @@ class Worker:
         return {
             "worker": self._name, "node": self._place.node, "pid": os.getpid(), "version": version(),
             "address": outputs.get("--bind", ""), "metrics": outputs.get("--metrics", ""),
-            "busy": self._meter.busy(), "error": "" if self._thread.is_alive() else str(self._over()),
+            "busy": self._meter.busy(), "stuck": self._statistics.stuck(),
+            "error": "" if self._thread.is_alive() else str(self._over()),
             "cameras": {name: self._meter.camera(name) for name in self._roster.names},
         }  # fmt: skip
 

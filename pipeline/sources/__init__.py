@@ -115,7 +115,8 @@ def _source(kind: type[Reader], settings: SourceSettings, lens: Lens, stop: Stop
     settings = settings.model_copy(update={"name": name})
     return ThreadedSource(
         lambda: looped(kind.of(settings), settings.loop), lens, stop, mount=Mount(settings.rotate, settings.mirror),
-        wait=settings.wait, give_up=settings.give_up, gone_after=settings.gone_after, max_fps=settings.max_fps,
+        wait=settings.wait, give_up=settings.give_up, gone_after=settings.gone_after,
+        max_fps=settings.max_fps,
     )  # fmt: skip
 
 

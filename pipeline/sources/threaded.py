@@ -55,12 +55,11 @@ class ThreadedSource:
         gone_after: float = 3.0,
         max_fps: float | None = None,
     ) -> None:
-        """Begins to open; `make` gives a reader for each connection. What a live one sends beyond `max_fps` a second
-        counts as never sent."""
+        """Begins to open; `make` gives a reader for each connection."""
         self._make, self._lens, self._mount, self._stop = make, lens, mount, stop
         self._wait, self._give_up, self._gone_after = wait, give_up, gone_after
-        self._closed = False
-        self._session = Session(make(), mount)
+        self._closed, self._max_fps = False, max_fps
+        self._session = Session(make(), mount, max_fps=max_fps)
         self._left: list[Session] = []
         self.name, self.live = self._session.reader.name, self._session.reader.live
         self._delivered, self._dropped, self._time = 0, 0, 0.0
@@ -70,8 +69,6 @@ class ThreadedSource:
         self._lost_since: float | None = None
         self._reason = ""
         self._pause = _FIRST_PAUSE
-        self._cut = False  # of a frame that was not looked at
-        self._every, self._due = 1 / max_fps if max_fps else 0.0, float("-inf")
 
     def open(self) -> None:
         """Waits until it is open, or, where it is to be waited for, until that is known; at most `_FIRST_LOOK` seconds.
@@ -163,21 +160,10 @@ class ThreadedSource:
             self._dropped = earlier + shot.lost - unseen
             if time.monotonic() - began > _LONGEST_PAUSE:
                 self._pause = _FIRST_PAUSE
-            if live and self._every and not self._is_due(shot):
-                continue
             if first:
                 self._offset = self._continued(shot)
             yield self._frame(shot)
             before, first = 0.0, False
-
-    def _is_due(self, shot: Shot) -> bool:
-        """Whether a frame is to be looked at; the cut of one that is not is the next one's."""
-        now = time.monotonic()
-        if now < self._due and self._delivered:
-            self._cut, self._quiet = self._cut or shot.cut, 0.0
-            return False
-        self._due = max(self._due, now - self._every) + self._every
-        return True
 
     def _ending(self) -> bool:
         return self._stop.requested or self._closed
@@ -217,12 +203,12 @@ class ThreadedSource:
             captured_at=WALL.unix(captured),
             camera=self._mount.lens(self._lens, width, height),
             dropped=self._dropped,
-            cut=shot.cut or self._cut or self._gone or self._size not in (None, (width, height)),
+            cut=shot.cut or self._gone or self._size not in (None, (width, height)),
             captured=captured,
             capture_origin=shot.origin,
         )
         self._delivered, self._time, self._size = self._delivered + 1, stamp, (width, height)
-        self._quiet, self._gone, self._cut = 0.0, False, False
+        self._quiet, self._gone = 0.0, False
         return frame
 
     def _is_back(self) -> None:
@@ -247,7 +233,7 @@ class ThreadedSource:
         yield from self._sleep(self._pause * random.uniform(0.5, 1.0), error)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         if not self._ending():
-            self._session = Session(self._make(), self._mount, self._session)
+            self._session = Session(self._make(), self._mount, self._session, self._max_fps)
         if self._closed:  # meanwhile
             self._session.close(_PATIENCE)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -324,3 +325,33 @@ def test_a_run_does_not_read_what_it_writes(clips, going, tmp_path) -> None:
     written = targets.file(tmp_path / "out.mp4", "--save")
     with pytest.raises(UsageError, match=r"out\.mp4 cannot be a source: this run writes it"):
         targets.read([written])
+
+
+def test_the_video_of_a_source_that_was_removed_is_whole_while_the_run_goes_on(
+    clips, green_detector, box_engine, tmp_path
+) -> None:
+    roster, file, videos = Roster(), clips.write(count=12), tmp_path / "videos" / "out.mp4"
+    wanted = run_settings().model_validate({"output": {"bind": "", "save": str(videos)}})
+    light = Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine)
+    thread = threading.Thread(
+        target=run, args=(wanted, Statistics()), kwargs={"makers": light, "roster": roster}, daemon=True
+    )
+    thread.start()
+    for name in ("door", "yard"):
+        roster.add(SourceSettings(uri=str(file), name=name, realtime=True, loop=True))
+    wait_until(lambda: videos.exists() and len(list(videos.parent.iterdir())) == 2, PATIENCE)
+    roster.remove("door")
+    roster.remove("yard")
+    wait_until(lambda: all(_frames(each) > 0 for each in videos.parent.iterdir()), PATIENCE)
+    assert thread.is_alive() and len(list(videos.parent.iterdir())) == 2
+    roster.close()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def _frames(video: Path) -> int:
+    try:
+        with av.open(str(video)) as container:
+            return sum(1 for _ in container.decode(video=0))
+    except av.FFmpegError:  # it is not whole yet
+        return 0

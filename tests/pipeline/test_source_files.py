@@ -408,3 +408,12 @@ def test_what_cannot_be_played_again(clips, opened):
     (clips.folder / "notes.mp4").write_text("no video")
     with pytest.raises(SourceError, match=r"notes\.mp4 is not a video"):
         opened(clips.folder / "notes.mp4", loop=True)
+
+
+def test_of_a_live_source_no_more_frames_are_taken_than_are_wished(clips, opened):
+    """Their numbers have no gaps, as none was dropped; a file that is not live gives all."""
+    file = clips.write(count=60, fps=50)
+    few = list(frames_of(opened(file, realtime=True, max_fps=10)))
+    assert 0 < len(few) < (few[-1].captured - few[0].captured) * 10 + 2.01
+    assert [frame.sequence - frame.dropped for frame in few] == list(range(len(few)))
+    assert len(list(frames_of(opened(file, max_fps=10)))) == 60

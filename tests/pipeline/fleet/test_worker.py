@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pymafx_live.core.errors import AssetError, SourceError, UsageError
 from pymafx_live.core.types import FrameResult, SourceEvent
+from pymafx_live.pipeline import watchdog as watching
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
 from pymafx_live.pipeline.fleet.engine import Place
 from pymafx_live.pipeline.fleet.worker import Worker
@@ -80,7 +81,7 @@ def camera(file: Path, name: str, **more: object) -> dict[str, object]:
 
 def test_a_camera_has_a_result_when_it_was_added_and_is_measured(clips, start) -> None:
     worker = start()
-    added = worker.add(camera(clips.write(), "door", priority=2, target_fps=5.0, pool="gpu"))
+    added = worker.add(camera(clips.write(), "door", priority=2, max_fps=50.0, pool="gpu"))
     assert (added["state"], added["sequence"] >= 0, len(added["run"])) == ("live", True, 32)
     wait_until(lambda: worker.state()["cameras"]["door"]["sequence"] > 20)
     state = worker.state()
@@ -230,3 +231,21 @@ def test_an_error_that_ends_the_run_is_told(clips, start, box_engine) -> None:
     worker.remove("door")
     wait_until(lambda: worker.state()["error"] != "")
     assert worker.state()["error"] == "the run of worker w1 is over (MemoryError: no memory)"
+
+
+def test_where_the_loop_is_stuck_is_told(clips, start, box_engine, monkeypatch) -> None:
+    monkeypatch.setattr(watching, "LIMIT", 0.2)
+    estimate, go = box_engine.estimate, threading.Event()
+
+    def hanging(scenes):
+        if scenes[0].frame.sequence:
+            assert go.wait(60)
+        return estimate(scenes)
+
+    box_engine.estimate = hanging
+    worker = start()
+    worker.add(camera(clips.write(), "door"))
+    wait_until(lambda: "no result for" in worker.state()["stuck"])
+    assert worker.state()["error"] == ""
+    go.set()
+    wait_until(lambda: worker.state()["stuck"] == "")

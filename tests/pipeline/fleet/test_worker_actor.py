@@ -15,6 +15,9 @@ import psutil
 import pytest
 from pymafx_live.core.errors import SourceError
 from pymafx_live.pipeline.client import Subscriber
+from pymafx_live.pipeline.fleet import keys
+from pymafx_live.pipeline.fleet.actors import OPENING, make_worker
+from pymafx_live.pipeline.fleet.allocation import Member
 from pymafx_live.pipeline.fleet.engine import ray
 from pymafx_live.pipeline.fleet.worker import Worker
 from support.clips import write
@@ -92,6 +95,21 @@ def test_a_worker_that_is_killed_leaves_nothing_and_another_has_its_camera(clust
     assert {of for of, _ in seen} == {after["run"]}
     assert cluster.get(other.state.remote(), timeout=LIMIT)["cameras"]["yard"]["run"] == before["run"]
     cluster.get(other.close.remote(), timeout=LIMIT)
+
+
+def test_a_worker_that_waits_for_absent_cameras_says_how_it_is(cluster) -> None:
+    node = cluster.get_runtime_context().get_node_id()
+    member = Member("w1", "pool", node, "key", 1.0, 0.0)
+    worker = make_worker(member, {"run": {"runtime": "onnxruntime"}}, keys.make().worker)
+    try:
+        cluster.get(worker.state.remote(), timeout=LIMIT)
+        names = [f"away-{k}" for k in range(OPENING + 4)]  # more than are opened at once
+        adds = [worker.add.remote({"uri": "rtsp://127.0.0.1:9/x", "name": name}, 10 * LIMIT) for name in names]
+        wait_until(lambda: len(cluster.get(worker.state.remote(), timeout=30)["cameras"]) == OPENING, LIMIT)
+        assert cluster.wait(adds, num_returns=1, timeout=0)[0] == []
+        cluster.get(worker.remove.remote("away-0"), timeout=30)
+    finally:
+        cluster.kill(worker)
 
 
 def test_ray_reports_to_nobody(cluster) -> None:
