@@ -51,8 +51,8 @@ def joined(address: str, *, start: bool) -> Iterator[Cluster]:
     Raises:
         UsageError: there is no such cluster, or it lets nobody in.
     """
-    if not address:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # its ports are open to the network: none enters without one
+    if not address or _has_token():  # a local one has open ports too: nobody enters without a token
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     module = ray()
     local = Cluster(_reachable(address)) if address else _local() or (_started() if start else None)
     if local is None:
@@ -71,10 +71,16 @@ def joined(address: str, *, start: bool) -> Iterator[Cluster]:
 
 
 def _why_not(address: str, error: Exception) -> str:
-    said = first_line(error)
-    if "token" in str(error).lower() or "unauthenticated" in str(error).lower():
-        said = "it does not know this machine's token, ~/.ray/auth_token: all need the same one"
+    said, cause = first_line(error), error.__cause__
+    if "token" in f"{error} {cause}".lower():
+        said = "it does not take this machine's token, ~/.ray/auth_token: all need the same one"
     return f"cannot join the cluster at {address} ({said}): does `ray status` show it there?"
+
+
+def _has_token() -> bool:
+    """Whether this machine has a token of Ray's, which Ray itself shows to a cluster only when it is told to."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
 
 
 def _reachable(address: str) -> str:
