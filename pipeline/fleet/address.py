@@ -1,5 +1,6 @@
 """The one address of a fleet, as the manager handles it: the proxy's actor, and what it is told."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.pipeline.fleet import keys
 from pymafx_live.pipeline.fleet.actors import PROXY, find, make_proxy
-from pymafx_live.pipeline.fleet.answers import cause, quietly, why, within
+from pymafx_live.pipeline.fleet.answers import Trouble, cause, quietly, why, within
 from pymafx_live.pipeline.fleet.engine import ray
 from pymafx_live.pipeline.fleet.journal import Journal
 from pymafx_live.pipeline.fleet.store import Store
@@ -17,6 +18,7 @@ from pymafx_live.pipeline.fleet.store import Store
 _PATIENCE = 4.0
 """Seconds after which a proxy that does not answer is replaced."""
 _START = 60.0
+_FREED = 0.2
 
 
 def published(wanted: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -33,6 +35,7 @@ class Address:
         self._store, self._journal = store, journal
         self._proxy: Any = None
         self._workers: dict[str, str] = {}
+        self._binding, self._trouble = asyncio.Lock(), Trouble()
 
     @property
     def keys(self) -> dict[str, Mapping[str, bytes]]:
@@ -60,9 +63,12 @@ class Address:
 
     async def bind(self, wanted: Mapping[str, Any]) -> None:
         """A new proxy at the address that is wanted, in place of another. Raises `LiveError`."""
+        async with self._binding:
+            await self._bind(wanted)
+
+    async def _bind(self, wanted: Mapping[str, Any]) -> None:
         await self.close()
-        node = ray().get_runtime_context().get_node_id()
-        proxy = make_proxy(node, published(wanted), self.keys["proxy"])
+        proxy = await self._made(published(wanted))
         try:
             self.where = await within(proxy.where.remote(), _START)
         except Exception as error:
@@ -72,6 +78,17 @@ class Address:
             raise UsageError(f"{wanted['publish']} cannot be published on: {why(error)}") from error
         self._proxy = proxy
         self._journal.note(f"people are published on {self.where}")
+
+    async def _made(self, where: tuple[Any, ...]) -> Any:
+        """A new proxy; the name of one that was just ended is free a moment later."""
+        node, until = ray().get_runtime_context().get_node_id(), time.monotonic() + _START
+        while True:
+            try:
+                return make_proxy(node, where, self.keys["proxy"])
+            except ValueError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_FREED)
 
     async def close(self) -> None:
         """Disconnects all who listen."""
@@ -84,18 +101,26 @@ class Address:
     ) -> None:
         """Tells which workers there are, by their states, and who speaks for which camera; makes a proxy that died
         anew."""
+        if self._binding.locked() or time.monotonic() < self._trouble.until:
+            return
+        proxy = self._proxy
         try:
-            if self._proxy is None:
+            if proxy is None:
                 await self.bind(wanted)
+                proxy, self._trouble = self._proxy, Trouble()
             for worker, state in states.items():
                 if self._workers.get(worker) != state["address"]:
-                    await within(self._proxy.add.remote(worker, state["address"]), _PATIENCE)
+                    await within(proxy.add.remote(worker, state["address"]), _PATIENCE)
                     self._workers[worker] = state["address"]
                     for camera in [camera for camera, place in places.items() if place == worker]:
-                        self._proxy.route.remote(camera, worker)
-            await within(self._proxy.describe.remote(list(states.values())), _PATIENCE)
+                        proxy.route.remote(camera, worker)
+            await within(proxy.describe.remote(list(states.values())), _PATIENCE)
         except Exception as error:
-            self._journal.note(f"the proxy is lost ({why(error)}): it is made anew")
+            if self._proxy is not proxy:  # another one was opened meanwhile
+                return
+            if proxy is not None or self._trouble.why != why(error):
+                self._journal.note(f"nobody can listen ({why(error)}): the proxy is made anew")
+            self._trouble = self._trouble.again(why(error), time.monotonic()) if proxy is None else Trouble()
             self._end()
 
     def drop(self, worker: str) -> None:
