@@ -248,9 +248,12 @@ class _Planner:
             if worker is None or worker.given.draining or worker.pool != self._cameras[name].pool:
                 waiting.append(self._rank(name))
         heapq.heapify(waiting)
-        drained = 0
+        drained, handled = 0, set()
         while waiting:
             name = heapq.heappop(waiting)[2]
+            if name in handled:  # it had to leave, and has made way too
+                continue
+            handled.add(name)
             origin = places.get(name)
             if origin is not None and name not in self._displaced:
                 if drained == DRAINED_AT_ONCE:

@@ -109,6 +109,7 @@ def _victim(fleet: Hall) -> tuple[dict, list[str]]:
         if name not in worker["cameras"]:
             fleet.fleet.call("move", name, worker["name"])
     fleet.wait_live()
+    fleet.ear.results.clear()
     return fleet.worker(worker["name"]), ["door", "reel"]
 
 

@@ -295,6 +295,14 @@ def test_a_camera_is_rather_on_a_full_worker_than_dark():
     assert not done.left_out and not done.stops
 
 
+def test_a_camera_that_must_leave_and_makes_way_is_moved_once():
+    wanted = [CameraLoad("lost", "gpu", 0, 1.0), CameraLoad("new", "cpu", 5, 1.0)]
+    there = [worker("w1", pool="gpu"), worker("w2", "lost", pool="cpu", limit=1)]
+    done = plan(wanted, there, 0)
+    assert [(move.camera, move.origin, move.target) for move in done.moves] == [("lost", "w2", "w1")]
+    assert [(one.camera, one.worker) for one in done.assignments] == [("new", "w2")] and not done.stops
+
+
 def test_a_camera_without_a_pool_says_so():
     done = plan([CameraLoad("a", "gpu")], [worker("w1", pool="cpu")], 0)
     assert [(left.camera, left.why) for left in done.left_out] == [("a", "the pool gpu has no worker")]
