@@ -134,6 +134,8 @@ class Memory:
     """When each camera was last moved for load."""
     over_since: Mapping[str, float] = field(default_factory=dict)
     """Since when each worker has been above `OVER`."""
+    placed_at: float = float("-inf")
+    """When cameras were last placed because they had to be: what that does to the loads is not measured at once."""
 
 
 @dataclass(frozen=True)
@@ -215,13 +217,14 @@ class _Planner:
         urgent = bool(self._assignments or self._moves)
         over_since = self._over_since()
         rested = {name: at for name, at in self._memory.rested.items() if self._now - at < REST}
-        moved_at = self._memory.moved_at
-        if not urgent and self._now - moved_at >= MOVE_EVERY and (move := self._relief(over_since, rested)):
+        moved_at, placed_at = self._memory.moved_at, self._now if urgent else self._memory.placed_at
+        calm = placed_at < self._now and self._now - moved_at >= MOVE_EVERY
+        if calm and (move := self._relief(over_since, rested)):
             self._moves.append(move)
             moved_at = rested[move.camera] = self._now
         return Plan(
             tuple(self._stops), tuple(self._assignments), tuple(self._moves), tuple(self._left_out),
-            Memory(moved_at, rested, over_since),
+            Memory(moved_at, rested, over_since, placed_at),
         )  # fmt: skip
 
     def _places(self) -> dict[str, _Worker]:
@@ -311,7 +314,8 @@ class _Planner:
         for other in gone:
             worker.lose(other, self._costs[other])
             self._displaced[other] = name
-            heapq.heappush(waiting, self._rank(other))
+            if self._rank(other) not in waiting:  # as one that is on another pool's worker already is
+                heapq.heappush(waiting, self._rank(other))
         return worker
 
     def _how_many(self, worker: _Worker, lower: Sequence[str], cost: float) -> int:
