@@ -172,11 +172,11 @@ def nodes() -> list[dict[str, Any]]:
 def main() -> None:
     """Keeps a local cluster until a signal comes; it begins as a program of its own."""
     module, over = ray(), []
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: over.append(True))
     module.init(
         address="local", namespace=NAMESPACE, include_dashboard=False, object_store_memory=_STORE, log_to_driver=False
     )
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # after Ray, which takes them for itself
+        signal.signal(number, lambda *_: over.append(True))
     known = {"address": module.get_runtime_context().gcs_address, "process": os.getpid()}
     file = user_cache() / _FILE
     new = file.with_suffix(".new")
