@@ -35,13 +35,25 @@ from pymafx_live.configs.load import ConfigError, load
 from pymafx_live.core.addresses import Secrets, escaped, masked
 from pymafx_live.core.errors import LiveError
 from pymafx_live.core.text import quiet
-from pymafx_live.core.types import PARTS, SHAPES, Camera, FrameResult, Origin, Part, Person, SourceEvent, TrackState
-from pymafx_live.core.wire import decode, decode_event, encode, encode_event
+from pymafx_live.core.types import (
+    PARTS,
+    SHAPES,
+    Camera,
+    Directory,
+    FrameResult,
+    Listing,
+    Origin,
+    Part,
+    Person,
+    SourceEvent,
+    TrackState,
+)
+from pymafx_live.core.wire import decode, decode_directory, decode_event, encode, encode_directory, encode_event
 from pymafx_live.engines.body.unpickle import load_npy, load_npz, load_pickle
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 from pymafx_live.pipeline.camera import read_calibration
 from pymafx_live.pipeline.curve import read as read_keys
-from pymafx_live.pipeline.listen import line
+from pymafx_live.pipeline.listen import line, listed
 from pymafx_live.pipeline.recordings.journal import Mcap
 from pymafx_live.pipeline.recordings.lines import read_results, to_json
 from pymafx_live.pipeline.settings import run_settings
@@ -161,6 +173,22 @@ def _read_message(data: bytes, _: Path) -> None:
         decode_event(data)
         return
     _shown(line(result), to_json(result))
+
+
+@cache
+def _directories() -> Sequence[bytes]:
+    gate = Listing("gate", "live", "", "w1", "10.0.0.5", "4f1c", 1200, fps=24.5, age=0.0625, dropped=0.125, people=3)
+    return [
+        encode_directory(Directory(1.0, (), 0)),
+        encode_directory(Directory(1.0, (gate, Listing("Tür 漢", "failed", "no room")), 3)),
+    ]
+
+
+def _read_directory(data: bytes, _: Path) -> None:
+    directory = decode_directory(data)
+    _shown(*(listed(listing) for listing in directory.sources))
+    if decode_directory(encode_directory(directory)).total != directory.total:
+        raise AssertionError("it is another when it is sent on")
 
 
 def _shown(*texts: str) -> None:
@@ -329,6 +357,7 @@ def _read_address(data: bytes, _: Path) -> None:
 
 TARGETS: dict[str, Target] = {
     "wire": Target(_messages, _read_message),
+    "directory": Target(_directories, _read_directory),
     "lines": Target(_lines, _read_lines),
     "journal": Target(_journals, _read_journal),
     "config": Target(_configurations, _read_configuration),

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pymafx_live.configs.schema import Settings, keys
+from pymafx_live.configs.schema import Section, keys
 from pymafx_live.configs.strict_yaml import read_yaml
 
 CONTRARY = {"fov", "focal", "calibration"}
@@ -16,7 +16,7 @@ MOST_SHOWN = 8
 """Faults of one file that are told."""
 LONGEST_SHOWN = 80
 """Characters of a wrong value that a message repeats."""
-Kind = TypeVar("Kind", bound=Settings)
+Kind = TypeVar("Kind", bound=Section)
 Overlay = Mapping[str, Mapping[str, object] | list[dict[str, object]]]
 
 
@@ -30,12 +30,12 @@ def load(file: Path | None, flags: Overlay, kind: type[Kind]) -> Kind:
     Raises:
         ConfigError: an unreadable file, an unknown key, or a value that does not fit.
     """
-    written = _read(file) if file else {}
+    written = read_sections(file) if file else {}
     if written.get("sources") == []:
         raise ConfigError(f"{file}: `sources` names none: list one at least, or leave it out")
-    _check(kind, written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
+    checked(kind, written, str(file))  # first alone, so that a fault in the file is not blamed on a flag
     overlaid = {section: _over(written.get(section), flags.get(section)) for section in {**written, **flags}}
-    return _check(kind, overlaid, "the command line")
+    return checked(kind, overlaid, "the command line")
 
 
 def _over(written: Any, flags: Any) -> Any:
@@ -49,7 +49,8 @@ def _over(written: Any, flags: Any) -> Any:
     return {key: value for key, value in (written or {}).items() if key not in silenced} | dict(flags)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_sections(file: Path) -> dict[str, Any]:
+    """What a YAML file holds at its top level; a section without keys is an empty one. Raises `ConfigError`."""
     try:
         content = read_yaml(file.expanduser())
     except OSError as error:
@@ -65,7 +66,8 @@ def _read(file: Path) -> dict[str, Any]:
     return {section: {} if keys is None else keys for section, keys in content.items()}
 
 
-def _check(kind: type[Kind], values: Mapping[str, Any], where: str) -> Kind:
+def checked(kind: type[Kind], values: Mapping[str, Any], where: str) -> Kind:
+    """The values as a `kind` of settings. Raises `ConfigError`, with all that is wrong with them."""
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
@@ -75,12 +77,14 @@ def _check(kind: type[Kind], values: Mapping[str, Any], where: str) -> Kind:
         raise ConfigError(f"{where}: {'; '.join([*told[:MOST_SHOWN], *more])}") from error
 
 
-def _sentence(kind: type[Settings], error: ErrorDetails) -> str:
+def _sentence(kind: type[Section], error: ErrorDetails) -> str:
     path = [str(step) for step in error["loc"]]
     key = ".".join(path)
     match error["type"]:
         case "extra_forbidden":
             return f"unknown key `{key}`, {_remedy(kind, path)}"
+        case "missing":
+            return f"`{key}` is missing"
         case "value_error":
             return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
         case "string_pattern_mismatch":
@@ -92,7 +96,7 @@ def _sentence(kind: type[Settings], error: ErrorDetails) -> str:
             return f"`{key}` cannot be {_shown(error['input'])}: {rule}"
 
 
-def _remedy(kind: type[Settings], path: list[str]) -> str:
+def _remedy(kind: type[Section], path: list[str]) -> str:
     """What to write instead of an unknown key: one of another section, one that a flag has another name for, or like
     it."""
     known, word = _known_beside(kind, path), path[-1].replace("-", "_")
@@ -104,7 +108,7 @@ def _remedy(kind: type[Settings], path: list[str]) -> str:
     return f"did you mean `{nearest[0]}`?" if nearest else f"the keys here are {', '.join(known)}"
 
 
-def _example(kind: type[Settings], section: str) -> str:
+def _example(kind: type[Section], section: str) -> str:
     """How a section that a flag is named after is written: `source: 0` means its `uri`."""
     return next(
         (f", such as `{section}: {{{key.name}: ...}}`" for key in keys(kind)
@@ -112,11 +116,11 @@ def _example(kind: type[Settings], section: str) -> str:
     )  # fmt: skip
 
 
-def _meaning(kind: type[Settings], path: list[str]) -> str:
+def _meaning(kind: type[Section], path: list[str]) -> str:
     """What a key holds, in the words of its description."""
-    section, name = ("source" if path[0] == "sources" else path[0]), path[-1]
-    said = next(key.description for key in keys(kind) if (key.section, key.name) == (section, name))
-    return f"give {said}"
+    section, name = ("source" if path[1:-1] else path[0]), path[-1]  # `sources` is a list of that section
+    said = (key.description for key in (*keys(kind), *keys()) if (key.section, key.name) == (section, name))
+    return f"give {next(said, 'another one')}"
 
 
 def _shown(value: object) -> str:
@@ -125,7 +129,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
-def _known_beside(kind: type[Settings], path: list[str]) -> list[str]:
+def _known_beside(kind: type[Section], path: list[str]) -> list[str]:
     model: Any = kind
     for step in path[:-1]:
         if not step.isdecimal():  # of a list

@@ -82,6 +82,14 @@ class SourceSettings(Section):
         ge=0.5,
         le=86400,
     )
+    max_fps: float | None = setting(
+        None,
+        "most frames per second of a live source that are looked at, for cameras that give more than is needed; those "
+        "between are not taken, and do not count as dropped; null: all",
+        "--max-fps",
+        ge=1,
+        le=1000,
+    )
     rtsp_transport: Literal["auto", "tcp", "udp"] = setting(
         "auto", "how an RTSP camera sends; `auto`: TCP, or else UDP", "--rtsp-transport"
     )
@@ -159,6 +167,7 @@ class SourceEntry(Section):
     wait: bool | None = None
     give_up: float | None = Field(None, ge=0, le=31536000)
     gone_after: float | None = Field(None, ge=0.5, le=86400)
+    max_fps: float | None = Field(None, ge=1, le=1000)
     rtsp_transport: Literal["auto", "tcp", "udp"] | None = None
     hwaccel: Literal["none", "auto", "cuda", "vaapi", "videotoolbox", "d3d11va"] | None = None
     ca_file: str | None = None
@@ -436,7 +445,7 @@ def number_or_word(text: str) -> float | str:
         return text
 
 
-def keys(settings: type[Settings] = Settings) -> Iterator[Key]:
+def keys(settings: type[Section] = Settings) -> Iterator[Key]:
     """Every key, in the order of the schema."""
     for section, group in settings.model_fields.items():
         model = group.annotation

@@ -118,6 +118,8 @@ class Output:
 
     name: str = "output"
     """What messages and statistics call it."""
+    address: str = ""
+    """Where it can be reached, if others connect to it."""
     policy: Policy = Policy.ALL
     raw: bool = False
     """Whether it takes people as they were estimated, whatever is done to them for others, such as `--foot-lock`."""

@@ -225,8 +225,51 @@ class SourceEvent:
     reduced: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
+OVER = (SourceState.ENDED, SourceState.FAILED)
+"""The states that no other follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A source in the directory of a fleet: where it runs, and how it was a moment ago.
+
+    `fps` are results per second, `age` seconds from capture to publication (median), `dropped` the share of the frames
+    that nobody looked at, `people` and `sequence` those of the newest result; each None where nobody knows, and so
+    `run_id`. `worker` and `node` are "" of a source that runs nowhere.
+    """
+
+    source: str
+    state: SourceState | str
+    reason: str = ""
+    worker: str = ""
+    node: str = ""
+    run_id: str | None = None
+    sequence: int | None = None
+    fps: float | None = None
+    age: float | None = None
+    dropped: float | None = None
+    people: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Which sources a fleet has, by their names, `at` so many Unix seconds. `total` counts those left out too, of which
+    there are some where a message cannot hold all."""
+
+    at: float
+    sources: tuple[Listing, ...]
+    total: int
+
+
 class SourceGone(SourceEvent):
     """It has been away for so long that whoever was there has ended."""
+
+
+class SourceRemoved(SourceEvent):
+    """It was taken out of a run that goes on: whoever was there has ended, and the run tells nothing of it any more.
+
+    It is `ended`; or `live` where another run has it already, to which it has moved.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
-"""The messages: a `FrameResult` or a `SourceEvent` as bytes and back; docs/wire-protocol.md describes every field.
+"""The messages: a `FrameResult`, a `SourceEvent` or a `Directory` as bytes and back; docs/wire-protocol.md describes
+every field.
 
-A message is one ZeroMQ part: the topic `smplx/<source>` or `status/<source>`, a NUL byte, and a MessagePack map. The
-map of a result, as plain Python values, is a JSON line. Needs numpy and msgpack only.
+A message is one ZeroMQ part: the topic `smplx/<source>`, `status/<source>` or `directory`, a NUL byte, and a
+MessagePack map. The map of a result, as plain Python values, is a JSON line. Needs numpy and msgpack only.
 """
 
+import dataclasses
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -19,8 +21,10 @@ from pymafx_live.core.types import (
     SHAPES,
     Camera,
     CaptureOrigin,
+    Directory,
     Floats,
     FrameResult,
+    Listing,
     Origin,
     Part,
     Person,
@@ -33,13 +37,17 @@ from pymafx_live.core.types import (
 from pymafx_live.core.world import LEVEL, FloorOrigin, World, WorldOrigin
 
 Kind = TypeVar("Kind", bound=StrEnum)
+Value = TypeVar("Value")
 VERSION = 1
 CLOCK = "unix"
 TOPIC = b"smplx/"
 EVENT_TOPIC = b"status/"
+DIRECTORY_TOPIC = b"directory\0"
 LARGEST = 2**20
 """Bytes of a message: three times those of a hundred people."""
 MOST_PEOPLE = 256
+MOST_LISTED = 4096
+"""Sources in a directory: so many take about three quarters of `LARGEST`, as names, workers and nodes usually are."""
 _LONGEST_REASON = 1000
 _LIMITS = {"max_array_len": 2**14, "max_map_len": 2**8, "max_str_len": 2**12, "max_bin_len": 2**16, "max_ext_len": 2**8}
 """What MessagePack may hold: it is refused before anything of that size is made."""
@@ -130,6 +138,63 @@ def decode_event(message: bytes) -> SourceEvent:
         )
 
 
+def encode_directory(directory: Directory) -> bytes:
+    """The message of a directory; what it cannot hold is left out, and counted in `total`."""
+    content = directory_to_map(directory)
+    listed, room = [], LARGEST - 256
+    for listing in content.pop("sources")[:MOST_LISTED]:
+        packed: bytes = msgpack.packb(listing)
+        if len(packed) > room:
+            break
+        listed.append(packed)
+        room -= len(packed)
+    pack = msgpack.Packer().pack
+    fields = [pack(name) + pack(value) for name, value in content.items()]
+    header: bytes = msgpack.Packer().pack_map_header(len(content) + 1)
+    start = [DIRECTORY_TOPIC, header, *fields, pack("sources"), msgpack.Packer().pack_array_header(len(listed))]
+    return b"".join(start + listed)
+
+
+def decode_directory(message: bytes) -> Directory:
+    """The directory that a message holds; raises as `decode` does."""
+    content = _unpack(message, DIRECTORY_TOPIC[:-1])
+    _check_version(content)
+    with _fields_expected():
+        sources = tuple(_listing(listing) for listing in content["sources"])
+        return Directory(float(content["at"]), sources, _whole(content["total"]))
+
+
+def directory_to_map(directory: Directory) -> dict[str, Any]:
+    """The directory as plain values; what nobody knows is not there."""
+    shown = [{name: getattr(listing, name) for name in _LISTING} for listing in directory.sources]
+    for listing in shown:
+        listing |= {"state": str(listing["state"]), "reason": listing["reason"][:_LONGEST_REASON]}
+    known = [{name: value for name, value in listing.items() if value is not None} for listing in shown]
+    return {"version": VERSION, "clock": CLOCK, "at": directory.at, "total": directory.total, "sources": known}
+
+
+_LISTING = [field.name for field in dataclasses.fields(Listing)]
+
+
+def _listing(content: Mapping[str, Any]) -> Listing:
+    def known(name: str, kind: Callable[[Any], Value]) -> Value | None:
+        return kind(content[name]) if name in content else None
+
+    return Listing(
+        source=_name(content["source"]),
+        state=_known(SourceState, content["state"]),
+        reason=_text(content["reason"]),
+        worker=_text(content["worker"]),
+        node=_text(content["node"]),
+        run_id=known("run_id", _text),
+        sequence=known("sequence", _whole),
+        fps=known("fps", float),
+        age=known("age", float),
+        dropped=known("dropped", float),
+        people=known("people", _whole),
+    )
+
+
 def to_map(result: FrameResult, decimals: int | None = None, joints: int = ALL_JOINTS) -> dict[str, Any]:
     """The result as plain values: maps, lists, strings and numbers; people's numbers rounded to `decimals`.
 
@@ -202,7 +267,8 @@ def _unpack(message: bytes, kind: bytes) -> Any:
     head, separator, body = message.partition(b"\0")
     if not separator or not head.startswith(kind):
         raise MalformedMessageError(
-            f"a message does not begin with the topic {kind.decode()}<source>: is another program publishing there?"
+            f"a message does not begin with the topic {kind.decode()}{'<source>' * kind.endswith(b'/')}: "
+            "is another program publishing there?"
         )
     try:
         return msgpack.unpackb(body, list_hook=(count := _Count()), object_hook=count, **_LIMITS)

@@ -2,80 +2,126 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from threading import Condition, Thread
+from typing import Generic, TypeVar
 
 from pymafx_live.core.errors import LiveError
-from pymafx_live.core.types import Frame, SourceEvent, SourceState
+from pymafx_live.core.types import OVER, Frame, SourceEvent, SourceRemoved, SourceState
 
 Item = Frame | SourceEvent
-Batch = list[tuple[int, Item]]
-"""What came, and the index of the source that it came from: each source's events before its frame."""
-OVER = (SourceState.ENDED, SourceState.FAILED)
+Key = TypeVar("Key", bound=Hashable)
+Batch = list[tuple[Key, Item]]
+"""What came, and the key of the source that it came from: each source's events before its frame."""
 _PATIENCE = 0.3
-"""Seconds that `close` waits for a thread."""
+"""Seconds that `close` waits for the threads."""
+_POLL = 0.1
+"""Seconds between two looks at whether there may be more sources."""
 
 
-class Cameras:
+class Cameras(Generic[Key]):
     """Sources side by side. That one ends or fails does not end the others.
 
     Live sources give the newest frame that they have, whoever has one: what nobody took in time is dropped, and counted
     by the next frame. Others lose none: where no source is live, a batch waits for the next frame of each, so that
     the batches do not depend on how fast anybody reads. The last event of each source says that it ended, or failed
-    and why.
+    and why. Sources may be added and removed meanwhile, from any thread: the others notice nothing.
     """
 
-    def __init__(self, sources: Sequence[Iterable[Item]]) -> None:
-        """A source is live where its attribute `live` says so."""
-        self._sources = sources
-        self._feeds: list[_Feed] = []
+    def __init__(
+        self, sources: Sequence[Iterable[Item]], keys: Sequence[Key], more: Callable[[], bool] | None = None
+    ) -> None:
+        """A source is live where its attribute `live` says so; what comes from it is told with its key.
 
-    def __iter__(self) -> Iterator[Batch]:
+        As long as there may be `more`, the end of all sources is not the end (None: there never are).
+        """
+        self._sources, self._keys, self._more = sources, keys, more
+        self._changed = Condition()
+        self._feeds: dict[Key, _Feed] = {}
+        self._closed = False
+        self._waited, self._waiting = 0.0, False
+
+    def __iter__(self) -> Iterator[Batch[Key]]:
         """Raises the `LiveError` of the first source once all have failed; any other error at once."""
-        if len(self._sources) == 1:  # nobody to wait for, so no thread between
-            return ([(0, item)] for item in _to_the_end(self._sources[0]))
+        if len(self._sources) == 1 and self._more is None:  # nobody to wait for, so no thread between
+            return ([(self._keys[0], item)] for item in _to_the_end(self._sources[0]))
         return self._batches()
+
+    def add(self, key: Key, source: Iterable[Item], event: SourceEvent) -> None:
+        """Reads another source from now on, of which the event is told first."""
+        with self._changed:
+            self._feeds[key] = feed = _Feed(source, self._changed, event)
+            if self._closed:
+                feed.end()
+
+    def remove(self, key: Key, event: SourceEvent) -> None:
+        """Reads a source no more: a frame that waits is dropped, and the event told as the last thing of it.
+
+        After an event that is no `SourceRemoved` it may be removed once more.
+        """
+        with self._changed:
+            self._feeds[key].leave(event)
+
+    def waited(self) -> float:
+        """The seconds until now for which there was no frame to be taken."""
+        with self._changed:
+            return self._waited + (time.monotonic() if self._waiting else 0.0)
 
     def close(self) -> None:
         """Takes no more frames; the sources are to be closed by who opened them."""
-        for feed in self._feeds:
-            feed.close()
+        with self._changed:
+            self._closed, feeds = True, list(self._feeds.values())
+        for feed in feeds:
+            feed.end()
+        until = time.monotonic() + _PATIENCE
+        for feed in feeds:
+            feed.join(until - time.monotonic())
 
-    def _batches(self) -> Iterator[Batch]:
-        changed = Condition()
-        self._feeds = [_Feed(source, changed) for source in self._sources]
+    def _batches(self) -> Iterator[Batch[Key]]:
+        sources = zip(self._keys, self._sources, strict=True)
+        with self._changed:
+            self._feeds |= {key: _Feed(source, self._changed) for key, source in sources}
         while True:
-            with changed:
-                changed.wait_for(self._ready)
-                batch = [(k, item) for k, feed in enumerate(self._feeds) for item in feed.take()]
-                errors = [feed.error for feed in self._feeds if feed.error is not None]
+            with self._changed:
+                self._wait()
+                batch = [(key, item) for key, feed in self._feeds.items() for item in feed.take()]
+                self._feeds = {key: feed for key, feed in self._feeds.items() if not feed.left}
+                errors = [feed.error for feed in self._feeds.values() if feed.error is not None]
             for error in errors:
                 if not isinstance(error, LiveError):
                     raise error
             if batch:
                 yield batch
-            elif len(errors) == len(self._feeds):
+            elif errors and len(errors) == len(self._feeds):
                 raise errors[0]
             else:
                 return
 
+    def _wait(self) -> None:
+        """Until there is something to take, or nothing will come; the lock is held."""
+        self._waited, self._waiting = self._waited - time.monotonic(), True
+        while not self._changed.wait_for(self._ready, None if self._more is None else _POLL):
+            pass
+        self._waited, self._waiting = self._waited + time.monotonic(), False
+
     def _ready(self) -> bool:
-        if all(feed.over for feed in self._feeds):
+        feeds = list(self._feeds.values())
+        if any(feed.items for feed in feeds if feed.live or feed.left):
             return True
-        if any(feed.items for feed in self._feeds if feed.live):
+        stored = [feed for feed in feeds if not feed.live]
+        if any(feed.items for feed in stored) and all(feed.over or feed.frame is not None for feed in stored):
             return True
-        stored = [feed for feed in self._feeds if not feed.live]
-        return any(feed.items for feed in stored) and all(feed.over or feed.frame is not None for feed in stored)
+        return all(feed.over for feed in feeds) and (self._more is None or not self._more())
 
 
 class _Feed:
     """One source, read on a thread of its own; all is to be used with the lock `changed` held."""
 
-    def __init__(self, source: Iterable[Item], changed: Condition) -> None:
+    def __init__(self, source: Iterable[Item], changed: Condition, *first: Item) -> None:
         self.live = bool(getattr(source, "live", False))
-        self.items: deque[Item] = deque()
-        self.over = False
+        self.items: deque[Item] = deque(first)
+        self.over = self.left = False
         self.error: BaseException | None = None
         self._dropped, self._closed, self._changed = 0, False, changed
         self._thread = Thread(target=self._read, args=(source,), name="camera", daemon=True)
@@ -93,12 +139,22 @@ class _Feed:
         self._changed.notify_all()
         return items
 
-    def close(self) -> None:
-        """Ends the thread, unless it hangs in the source."""
+    def leave(self, last: SourceEvent) -> None:
+        """Takes nothing more, and no frame is left."""
+        self._closed = self.over = True
+        self.left = isinstance(last, SourceRemoved)
+        self.items = deque([*(item for item in self.items if not isinstance(item, Frame)), last])
+        self._changed.notify_all()
+
+    def end(self) -> None:
+        """Takes nothing more; the lock need not be held."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(_PATIENCE)
+
+    def join(self, seconds: float) -> None:
+        """Waits for the thread, which may hang in the source; the lock must not be held."""
+        self._thread.join(max(seconds, 0.0))
 
     def _read(self, source: Iterable[Item]) -> None:
         error: BaseException | None = None
@@ -124,7 +180,8 @@ class _Feed:
                     item = replace(item, cut=item.cut or late.cut)
                 if self._dropped:
                     item = replace(item, dropped=item.dropped + self._dropped)
-            self.items.append(item)
+            if not self._closed:
+                self.items.append(item)
             self._changed.notify_all()
             return not self._closed
 

@@ -1,4 +1,4 @@
-"""The command line: `pymafx-live` runs, `listen` prints what arrives, `skeleton` the joints.
+"""The command line: `pymafx-live` runs, `listen` prints what arrives, `fleet` runs many.
 
 Nothing heavy is imported here, so that `--help` answers at once; the flags are made from the schema.
 """
@@ -18,6 +18,7 @@ from pymafx_live.configs.schema import Key, OutputSettings, keys, number_or_word
 from pymafx_live.core.addresses import SECRETS
 from pymafx_live.core.errors import LiveError, UsageError
 from pymafx_live.core.text import quiet, quiet_lines
+from pymafx_live.pipeline.fleet.cli import fleet
 from pymafx_live.pipeline.settings import run_settings
 from pymafx_live.pipeline.stop import Interrupted, Stop
 
@@ -166,6 +167,9 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
         raise
 
 
+main.add_command(fleet)
+
+
 @main.command()
 @click.option("--connect", default="tcp://127.0.0.1:5555", show_default=True, help="address that is published on")
 @click.option("--source", default="", help="only this source, by its name")
@@ -174,11 +178,16 @@ def main(context: click.Context, /, config: Path | None, **flags: Any) -> None:
     "--max-frames", type=click.IntRange(min=0), default=0, help="show this many messages, each of them, and end"
 )
 @click.option("--curve", default="", help="key file, where the publisher runs with --curve")
-def listen(connect: str, source: str, as_json: bool, max_frames: int, curve: str) -> None:
+@click.option("--directory", is_flag=True, help="print which sources a fleet has instead, once; see docs/fleet.md")
+def listen(connect: str, source: str, as_json: bool, max_frames: int, curve: str, directory: bool) -> None:
     """Print the people that arrive."""
     from pymafx_live.pipeline.listen import listen as listen_
+    from pymafx_live.pipeline.listen import print_directory
 
     with suppress(KeyboardInterrupt):  # how listening is meant to end
+        if directory:
+            print_directory(connect, as_json=as_json, curve=curve)
+            return
         listen_(connect, source, as_json=as_json, max_frames=max_frames, curve=curve)
 
 

@@ -18,20 +18,22 @@ from typing import Self
 import zmq
 from pymafx_live.core.addresses import has_port
 from pymafx_live.core.errors import UsageError
-from pymafx_live.core.types import FrameResult, SourceEvent
+from pymafx_live.core.types import Directory, FrameResult, SourceEvent
 from pymafx_live.core.wire import (
+    DIRECTORY_TOPIC,
     EVENT_TOPIC,
     LARGEST,
     TOPIC,
     MalformedMessageError,
     UnknownVersionError,
     decode,
+    decode_directory,
     decode_event,
     topic,
 )
 from pymafx_live.pipeline.curve import introduce
 
-__all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVersionError"]
+__all__ = ["MalformedMessageError", "NoMessageError", "Subscriber", "UnknownVersionError", "directory"]
 
 _KEPT = 128
 """Messages that wait for who reads them; more are not taken, so that none of them becomes old."""
@@ -69,8 +71,6 @@ class Subscriber:
         on_event: Callable[[SourceEvent], None] | None = None,
         curve: str | Path = "",
     ) -> None:
-        if not has_port(address):
-            raise UsageError(f"cannot connect to {address}: a port is 1 to 65535")
         self.address = address
         self._curve = Path(curve).expanduser() if curve else None
         self._timeout = timeout
@@ -110,26 +110,11 @@ class Subscriber:
                 raise NoMessageError(f"no message from {self.address} for {self._timeout:g} s")
 
     def _connected(self, prefix: bytes, newest: bool = False) -> "zmq.Socket[bytes]":
-        socket = self._context.socket(zmq.SUB)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.MAXMSGSIZE, LARGEST)
-        socket.setsockopt(zmq.RCVHWM, _KEPT)
-        if newest:
-            socket.setsockopt(zmq.CONFLATE, 1)
-        socket.setsockopt(zmq.SUBSCRIBE, prefix)
         try:
-            if self._curve is not None:
-                introduce(socket, self._curve)
-            socket.connect(self.address)
+            socket = _subscribed(self._context, self.address, prefix, self._curve, newest)
         except UsageError:
             self.close()
             raise
-        except zmq.ZMQError as error:
-            self.close()
-            raise UsageError(
-                f"cannot connect to {self.address} ({zmq.strerror(error.errno or 0)}): "
-                "give an address such as tcp://127.0.0.1:5555"
-            ) from error
         monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._monitors[monitor] = socket
         for each in (socket, monitor):
@@ -163,3 +148,45 @@ class Subscriber:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def directory(address: str = "tcp://127.0.0.1:5555", *, timeout: float = 5.0, curve: str | Path = "") -> Directory:
+    """Which sources a fleet has, and how they are: it says so at `address` every second.
+
+    Raises:
+        NoMessageError: there is no fleet; one process sends no directory.
+        UsageError, UnknownVersionError, MalformedMessageError: as `Subscriber`.
+    """
+    with zmq.Context() as context:
+        try:
+            keys = Path(curve).expanduser() if curve else None
+            socket = _subscribed(context, address, DIRECTORY_TOPIC, keys)
+            if not socket.poll(math.ceil(timeout * 1000)):
+                raise NoMessageError(f"no directory from {address} for {timeout:g} s: no fleet publishes there")
+            return decode_directory(socket.recv())
+        finally:
+            context.destroy(linger=0)
+
+
+def _subscribed(
+    context: "zmq.Context[zmq.Socket[bytes]]", address: str, prefix: bytes, curve: Path | None, newest: bool = False
+) -> "zmq.Socket[bytes]":
+    if not has_port(address):
+        raise UsageError(f"cannot connect to {address}: a port is 1 to 65535")
+    socket = context.socket(zmq.SUB)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+    socket.setsockopt(zmq.RCVHWM, _KEPT)
+    if newest:
+        socket.setsockopt(zmq.CONFLATE, 1)
+    socket.setsockopt(zmq.SUBSCRIBE, prefix)
+    try:
+        if curve is not None:
+            introduce(socket, curve)
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        raise UsageError(
+            f"cannot connect to {address} ({zmq.strerror(error.errno or 0)}): "
+            "give an address such as tcp://127.0.0.1:5555"
+        ) from error
+    return socket

@@ -116,8 +116,9 @@ class _Post:
         sentence = "" if self.error is None else self.sentence()
         behind = self._behind
         return OutputFigures(
-            self._output.name, str(self._policy), behind.count, self._dropped(), self.failed, behind.summary(), sentence
-        )
+            self._output.name, str(self._policy), behind.count, self._dropped(), self.failed, behind.summary(),
+            sentence, self._output.address,
+        )  # fmt: skip
 
     def sentence(self) -> str:
         error = self.error or self.first

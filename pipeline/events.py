@@ -7,8 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from pymafx_live.core.errors import SourceError
-from pymafx_live.core.types import SourceEvent, SourceState
-from pymafx_live.pipeline.cameras import OVER
+from pymafx_live.core.types import OVER, SourceEvent, SourceRemoved, SourceState
 
 
 class SourceStates:
@@ -28,8 +27,12 @@ class SourceStates:
 
     def tell(self, event: SourceEvent) -> None:
         """Passes on an event of a source, which will tell the others too."""
-        self._talkative.add(event.source)
+        if event.state is not SourceState.CONNECTING:  # of one that was added it is told for it
+            self._talkative.add(event.source)
         self._pass_on(event)
+        if isinstance(event, SourceRemoved):
+            self._states.pop(event.source)
+            self._talkative.discard(event.source)
 
     def connecting(self, source: str, at: float) -> None:
         """Tells that a source was about to be opened `at` so many Unix seconds."""

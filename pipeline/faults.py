@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pymafx_live.core.errors import FramesError, first_line
 
@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 class Faults:
     """What went wrong in a detector, a tracker or an engine, which are called `part` here."""
 
-    def __init__(self, most: int = MOST) -> None:
-        """The error that is the `most`-th in a row of a part and a source is raised."""
-        self._most = most
+    def __init__(self, most: int = MOST, give_up: Callable[[str, FramesError], None] | None = None) -> None:
+        """The error that is the `most`-th in a row of a part and a source is raised, or told to `give_up`."""
+        self._most, self._give_up = most, give_up
         self._row: Counter[tuple[str, str]] = Counter()
         self._frames: Counter[str] = Counter()
         self._told: dict[str, str] = {}
@@ -39,10 +39,14 @@ class Faults:
                 part, source, said, exc_info=shown,
             )  # fmt: skip
         if self._row[part, source] >= self._most:
-            raise FramesError(
+            many = FramesError(
                 f"the {part} has failed on {self._most} frames of {source} in a row, at last with {said}: "
                 "try another one or another --runtime; -v shows where"
-            ) from error
+            )
+            if self._give_up is None:
+                raise many from error
+            self._give_up(source, many)
+            del self._row[part, source]
 
     def worked(self, part: str, source: str) -> None:
         """Takes in that `part` raised nothing on a frame of `source`."""

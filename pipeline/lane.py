@@ -54,11 +54,12 @@ class Lane:
         smooth: Smooth | None = None,
         ground: Ground | None = None,
         look: Look = looks,
+        run_id: str = "",
     ) -> None:
         """`select` says which of the tracks that have not ended are estimated (None: all), `ground` where the camera
-        stands, `look` what the tracker sees of them."""
+        stands, `look` what the tracker sees of them. `run_id` is that of its results, where it is not the loop's."""
         self._tracker, self._select, self._smooth, self._look = tracker, select or Selection(), smooth, look
-        self._reduction = Reduction()
+        self._run_id, self._reduction = run_id, Reduction()
         self._schedule: Schedule = Lookout() if stride == "auto" else Every(stride)
         self._ground = ground or Ground()
         self._following = Following()
@@ -119,7 +120,7 @@ class Lane:
         result = FrameResult(
             source=frame.source,
             sequence=frame.sequence,
-            run_id=run_id,
+            run_id=self._run_id or run_id,
             time=frame.time,
             captured_at=frame.captured_at,
             published_at=frame.captured_at + frame.age,

@@ -1,13 +1,22 @@
 """Prints the people that arrive on a ZeroMQ address."""
 
+import json
 import sys
 import time
 from collections import Counter
 from contextlib import suppress
 
+from pymafx_live.core.errors import SourceError
 from pymafx_live.core.text import LONGEST, quiet
-from pymafx_live.core.types import FrameResult, Origin, Person, SourceEvent
-from pymafx_live.pipeline.client import MalformedMessageError, NoMessageError, Subscriber, UnknownVersionError
+from pymafx_live.core.types import FrameResult, Listing, Origin, Person, SourceEvent
+from pymafx_live.core.wire import directory_to_map
+from pymafx_live.pipeline.client import (
+    MalformedMessageError,
+    NoMessageError,
+    Subscriber,
+    UnknownVersionError,
+    directory,
+)
 from pymafx_live.pipeline.recordings.lines import to_json
 
 _SILENCE = 2.0
@@ -50,6 +59,40 @@ def listen(address: str, source: str, *, as_json: bool, max_frames: int, curve: 
             except BrokenPipeError:
                 sys.stdout = None  # or Python complains when it flushes it at exit
                 return
+
+
+def print_directory(address: str, *, as_json: bool, curve: str = "") -> None:
+    """Prints which sources a fleet has, once.
+
+    Raises:
+        SourceError: nobody says so there.
+        UsageError: the address is none of ZeroMQ's, or the key file `curve` cannot be used.
+    """
+    try:
+        told = directory(address, curve=curve)
+    except NoMessageError as error:
+        raise SourceError(str(error)) from error
+    if as_json:
+        print(json.dumps(directory_to_map(told), ensure_ascii=False))
+        return
+    for listing in told.sources:
+        print(listed(listing))
+    if told.total > len(told.sources):
+        print(f"and {told.total - len(told.sources)} more")
+
+
+def listed(listing: Listing) -> str:
+    """A source of a directory on one line."""
+    where = f" on {listing.worker} ({listing.node})" if listing.worker else ""
+    figures = [
+        "" if listing.fps is None else f"{listing.fps:.1f} fps",
+        "" if listing.age is None else f"{listing.age * 1000:.0f} ms old",
+        "" if listing.people is None else f"{listing.people} people",
+        "" if listing.dropped is None else f"{listing.dropped:.0%} dropped",
+    ]
+    shown = "".join(f"  {figure}" for figure in figures if figure)
+    reason = f": {listing.reason}" if listing.reason else ""
+    return quiet(f"{listing.source[:LONGEST]} is {listing.state[:LONGEST]}{where[:LONGEST]}{shown}{reason}")
 
 
 class _Pace:

@@ -8,8 +8,8 @@ from typing import TypeVar
 from uuid import uuid4
 
 from pymafx_live.core.interfaces import Detector, Engine, Found, Tracker
-from pymafx_live.core.types import Frame, FrameResult, Person, Scene, SourceEvent, SourceGone
-from pymafx_live.pipeline.cameras import OVER, Batch, Cameras, Item
+from pymafx_live.core.types import OVER, Frame, FrameResult, Person, Scene, SourceEvent, SourceGone, SourceRemoved
+from pymafx_live.pipeline.cameras import Batch, Cameras, Item
 from pymafx_live.pipeline.faults import Faults, Strict
 from pymafx_live.pipeline.lane import Lane, Smooth, Stride
 from pymafx_live.pipeline.lookout import Detection, SharedDetector
@@ -20,7 +20,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 Result = tuple[FrameResult, Frame | None]
 """A result and its frame; one that is `final` has none."""
-Detected = list[tuple[int, Detection | SourceEvent]]
+Detected = list[tuple[Lane, Detection | SourceEvent]]
 Answer = tuple[Sequence[Person] | None, float, Mapping[str, float]]
 """The people of one scene, None where the engine has failed, and the seconds of the call and of its stages."""
 
@@ -38,15 +38,14 @@ def results(
 ) -> Generator[tuple[FrameResult, Frame]]:
     """One result per frame of one source, in order, without its events; see `watch`."""
     lane = Lane(tracker, stride, select=select, smooth=smooth)
-    with closing(watch([source], [lane], detector, engine, overlap=overlap)) as watched:
+    with closing(watch(Cameras([source], [lane]), detector, engine, overlap=overlap)) as watched:
         for item in watched:
             if not isinstance(item, SourceEvent) and item[1] is not None:
                 yield item[0], item[1]
 
 
 def watch(
-    sources: Sequence[Iterable[Item]],
-    lanes: Sequence[Lane],
+    cameras: Cameras[Lane],
     detector: Detector,
     engine: Engine,
     *,
@@ -55,12 +54,12 @@ def watch(
 ) -> Generator[Result | SourceEvent]:
     """One result per frame of every source, each in its order, and between them what became of the sources.
 
-    The frames that are there at once are one batch of the detector and of the engine; each source has its lane. The
-    results of a source are those that it has alone. The detector runs on every `stride`-th frame of a lane and on
-    the first after a cut, or with `auto` as often as those who are followed need it (see `Lookout`). Between, the
-    tracker predicts, and follows where the engine sees people. `overlap` detects on the next frames while these are
-    estimated: the results are the same, in less time but each a little older, because its frame was taken earlier;
-    `auto` cannot know so early whether to detect.
+    `cameras` have the lane of each source for its key, and are closed at the end. The frames that are there at once are
+    one batch of the detector and of the engine. The results of a source are those that it has alone. The detector runs
+    on every `stride`-th frame of a lane and on the first after a cut, or with `auto` as often as those who are followed
+    need it (see `Lookout`). Between, the tracker predicts, and follows where the engine sees people. `overlap` detects
+    on the next frames while these are estimated: the results are the same, in less time but each a little older,
+    because its frame was taken earlier; `auto` cannot know so early whether to detect.
 
     Before the event that a source is over, or has been gone for too long, a `final` result ends who is still there.
 
@@ -69,15 +68,15 @@ def watch(
     every error is raised.
     """
     run_id, faults = uuid4().hex, Strict() if faults is None else faults
-    with closing(SharedDetector(detector)) as shared, closing(Cameras(sources)) as cameras:
-        detected = (_detect(batch, lanes, shared, faults) for batch in cameras)
+    with closing(SharedDetector(detector)) as shared, closing(cameras):
+        detected = (_detect(batch, shared, faults) for batch in cameras)
         for batch in _one_ahead(detected) if overlap else detected:
-            yield from _estimate(batch, lanes, engine, run_id, faults)
+            yield from _estimate(batch, engine, run_id, faults)
 
 
-def _detect(batch: Batch, lanes: Sequence[Lane], detector: SharedDetector, faults: Faults) -> Detected:
+def _detect(batch: Batch[Lane], detector: SharedDetector, faults: Faults) -> Detected:
     """What is found in those frames of a batch that have to be looked at now, all at once."""
-    asked = [item if isinstance(item, SourceEvent) else _ask(lanes[k], item, detector, faults) for k, item in batch]
+    asked = [item if isinstance(item, SourceEvent) else _ask(lane, item, detector, faults) for lane, item in batch]
     due = [item for (_, item), known in zip(batch, asked, strict=True) if known is None and isinstance(item, Frame)]
     began = time.perf_counter()
     found = _guarded("detector", due, lambda frames: detector.detect([f.image for f in frames]), _source, faults)
@@ -87,8 +86,8 @@ def _detect(batch: Batch, lanes: Sequence[Lane], detector: SharedDetector, fault
     def made(lane: Lane, frame: Frame, boxes: Found | None) -> Detection:
         return lane.missed(frame) if boxes is None else Detection(frame, boxes, seconds)
 
-    return [(k, made(lanes[k], *next(fresh)) if known is None else known)
-            for (k, _), known in zip(batch, asked, strict=True)]  # fmt: skip
+    return [(lane, made(lane, *next(fresh)) if known is None else known)
+            for (lane, _), known in zip(batch, asked, strict=True)]  # fmt: skip
 
 
 def _ask(lane: Lane, frame: Frame, detector: SharedDetector, faults: Faults) -> Detection | None:
@@ -100,34 +99,32 @@ def _ask(lane: Lane, frame: Frame, detector: SharedDetector, faults: Faults) -> 
         return lane.missed(frame)
 
 
-def _estimate(
-    batch: Detected, lanes: Sequence[Lane], engine: Engine, run_id: str, faults: Faults
-) -> Iterator[Result | SourceEvent]:
+def _estimate(batch: Detected, engine: Engine, run_id: str, faults: Faults) -> Iterator[Result | SourceEvent]:
     """The results of a batch: one call of the engine for all.
 
     Of a source that was lost and has come back since the last batch, the event is before the frame.
     """
     scenes, after = [], []
-    for k, item in batch:
+    for lane, item in batch:
         if isinstance(item, Detection):
-            scenes.append((k, item.frame, lanes[k].begin(item, faults)))
-        elif any(k == at for at, _, _ in scenes):
-            after.append((k, item))
+            scenes.append((lane, item.frame, lane.begin(item, faults)))
+        elif any(lane is other for other, _, _ in scenes):
+            after.append((lane, item))
         else:
-            yield from _heard(item, lanes[k], engine)
+            yield from _heard(item, lane, engine)
     answers = _people([scene for _, _, scene in scenes], engine, faults)
-    for (k, frame, _), (people, seconds, stages) in zip(scenes, answers, strict=True):
-        result = lanes[k].finish(frame, people, run_id, seconds, stages)
-        if lanes[k].ended:
-            engine.forget(frame.source, lanes[k].ended)
+    for (lane, frame, _), (people, seconds, stages) in zip(scenes, answers, strict=True):
+        result = lane.finish(frame, people, run_id, seconds, stages)
+        if lane.ended:
+            engine.forget(frame.source, lane.ended)
         yield result, frame
-    for k, event in after:
-        yield from _heard(event, lanes[k], engine)
+    for lane, event in after:
+        yield from _heard(event, lane, engine)
 
 
 def _heard(event: SourceEvent, lane: Lane, engine: Engine) -> Iterator[Result | SourceEvent]:
     """The event, after the goodbye of who is still there where it ends that."""
-    if isinstance(event, SourceGone) or event.state in OVER:
+    if isinstance(event, SourceGone | SourceRemoved) or event.state in OVER:
         engine.forget(event.source)
         if (last := lane.goodbye()) is not None:
             yield last, None

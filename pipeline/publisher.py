@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
@@ -15,7 +16,7 @@ from pymafx_live.pipeline.curve import guard
 logger = logging.getLogger(__name__)
 
 KEPT = 4
-"""Messages kept for a subscriber that falls behind; more would only make them old."""
+"""Messages of each source kept for a subscriber that falls behind; more would only make them old."""
 LONGEST_TOPIC = 1024
 """Bytes of a message that a subscriber may send: it asks for topics, of which each byte takes 46 of memory."""
 MOST_TOPICS = 1000
@@ -35,6 +36,17 @@ _HANDSHAKE = 5000
 """Milliseconds in which who connects must say that it speaks ZeroMQ."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What subscribers may take of a publisher: `kept` messages of each that falls behind, different `topics` of all
+    together, and how many seconds one may take nothing at all before it is disconnected (`patience`, 0: for ever; only
+    Linux heeds it)."""
+
+    kept: int = KEPT
+    topics: int = MOST_TOPICS
+    patience: float = 0.0
+
+
 class Publisher:
     """Sends to whoever subscribes.
 
@@ -42,7 +54,8 @@ class Publisher:
     back by themselves, and a run goes on in any case. Raises `zmq.ZMQError`, and `UsageError` for keys.
     """
 
-    def __init__(self, address: str, curve: Path | None = None) -> None:
+    def __init__(self, address: str, curve: Path | None = None, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
         self._context = zmq.Context()
         self._guard = guard(self._context, curve) if curve else None
         self._lock = threading.Lock()
@@ -66,6 +79,20 @@ class Publisher:
                 socket.send(message, zmq.NOBLOCK)
                 self._count_topics(socket)
 
+    def wanted(self, message: bytes) -> bool:
+        """Whether a subscriber asks at this moment for what begins so."""
+        with self._lock:
+            if (socket := self._again()) is not None:
+                self._count_topics(socket)
+            return any(message.startswith(topic[1:]) for topic in self._topics)
+
+    def topics(self) -> frozenset[bytes]:
+        """What subscribers ask for at this moment: what a message of theirs begins with."""
+        with self._lock:
+            if (socket := self._again()) is not None:
+                self._count_topics(socket)
+            return frozenset(topic[1:] for topic in self._topics)
+
     def close(self) -> None:
         """Closes the socket; what a subscriber is too slow for is lost."""
         self._closed.set()
@@ -79,7 +106,9 @@ class Publisher:
 
     def _bound(self, address: str) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.XPUB)  # as PUB, and tells who asks for what
-        socket.setsockopt(zmq.SNDHWM, KEPT)
+        socket.setsockopt(zmq.SNDHWM, self._bounds.kept)
+        if self._bounds.patience:
+            socket.setsockopt(zmq.TCP_MAXRT, round(self._bounds.patience * 1000))
         socket.setsockopt(zmq.MAXMSGSIZE, LONGEST_TOPIC)
         # Few requests of each subscriber at a time: else `send` does not return while one floods it with them. With
         # one alone libzmq 4.3.5 ends no handshake of CURVE.
@@ -105,8 +134,8 @@ class Publisher:
 
     def _count_topics(self, socket: "zmq.Socket[bytes]") -> None:
         """Takes what subscribers ask for; `_lock` is held."""
-        for _ in range(2 * MOST_TOPICS):
-            if len(self._topics) > MOST_TOPICS:
+        for _ in range(2 * self._bounds.topics):
+            if len(self._topics) > self._bounds.topics:
                 break
             try:
                 asked = socket.recv(zmq.NOBLOCK)
@@ -116,7 +145,7 @@ class Publisher:
                 self._topics.add(asked)
             elif asked[:1] == b"\0":
                 self._topics.discard(b"\1" + asked[1:])
-        self._disconnect_all(socket, f"subscribers asked for more than {MOST_TOPICS} topics")
+        self._disconnect_all(socket, f"subscribers asked for more than {self._bounds.topics} topics")
 
     def _disconnect_all(self, socket: "zmq.Socket[bytes]", why: str) -> None:
         socket.close(linger=0)

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pymafx_live.core.types import FrameResult, TrackState
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.lane import Lane
-from pymafx_live.pipeline.overload import Measure, Overload, Step
+from pymafx_live.pipeline.overload import Measure, Overload, Reduction, Step
 from pymafx_live.pipeline.statistics import Reductions
 
 logger = logging.getLogger(__name__)
@@ -17,15 +17,27 @@ class Relief:
     """Measures results, has `overload` decide, and passes on what it decides: to the lanes, the outputs and the log."""
 
     def __init__(
-        self, overload: Overload, lanes: Mapping[str, Lane], states: SourceStates, done: Reductions, *, overlap: bool
+        self,
+        overload: Overload,
+        lanes: Callable[[], Mapping[str, Lane]],
+        states: SourceStates,
+        done: Reductions,
+        *,
+        overlap: bool,
     ) -> None:
-        """`lanes` are those of the live cameras, by source; `done` counts. `overlap`: see `loop.watch`."""
+        """`lanes` gives those of the live cameras there are, by source; `done` counts. `overlap`: see `loop.watch`."""
         self._overload, self._lanes, self._states, self._done = overload, lanes, states, done
         self._overlap = overlap
+        self._known = lanes()
 
     def note(self, result: FrameResult) -> None:
         """Takes in a result; what it leads to holds from the next frame on."""
-        if result.source not in self._lanes:
+        lanes = self._lanes()
+        if lanes != self._known:
+            self._known = lanes
+            if self._overload.depth:
+                self._reduce(self._overload.reduction)
+        if result.source not in lanes:
             return
         people = sum(person.state is not TrackState.ENDED for person in result.people)
         now = time.monotonic()
@@ -42,10 +54,12 @@ class Relief:
         else:
             logger.warning("overload: %s; %s", step.why, str(reduction) or "all is done again")
             self._done.note(reduction.in_force(), step.less, now)
-        for lane in self._lanes.values():
+        self._reduce(reduction, "; what is asked for cannot be held" if step.exhausted else "")
+
+    def _reduce(self, reduction: Reduction, more: str = "") -> None:
+        for lane in self._known.values():
             lane.reduce(reduction)
-        reason = f"overload: {reduction}" + ("; what is asked for cannot be held" if step.exhausted else "")
-        self._states.reduce(self._lanes, reduction.in_force(), reason)
+        self._states.reduce(self._known, reduction.in_force(), f"overload: {reduction}{more}")
 
 
 def busy(stages: Mapping[str, float], overlap: bool) -> float:

@@ -8,23 +8,25 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
+from uuid import uuid4
 
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings, TrackerSettings
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Detector, Engine, Output, Tracker, log_progress
-from pymafx_live.core.types import SourceEvent, SourceState
+from pymafx_live.core.types import SourceEvent, SourceRemoved, SourceState
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.reid import Reid
 from pymafx_live.pipeline.camera import Lens, Mount, read_calibration, read_extrinsics
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.delivery import Delivery
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.foot_lock import FootLock
 from pymafx_live.pipeline.ground import Ground
 from pymafx_live.pipeline.history import History
-from pymafx_live.pipeline.lane import Lane, Stride
+from pymafx_live.pipeline.lane import Lane, Look, Stride
 from pymafx_live.pipeline.loop import Result
 from pymafx_live.pipeline.loop import watch as watch_sources
 from pymafx_live.pipeline.outputs import open_outputs
@@ -32,9 +34,10 @@ from pymafx_live.pipeline.outputs.run import JOINTS, Run
 from pymafx_live.pipeline.outputs.targets import Targets
 from pymafx_live.pipeline.overload import Overload, Reduction
 from pymafx_live.pipeline.relief import Relief
+from pymafx_live.pipeline.roster import Member, Roster
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
-from pymafx_live.pipeline.sources import kept_in, open_sources
+from pymafx_live.pipeline.sources import kept_in, open_source, open_sources
 from pymafx_live.pipeline.statistics import Reductions, Statistics
 from pymafx_live.pipeline.stats_file import StatsFile
 from pymafx_live.pipeline.stop import Interrupted, Stop
@@ -65,6 +68,35 @@ class Makers:
     engine: Callable[[Settings, Pictures], Engine] = open_engine
 
 
+class _Entrance:
+    """Opens the sources that come later, and makes the lane of each source."""
+
+    def __init__(self, settings: Settings, makers: Makers, look: Look, targets: Targets, stop: Stop) -> None:
+        self._settings, self._makers, self._look = settings, makers, look
+        self._targets, self._stop = targets, stop
+
+    def lane(self, live: bool, ground: Ground, run_id: str = "") -> Lane:
+        """The lane of a source that is `live` or not, and stands on a `ground`."""
+        settings = self._settings
+        return Lane(
+            self._makers.tracker(settings.tracker), stride(settings, live),
+            select=Selection(settings.engine.max_people, settings.engine.lock),
+            smooth=History(Smoother(settings.engine.smoothing, settings.output.raw)), ground=ground, look=self._look,
+            run_id=run_id,
+        )  # fmt: skip
+
+    def __call__(self, wanted: SourceSettings, camera: CameraSettings) -> Member:
+        """See `roster.Enter`."""
+        ground = Ground(stance(wanted, camera))
+        source = open_source(wanted, lens(camera), self._stop)
+        try:
+            self._targets.read(source.files)
+            return Member(source, self.lane(source.live, ground, uuid4().hex))
+        except BaseException:
+            source.close()
+            raise
+
+
 def run(
     settings: Settings,
     statistics: Statistics,
@@ -72,65 +104,74 @@ def run(
     watch: Callable[[int], Output] | None = None,
     makers: Makers = Makers(),
     stop: Stop | None = None,
+    roster: Roster | None = None,
 ) -> None:
     """Runs until all sources have ended, a signal comes, `run.max_frames` are done, or no output is left.
 
     `statistics` is filled as it goes and holds what was done even where an error ends the run. `watch` makes
-    an output that is told how many frames to expect, 0 where nobody knows. `stop` ends it from elsewhere.
+    an output that is told how many frames to expect, 0 where nobody knows. `stop` ends it from elsewhere. With a
+    `roster` its sources are those that are added there, whose end or failure does not end it.
 
     Raises:
         LiveError: with its sentence; everything that was written until then is whole. An output that fails ends
             alone, and a detector, tracker or engine that fails on single frames ends nothing: that is raised when the
             run is over.
     """
-    stop, watchdog, faults = stop or Stop(), Watchdog(), Faults()
+    known = settings.cameras() if roster is None else []
+    stop, watchdog, faults = stop or Stop(), Watchdog(), Faults(give_up=None if roster is None else roster.give_up)
     statistics.faults = faults
+    added = roster or Roster()
+    more = None if roster is None else lambda: not (added.closed or stop.requested)
     with stop.on_signals(), ExitStack() as stack:
 
         def opened(part: Part) -> Part:
             return stack.enter_context(closing(part))
 
         # What fails soonest comes first: a wrong address is told before networks are loaded.
+        stack.callback(added.end)
         began = time.time()
-        cameras = [(source, lens(camera)) for source, camera in settings.cameras()]
-        grounds = [Ground(stance(source, camera)) for source, camera in settings.cameras()]
+        cameras = [(source, lens(camera)) for source, camera in known]
+        grounds = [Ground(stance(source, camera)) for source, camera in known]
         sources = [opened(source) for source in open_sources(cameras, stop)]
-        live = any(source.live for source in sources)
+        live = roster is not None or any(source.live for source in sources)
         read = [file for source in sources for file in source.files]
         targets = Targets([*read, *inputs(settings)], settings.output.overwrite)
         if settings.output.stats:  # before the outputs, and so closed after them: it says what they have done
             opened(StatsFile(targets.file(Path(settings.output.stats), "--stats"), statistics))
         told = run_of(settings, statistics, stop, targets)
-        told.stuck, told.sources = lambda: watchdog.stuck, [source.name for source in sources]
+        told.stuck = statistics.stuck = lambda: watchdog.stuck
+        told.sources = [source.name for source in sources]
         delivery = opened(deliver(settings, statistics, told, live=live))
-        pictures = Pictures(len(sources))
+        pictures = Pictures(max(1, len(sources)))
         detector = opened(makers.detector(settings, pictures))
         look = opened(Reid.open(settings)) if settings.tracker.reid else looks
-        lanes = [
-            Lane(
-                makers.tracker(settings.tracker), stride(settings, source.live),
-                select=Selection(settings.engine.max_people, settings.engine.lock),
-                smooth=History(Smoother(settings.engine.smoothing, settings.output.raw)), ground=ground, look=look,
-            )
-            for source, ground in zip(sources, grounds, strict=True)
-        ]  # fmt: skip
+        entrance = _Entrance(settings, makers, look, targets, stop)
+        lanes = [entrance.lane(source.live, ground) for source, ground in zip(sources, grounds, strict=True)]
         engine = opened(makers.engine(settings, pictures))
         _say_where(engine, detector)
         frames = [len(source) for source in sources]
         expected = _expected(sum(frames) if all(frames) else 0, settings.run.max_frames)
         screen = opened(Delivery([watch(expected)] if watch else [], stop, live=live))
 
-        looped = opened(watch_sources(sources, lanes, detector, engine, overlap=settings.run.overlap, faults=faults))
+        read_by = Cameras(sources, lanes, more)
+        looped = opened(watch_sources(read_by, detector, engine, overlap=settings.run.overlap, faults=faults))
         stack.callback(stop.draining)  # before the loop is closed: a thread of it may wait for a frame
         stop.looping()
-        with watchdog, SourceStates(delivery.tell) as states, ExitStack() as last:
-            last.callback(_say_goodbye, lanes, delivery)
+
+        def tell(event: SourceEvent) -> None:
+            delivery.tell(event)
+            screen.tell(event)
+
+        with watchdog, SourceStates(tell) as states, ExitStack() as last:
+            last.callback(lambda: _say_goodbye([*lanes, *added.lanes()], delivery))
             for source in sources:
                 states.connecting(source.name, began)
             live_lanes = {source.name: lane for source, lane in zip(sources, lanes, strict=True) if source.live}
-            relief = _relief(settings, live_lanes, states, statistics)
+            relief = _relief(settings, lambda: live_lanes | added.live_lanes(), states, statistics) if live else None
             failures: list[str] = []
-            for result, frame in _results_of(looped, states, failures if len(sources) > 1 else None):
+            several = failures if roster is not None or len(sources) > 1 else None
+            added.begin(read_by, entrance, pictures.serve)
+            for result, frame in _results_of(looped, states, statistics, added, several):
                 watchdog.moved()
                 delivery.write(result, frame)
                 if frame is None:
@@ -148,7 +189,7 @@ def run(
         told.finish()
     delivery.raise_error()
     faults.raise_error()
-    if failures:
+    if failures and roster is None:
         raise SourceError(
             f"{len(failures)} of the {len(sources)} sources failed while the others went on: {failures[0]}"
         )
@@ -162,12 +203,19 @@ def _say_goodbye(lanes: Iterable[Lane], delivery: Delivery) -> None:
 
 
 def _results_of(
-    items: Iterable[Result | SourceEvent], states: SourceStates, failures: list[str] | None
+    items: Iterable[Result | SourceEvent],
+    states: SourceStates,
+    statistics: Statistics,
+    added: Roster,
+    failures: list[str] | None,
 ) -> Iterator[Result]:
-    """The results of the loop; the events between them go to `states`, and to the log where one of several fails."""
+    """The results of the loop; who else has to hears of the events between, and the log where one of several fails."""
     for item in items:
         if isinstance(item, SourceEvent):
             states.tell(item)
+            statistics.tell(item)
+            if isinstance(item, SourceRemoved):
+                added.heard(item)
             if failures is not None and item.state is SourceState.FAILED:
                 logger.warning("a source has failed: %s", item.reason)
                 failures.append(item.reason)
@@ -203,11 +251,11 @@ def _say_where(engine: Engine, detector: Detector) -> None:
 
 
 def _relief(
-    settings: Settings, lanes: Mapping[str, Lane], states: SourceStates, statistics: Statistics
+    settings: Settings, lanes: Callable[[], Mapping[str, Lane]], states: SourceStates, statistics: Statistics
 ) -> Relief | None:
-    """What holds the rate and the age that are asked for; None where none is, or no source is live."""
+    """What holds the rate and the age that are asked for; None where none is."""
     wanted, engine = settings.run, settings.engine
-    if not lanes or (wanted.target_fps is None and wanted.max_age_ms is None):
+    if wanted.target_fps is None and wanted.max_age_ms is None:
         return None
     every = settings.detector.stride if isinstance(settings.detector.stride, int) else 1
     base = Reduction(every, engine.face_every, engine.hands_every)

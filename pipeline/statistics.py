@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pymafx_live.core.types import FrameResult, TrackState
+from pymafx_live.core.types import OVER, FrameResult, SourceEvent, SourceRemoved, TrackState
 from pymafx_live.pipeline.faults import Faults
 
 _STEP = math.log(1.01)
@@ -42,7 +42,8 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class OutputFigures:
-    """What an output has done: results `written`, `dropped` and `failed`, and the sentence of what ended it early.
+    """What an output has done: results `written`, `dropped` and `failed`, and the sentence of what ended it early; and
+    the `address` at which it can be reached, empty where nobody connects to it.
 
     `behind_ms` are percentiles of the milliseconds from when a result was there to when it was written.
     """
@@ -54,6 +55,7 @@ class OutputFigures:
     failed: int
     behind_ms: Mapping[str, float]
     error: str
+    address: str = ""
 
 
 @dataclass(slots=True)
@@ -95,8 +97,11 @@ class Statistics:
     age: Durations = field(default_factory=Durations)
     stages: dict[str, Durations] = field(default_factory=dict)
     _dropped: dict[str, int] = field(default_factory=dict)
+    _dropped_before: int = 0
     _now: dict[str, int] = field(default_factory=dict)
     outputs: Callable[[], Sequence[OutputFigures]] = tuple
+    stuck: Callable[[], str] = str
+    """At what the loop is stuck, or ""."""
     faults: Faults = field(default_factory=Faults)
     reductions: Reductions | None = None
     """None where no rate and no age is asked for, or no source is live."""
@@ -120,6 +125,14 @@ class Statistics:
                 self.stages[name] = Durations()
             self.stages[name].add(seconds)
 
+    def tell(self, event: SourceEvent) -> None:
+        """Takes in that a source is over, or was removed: should one of its name come, it counts anew."""
+        if event.state in OVER or isinstance(event, SourceRemoved):
+            self._now.pop(event.source, None)
+        if isinstance(event, SourceRemoved) and event.source in self._dropped:
+            self._dropped_before += self._dropped[event.source]
+            self._dropped[event.source] = 0
+
     @property
     def source(self) -> str:
         """The sources' names."""
@@ -128,7 +141,7 @@ class Statistics:
     @property
     def dropped(self) -> int:
         """Frames that were dropped, of all sources."""
-        return sum(self._dropped.values())
+        return sum(self._dropped.values()) + self._dropped_before
 
     @property
     def now(self) -> int:

@@ -1,6 +1,7 @@
 """A polite request to end the run, which signals, a closed window or a closed pipe may make."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -48,8 +49,11 @@ class Stop:
 
         Then the first requests the stop, and a second one interrupts a frame that does not come to its end. What was
         ignored from the start stays so: a shell's background jobs are not meant to end at Ctrl-C, nor what `nohup`
-        starts at the end of the terminal.
+        starts at the end of the terminal. On another thread than the main one nothing is heard: Python lets none.
         """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
 
         def handle(number: int, _frame: FrameType | None) -> None:
             if self._looping and not self.requested:

@@ -31,6 +31,13 @@ class Pictures:
         self._uploads: dict[str, Uploads] = {}
         self._lock = Lock()
 
+    def serve(self, cameras: int) -> None:
+        """From now on frames of so many cameras are shown."""
+        with self._lock:
+            self._kept = FRAMES * cameras
+            for uploads in self._uploads.values():
+                uploads.keep(self._kept)
+
     def stay_on_host(self, device: str) -> bool:
         """Whether networks on `device` (a runner's, `cpu` or `cuda:0`) are shown numpy arrays all the same.
 

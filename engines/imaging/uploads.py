@@ -32,6 +32,11 @@ class Uploads:
         self._kept: deque[_Sent] = deque(maxlen=kept)
         self._lock = Lock()
 
+    def keep(self, kept: int) -> None:
+        """Holds so many frames from now on."""
+        with self._lock:
+            self._kept = deque(self._kept, maxlen=kept)
+
     def show(self, image: Image) -> DevicePicture:
         """The frame on the device, for work that the caller queues on its current stream from now on."""
         with self._lock:

@@ -13,7 +13,7 @@ from pymafx_live.pipeline.outputs.targets import Targets
 
 if TYPE_CHECKING:
     import zmq
-    from pymafx_live.pipeline.publisher import Publisher
+    from pymafx_live.pipeline.publisher import Bounds, Publisher
 
 
 def claimed(address: str, flag: str, targets: Targets) -> str:
@@ -30,7 +30,7 @@ def claimed(address: str, flag: str, targets: Targets) -> str:
     return address
 
 
-def bind(address: str, flag: str, curve: Path | None = None) -> "Publisher":
+def bind(address: str, flag: str, curve: Path | None = None, bounds: "Bounds | None" = None) -> "Publisher":
     """A publisher at an address.
 
     Raises:
@@ -42,9 +42,23 @@ def bind(address: str, flag: str, curve: Path | None = None) -> "Publisher":
     _check_port(address, flag)
     _refuse_taken(address, flag)
     try:
-        return Publisher(address, curve)
+        return Publisher(address, curve, bounds)
     except zmq.ZMQError as error:
         raise UsageError(_why_not(address, flag, error)) from error
+
+
+def permit(address: str, curve: str, insecure: bool) -> Path | None:
+    """The key file of who publishes at an address.
+
+    Raises:
+        UsageError: others reach the address, and there are neither keys nor the wish to do without.
+    """
+    if not (curve or insecure or of_this_machine(address)):
+        raise UsageError(
+            f"{address} can be reached by other machines, and whoever does sees who is where: give --curve "
+            "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
+        )
+    return Path(curve).expanduser() if curve else None
 
 
 def of_this_machine(address: str) -> bool:

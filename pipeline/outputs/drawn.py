@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.interfaces import Output, Policy
-from pymafx_live.core.types import Frame, FrameResult
+from pymafx_live.core.types import Frame, FrameResult, SourceEvent, SourceRemoved
 
 _KEPT = 8
 """Pictures that are kept for the output that comes for them later; who comes too late has them drawn anew."""
@@ -90,6 +90,11 @@ class DrawnOutput(Output):
         if result.source not in self._sinks:
             self._sinks[result.source] = self._unnamed.pop() if self._unnamed else self._sink_of(result.source)
         self._sinks[result.source].show(self._drawing.picture(result, frame), result)
+
+    def tell(self, event: SourceEvent) -> None:
+        """Closes the sink of a source that was removed from the run."""
+        if isinstance(event, SourceRemoved) and event.source in self._sinks:
+            self._sinks.pop(event.source).close()
 
     def close(self) -> None:
         """Closes every sink, also after one that fails."""

@@ -1,9 +1,9 @@
 """Says once a second what is known, for whoever has come late or wants to tell a quiet camera from a dead sender."""
 
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
-from pymafx_live.core.types import SourceEvent
+from pymafx_live.core.types import SourceEvent, SourceRemoved
 
 PERIOD = 1.0
 """Seconds."""
@@ -16,13 +16,17 @@ class Heartbeat:
         """`repeat` is called on the thread, and must be ready for that."""
         self._repeat = repeat
         self._states: dict[str, SourceEvent] = {}
-        self._over = Event()
+        self._lock, self._over = Lock(), Event()
         self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()
 
     def note(self, event: SourceEvent) -> None:
-        """Takes in what is true from now on."""
-        self._states[event.source] = event
+        """Takes in what is true from now on; of a source that was removed nothing is said any more."""
+        with self._lock:
+            if isinstance(event, SourceRemoved):
+                self._states.pop(event.source, None)
+            else:
+                self._states[event.source] = event
 
     def close(self) -> None:
         """Says nothing more."""
@@ -31,5 +35,6 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._over.wait(PERIOD):
-            for event in list(self._states.values()):
-                self._repeat(event)
+            with self._lock:  # nothing is repeated that is not so any more
+                for event in self._states.values():
+                    self._repeat(event)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
@@ -10,8 +11,7 @@ from typing import Any, Self
 from pymafx_live.configs.schema import Section, setting
 from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Output
-from pymafx_live.core.types import Frame, FrameResult, SourceEvent, SourceState, TrackState
-from pymafx_live.pipeline.cameras import OVER
+from pymafx_live.core.types import OVER, Frame, FrameResult, SourceEvent, SourceRemoved, SourceState, TrackState
 from pymafx_live.pipeline.outputs.run import Run
 
 _FRESH = 10.0
@@ -59,6 +59,7 @@ class MetricsOutput(Output):
         self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
         self.port = self._server.server_address[1]
+        self.address = f"{host}:{self.port}"
 
     @classmethod
     def open(cls, settings: MetricsSettings, run: Run) -> Self | None:
@@ -71,7 +72,12 @@ class MetricsOutput(Output):
         self._figures.count(result)
 
     def tell(self, event: SourceEvent) -> None:
-        """Notes the state of a source."""
+        """Notes the state of a source; of one that was removed there are no figures any more."""
+        if isinstance(event, SourceRemoved):
+            self._states.pop(event.source, None)
+            self._seen.pop(event.source, None)
+            self._figures.forget(event.source)
+            return
         self._states[event.source] = str(event.state)
         self._figures.note(event)
 
@@ -154,6 +160,15 @@ class _Figures:
             self._reduced_before[event.source] = known
             for what in known:
                 self._reduced.labels(event.source, what).set(event.reduced.get(what, 0))
+
+    def forget(self, source: str) -> None:
+        """Drops the figures of a source."""
+        for what in self._reduced_before.pop(source, ()):
+            self._reduced.remove(source, what)
+        self._dropped_before.pop(source, None)
+        for metric in (self._frames, self._dropped, self._people, self._age, self._state):
+            with suppress(KeyError):  # that it never had
+                metric.remove(source)
 
 
 class _Run:

@@ -40,6 +40,13 @@ class Targets:
             _try(free)
         return free
 
+    def read(self, files: Sequence[Path]) -> None:
+        """Takes what is read from now on; refuses what is written."""
+        for path in files:
+            if path.resolve() in self._given:
+                raise UsageError(f"{path} cannot be a source: this run writes it")
+        self._inputs += files
+
     def check(self, path: Path, flag: str) -> None:
         """Refuses what `file` would refuse later on, for one that is made when the run is over."""
         self._refuse_input(path, flag)

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Self
 
 from pymafx_live.configs.schema import Section, setting
-from pymafx_live.core.errors import UsageError
 from pymafx_live.core.interfaces import Output, Policy
 from pymafx_live.core.types import Frame, FrameResult, SourceEvent
-from pymafx_live.core.wire import encode, encode_event
-from pymafx_live.pipeline.outputs.binding import bind, claimed, of_this_machine
+from pymafx_live.core.wire import encode, encode_event, topic
+from pymafx_live.pipeline.outputs.binding import bind, claimed, permit
 from pymafx_live.pipeline.outputs.heartbeat import Heartbeat
 from pymafx_live.pipeline.outputs.run import JOINTS, Run
+
+_MANY = 32
+"""Sources of a run whose sources come and go."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +52,15 @@ class ZmqOutput(Output):
 
     def __init__(
         self, address: str, curve: Path | None = None, joints: int = JOINTS["body"], ttl: float = 0.0,
-        replayed: bool = False,
+        replayed: bool = False, sources: int = 1,
     ) -> None:  # fmt: skip
         """`joints` is how many of each person's joints are sent; what is older than `ttl` seconds is not (0: all).
-        What is `replayed` is as old as it was."""
+        What is `replayed` is as old as it was. A batch of so many `sources` is sent at one moment."""
+        from pymafx_live.pipeline.publisher import KEPT, Bounds
+
         self.name = f"--bind {address}"
         self._joints, self._ttl, self._late, self._replayed = joints, ttl, False, replayed
-        self._publisher = bind(address, "--bind", curve)
+        self._publisher = bind(address, "--bind", curve, Bounds(kept=KEPT * sources))
         self.address = self._publisher.address
         if address.endswith("*"):
             logger.warning("publishing on %s", self.address)
@@ -68,16 +72,12 @@ class ZmqOutput(Output):
         if not settings.bind:
             return None
         address = claimed(settings.bind, "--bind", run.targets)
-        if not (settings.curve or settings.insecure or of_this_machine(address)):
-            raise UsageError(
-                f"{address} can be reached by other machines, and whoever does sees who is where: give --curve "
-                "with a key file (`pymafx-live keygen` makes one), or --insecure in a network that you trust"
-            )
-        curve = Path(settings.curve).expanduser() if settings.curve else None
-        return cls(address, curve, run.joints, settings.ttl, run.replayed)
+        curve = permit(address, settings.curve, settings.insecure)
+        return cls(address, curve, run.joints, settings.ttl, run.replayed, len(run.sources) or _MANY)
 
     def write(self, result: FrameResult, frame: Frame | None) -> None:
-        """Sends the result's message, or drops it where that would block; `published_at` is now, but in a replay."""
+        """Sends the result's message if anybody asks for it, or drops it where that would block; `published_at` is now,
+        but in a replay."""
         if frame is not None and not self._replayed:
             result = replace(result, published_at=result.captured_at + frame.age, ttl=self._ttl)
         if self._ttl and result.age > self._ttl and not result.final:
@@ -85,7 +85,8 @@ class ZmqOutput(Output):
                 logger.warning("results are older than --ttl %g: these are not sent", self._ttl)
             self._late = True
             return
-        self._publisher.send(encode(result, self._joints))
+        if self._publisher.wanted(topic(result.source)):
+            self._publisher.send(encode(result, self._joints))
 
     def tell(self, event: SourceEvent) -> None:
         """Sends the event's message, and again every second until there is another one of its source."""

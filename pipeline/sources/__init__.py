@@ -102,6 +102,12 @@ def open_source(settings: SourceSettings, lens: Lens, stop: Stop) -> Source:
     return source
 
 
+def name_of(settings: SourceSettings) -> str:
+    """What a source is called: its name, or one that is made of its address; raises `UsageError`."""
+    kind, settings = _reader_class(settings)
+    return _text(kind.of(settings).name)
+
+
 def _source(kind: type[Reader], settings: SourceSettings, lens: Lens, stop: Stop, name: str) -> "ThreadedSource":
     """The source of a reader's class by that name, which begins to open."""
     from pymafx_live.pipeline.sources.threaded import ThreadedSource
@@ -110,6 +116,7 @@ def _source(kind: type[Reader], settings: SourceSettings, lens: Lens, stop: Stop
     return ThreadedSource(
         lambda: looped(kind.of(settings), settings.loop), lens, stop, mount=Mount(settings.rotate, settings.mirror),
         wait=settings.wait, give_up=settings.give_up, gone_after=settings.gone_after,
+        max_fps=settings.max_fps,
     )  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""When frames that come from a store, or in bursts, are due: at the pace of their times, as from a camera."""
+"""When frames that come from a store, or in bursts, are due: at the pace of their times, as from a camera; and which
+are left out where there are more than is wished."""
+
+import math
 
 _FASTER = 0.05
 """How much faster than its own pace a stream plays while it makes up for a stall: nobody sees it."""
@@ -43,3 +46,19 @@ class Pace:
             self._least = self._first
         if stamp - self._stalled_at > _SMOOTH:
             self._offset = max(self._offset - _FASTER * max(stamp - self._stamp, 0.0), min(self._least, self._offset))
+
+
+class Thinning:
+    """Leaves frames out, so that of more than `rate` per second that many remain, as evenly as they come."""
+
+    def __init__(self, rate: float) -> None:
+        self._period = 1 / rate
+        self._due = -math.inf
+
+    def leaves_out(self, time: float) -> bool:
+        """Whether the frame that came at so many seconds is one too many."""
+        if time < self._due:
+            return True
+        # One that comes up to a period late does not delay the next ones; a pause lets no more than two through.
+        self._due = time + self._period if self._due == -math.inf else max(self._due + self._period, time)
+        return False

@@ -10,7 +10,7 @@ from pymafx_live.core.errors import SourceError
 from pymafx_live.core.heap import trim_heap
 from pymafx_live.pipeline.camera import Mount
 from pymafx_live.pipeline.sources.cuts import Cuts
-from pymafx_live.pipeline.sources.pace import Pace
+from pymafx_live.pipeline.sources.pace import Pace, Thinning
 from pymafx_live.pipeline.sources.reader import Reader, Shot
 from pymafx_live.pipeline.sources.slot import Slot
 
@@ -25,10 +25,14 @@ class Session:
     what is played from a store.
     """
 
-    def __init__(self, reader: Reader, mount: Mount, earlier: "Session | None" = None) -> None:
-        """The first image of a session that follows an `earlier` one is compared with the last one of that."""
+    def __init__(
+        self, reader: Reader, mount: Mount, earlier: "Session | None" = None, max_fps: float | None = None
+    ) -> None:
+        """The first image of a session that follows an `earlier` one is compared with the last one of that. Of a live
+        reader no more than `max_fps` images per second are put there."""
         self.reader = reader
         self._mount = mount
+        self._thinning = Thinning(max_fps) if max_fps and reader.live else None
         self._cuts: Cuts = Cuts() if earlier is None else Cuts(earlier._cuts)
         self.slot = Slot(newest_wins=reader.live)
         self._opened, self._started, self._closing = Event(), Event(), Event()
@@ -77,7 +81,8 @@ class Session:
         try:
             self.reader.open()
             self._opened.set()
-            for shot in self._played() if self.reader.paced else self.reader.shots():
+            shots = self._played() if self.reader.paced else self.reader.shots()
+            for shot in shots if self._thinning is None else self._thinned(shots, self._thinning):
                 if not self.slot.put(self._seen(shot)):
                     break
             self.slot.end()
@@ -90,6 +95,17 @@ class Session:
             self._opened.set()
             self.reader.close()
             trim_heap()
+
+    def _thinned(self, shots: Iterator[Shot], thinning: Thinning) -> Iterator[Shot]:
+        """Those that are not left out; a cut before one that is, is one before the next."""
+        cut = False
+        for shot in shots:
+            if self._closing.is_set():
+                return
+            cut = cut or shot.cut
+            if not thinning.leaves_out(time.monotonic() if shot.captured is None else shot.captured):
+                yield replace(shot, cut=cut)
+                cut = False
 
     def _seen(self, shot: Shot) -> Shot:
         """The image upright, and whether another shot begins with it."""

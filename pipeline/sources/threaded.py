@@ -53,11 +53,13 @@ class ThreadedSource:
         wait: bool = True,
         give_up: float | None = None,
         gone_after: float = 3.0,
+        max_fps: float | None = None,
     ) -> None:
         """Begins to open; `make` gives a reader for each connection."""
         self._make, self._lens, self._mount, self._stop = make, lens, mount, stop
         self._wait, self._give_up, self._gone_after = wait, give_up, gone_after
-        self._session = Session(make(), mount)
+        self._closed, self._max_fps = False, max_fps
+        self._session = Session(make(), mount, max_fps=max_fps)
         self._left: list[Session] = []
         self.name, self.live = self._session.reader.name, self._session.reader.live
         self._delivered, self._dropped, self._time = 0, 0, 0.0
@@ -121,7 +123,8 @@ class ThreadedSource:
             yield from self._connect_again(error)
 
     def close(self) -> None:
-        """Ends the reading."""
+        """Ends the reading, and the attempts to open it again."""
+        self._closed = True
         self._session.close(_PATIENCE)
 
     def _frames(self) -> Iterator[Frame | SourceEvent]:
@@ -163,7 +166,7 @@ class ThreadedSource:
             before, first = 0.0, False
 
     def _ending(self) -> bool:
-        return self._stop.requested
+        return self._stop.requested or self._closed
 
     def _waited(self, wait: Callable[[], T]) -> T:
         """What `wait` gives, the time for which it did noted as one without a frame."""
@@ -231,7 +234,9 @@ class ThreadedSource:
         yield from self._sleep(self._pause * random.uniform(0.5, 1.0), error)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         if not self._ending():
-            self._session = Session(self._make(), self._mount, self._session)
+            self._session = Session(self._make(), self._mount, self._session, self._max_fps)
+        if self._closed:  # meanwhile
+            self._session.close(_PATIENCE)
 
     def _leave(self, session: Session) -> Iterator[SourceEvent]:
         """Closes a connection, and waits for one that was left alone where too many are."""

@@ -12,15 +12,25 @@ import numpy as np
 import pytest
 from pymafx_live.core.errors import AssetError
 from pymafx_live.core.types import PARTS, RAW_SHAPES, Camera, Origin, Part, SourceState, TrackState
-from pymafx_live.core.wire import decode, decode_event, encode, encode_event, to_map
+from pymafx_live.core.wire import (
+    decode,
+    decode_directory,
+    decode_event,
+    directory_to_map,
+    encode,
+    encode_directory,
+    encode_event,
+    to_map,
+)
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from support.vectors import FOLDER, NAMES, content, excerpt, hexdump, message
 from vectors import make
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "wire-protocol.md").read_text(encoding="utf-8")
-RESULTS = [name for name in NAMES if not name.startswith("status-")]
 EVENTS = [name for name in NAMES if name.startswith("status-")]
+DIRECTORIES = [name for name in NAMES if name.startswith("directory")]
+RESULTS = [name for name in NAMES if name not in EVENTS + DIRECTORIES]
 
 
 def table(heading: str) -> dict[str, tuple[str, str]]:
@@ -41,7 +51,8 @@ def by_the_page(data: bytes) -> tuple[str, dict[str, Any]]:
 def test_the_bytes_decode_to_the_json(name):
     topic, read = by_the_page(message(name))
     assert read == content(name)
-    assert topic == ("status/" if name in EVENTS else "smplx/") + read["source"]
+    kind = "directory" if name in DIRECTORIES else "status/" if name in EVENTS else "smplx/"
+    assert topic == kind + read.get("source", "")
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -56,6 +67,19 @@ def test_our_decoder_reads_the_events_and_makes_them_again(name):
     event = decode_event(message(name))
     assert encode_event(event) == message(name)
     assert (event.state, event.reason) == (content(name)["state"], content(name)["reason"])
+
+
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_our_decoder_reads_the_directory_and_makes_it_again(name):
+    directory = decode_directory(message(name))
+    assert encode_directory(directory) == message(name)
+    assert directory_to_map(directory) == content(name)
+    check_map(content(name), "## What a fleet has", name)
+    for listing in content(name)["sources"]:
+        check_map(listing, "### A listed source", name)
+    for key, (_, meaning) in table("### A listed source").items():
+        there = [key in listing for listing in content(name)["sources"]]
+        assert any(there) and all(there) == ("absent" not in meaning), key
 
 
 def test_a_message_of_before_there_were_joints_and_times_of_parts_is_read():

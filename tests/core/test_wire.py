@@ -15,7 +15,9 @@ from pymafx_live.core.types import (
     SHAPES,
     Camera,
     CaptureOrigin,
+    Directory,
     FrameResult,
+    Listing,
     Origin,
     Part,
     Person,
@@ -26,12 +28,16 @@ from pymafx_live.core.types import (
     TrackState,
 )
 from pymafx_live.core.wire import (
+    DIRECTORY_TOPIC,
     LARGEST,
     MalformedMessageError,
     UnknownVersionError,
     decode,
+    decode_directory,
     decode_event,
+    directory_to_map,
     encode,
+    encode_directory,
     encode_event,
     from_map,
     to_map,
@@ -133,6 +139,8 @@ def test_no_bytes_can_raise_anything_else(body):
             decode(message)
         with pytest.raises((MalformedMessageError, UnknownVersionError)):
             decode_event(message.replace(b"smplx/", b"status/", 1))
+        with pytest.raises((MalformedMessageError, UnknownVersionError)):
+            decode_directory(message.replace(b"smplx/cam", b"directory", 1))
 
 
 EVENT = st.builds(SourceEvent, source=TEXT, state=st.sampled_from(SourceState) | TEXT, at=NUMBER, reason=TEXT)
@@ -158,15 +166,46 @@ def test_an_event_that_is_damaged_is_malformed(event, data):
         decode_event(head + b"\0" + msgpack.packb(content))
 
 
+JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(-9, 9), max_size=3)
+LISTING = st.builds(
+    Listing, source=TEXT, state=st.sampled_from(SourceState) | TEXT, reason=TEXT, worker=TEXT, node=TEXT,
+    run_id=st.none() | TEXT, sequence=st.none() | st.integers(0, 2**53), fps=st.none() | NUMBER, age=st.none() | NUMBER,
+    dropped=st.none() | NUMBER, people=st.none() | st.integers(0, 256),
+)  # fmt: skip
+DIRECTORY = st.builds(
+    Directory, at=NUMBER, sources=st.lists(LISTING, min_size=1, max_size=4).map(tuple), total=st.integers(0, 9)
+)
+
+
+@settings(deadline=None)
+@given(DIRECTORY)
+def test_a_directory_that_is_sent_arrives(directory):
+    assert decode_directory(encode_directory(directory)) == directory
+
+
+@settings(deadline=None, max_examples=50)
+@given(DIRECTORY, st.data())
+def test_a_directory_that_is_damaged_is_malformed(directory, data):
+    content = directory_to_map(directory)
+    holder = data.draw(st.sampled_from([content, content["sources"][0]]))
+    wanted = {"version", "at", "total", "sources", "source", "state", "reason", "worker", "node"}
+    name = data.draw(st.sampled_from(sorted(wanted & set(holder))))
+    del holder[name]
+    with pytest.raises(MalformedMessageError):
+        decode_directory(DIRECTORY_TOPIC + msgpack.packb(content))
+    holder[name] = data.draw(JUNK.filter(lambda junk: not isinstance(junk, int) or abs(junk) < 2**63))
+    try:
+        decode_directory(DIRECTORY_TOPIC + msgpack.packb(content))
+    except (MalformedMessageError, UnknownVersionError) as error:
+        assert "\n" not in str(error)
+
+
 def test_results_and_events_are_not_taken_for_each_other():
     event = encode_event(SourceEvent("cam", SourceState.LIVE, 1.0))
     with pytest.raises(MalformedMessageError, match="does not begin with the topic smplx/<source>"):
         decode(event)
     with pytest.raises(MalformedMessageError, match="does not begin with the topic status/<source>"):
         decode_event(encode(FrameResult("cam", 1, "run", 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1))))
-
-
-JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=3)
 
 
 @settings(deadline=None)

@@ -45,7 +45,7 @@ def stored(name: str, count: int, fps: float = 25.0) -> Script:
 
 
 def read(*sources: Script) -> list[list[tuple[str, object]]]:
-    with closing(Cameras(sources)) as cameras:
+    with closing(Cameras(sources, range(len(sources)))) as cameras:
         return [[(item.source, item.sequence if isinstance(item, Frame) else item.state) for _, item in batch]
                 for batch in cameras]  # fmt: skip
 
@@ -86,10 +86,10 @@ def test_one_that_fails_does_not_end_the_others_and_all_that_fail_end_the_run() 
     for sources in ([broken], [broken, Script("dark", [SourceError("dark is gone")])]):
         seen = []
         with pytest.raises(SourceError, match="broken is gone"):
-            seen += [item for batch in Cameras(sources) for item in batch]
+            seen += [item for batch in Cameras(sources, range(len(sources))) for item in batch]
     failed = []
     with pytest.raises(SourceError):
-        for batch in Cameras([broken]):
+        for batch in Cameras([broken], [0]):
             failed += [item for _, item in batch if isinstance(item, SourceEvent)]
     assert [(event.state, event.reason) for event in failed] == [(FAILED, "broken is gone")]
 
@@ -103,7 +103,7 @@ def test_of_a_live_source_the_newest_frame_is_taken_and_what_was_missed_is_count
     go = threading.Event()
     camera = Script("camera", [frame("camera", 0), go, *(frame("camera", k, cut=k == 2) for k in range(1, 6))], True)
     other = Script("other", [frame("other", 0), threading.Event()], True)
-    with closing(Cameras([camera, other])) as cameras:
+    with closing(Cameras([camera, other], [0, 1])) as cameras:
         batches, first = iter(cameras), set()
         while len(first) < 2:  # whoever comes first is not waited for
             first |= {item.source for _, item in next(batches)}
@@ -120,7 +120,7 @@ def test_a_live_source_does_not_wait_for_a_file() -> None:
     never = threading.Event()
     file = Script("file", [never, frame("file", 0)])
     camera = Script("camera", [frame("camera", 0)], True)
-    with closing(Cameras([file, camera])) as cameras:
+    with closing(Cameras([file, camera], [0, 1])) as cameras:
         assert next(item.source for _, item in next(iter(cameras))) == "camera"
         never.set()
 
@@ -135,7 +135,7 @@ def test_a_camera_of_sixty_frames_a_second_does_not_starve_one_of_five() -> None
             yield from (frame(name, each * k + i) for i in range(each))
 
     sources = [Script("fast", script("fast", 12), live=True), Script("slow", script("slow", 1), live=True)]
-    with closing(Cameras(sources)) as cameras:
+    with closing(Cameras(sources, range(len(sources)))) as cameras:
         batches = iter(cameras)
         got: dict[str, list[Frame]] = {"fast": [], "slow": []}
         for k in range(12):  # the loop is busy while a slow frame and twelve fast ones come
@@ -157,7 +157,7 @@ def test_a_camera_of_sixty_frames_a_second_does_not_starve_one_of_five() -> None
 
 def _waiting(cameras: Cameras, fast: int, slow: int, got: dict[str, list[Frame]]) -> bool:
     """Whether these frames wait to be taken, or were."""
-    feeds = cameras._feeds
+    feeds = cameras._feeds.values()
     there = {item.source: item.sequence for feed in feeds for item in list(feed.items) if isinstance(item, Frame)}
     last = {name: frames[-1].sequence for name, frames in got.items() if frames} | there
     return last.get("fast") == fast and last.get("slow") == slow
@@ -189,7 +189,7 @@ def test_a_camera_that_comes_back_while_the_loop_is_busy_keeps_who_is_in_its_fir
 
     sources = [Script("away", items(), live=True), Script("other", [over, of("other", 0)], live=True)]
     told: list[tuple[bool, list[int]]] = []
-    for item in watch(sources, [Lane(create_tracker()), Lane(create_tracker())], Busy(), box_engine):
+    for item in watch(Cameras(sources, [Lane(create_tracker()), Lane(create_tracker())]), Busy(), box_engine):
         if not isinstance(item, SourceEvent) and item[0].source == "away":
             told.append((item[0].final, [person.id for person in item[0].people]))
         if len(told) == 3:

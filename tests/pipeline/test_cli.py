@@ -98,6 +98,7 @@ def test_every_flag_sets_its_key(command, monkeypatch, tmp_path):
         "source.uri": "clip.mp4",
         "output.metrics": address,
         "source.webcam_size": "640x480",
+        "source.max_fps": "7.5",
         "output.robot": "gmr",
         "output.robot_hold": "0.7",
         "output.vmc": address,

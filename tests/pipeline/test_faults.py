@@ -17,6 +17,7 @@ from pymafx_live.core.wire import from_map
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.faults import MOST, Faults
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.loop import results, watch
@@ -189,7 +190,7 @@ def test_a_detection_that_was_begun_and_failed_is_counted_and_done_again(clips, 
     calls = Spoiled(green_detector, "detect", range(8, 9))
     lane = Lane(create_tracker(), "auto")
     frames = [
-        item for item in watch([source], [lane], calls, box_engine, faults=faults)
+        item for item in watch(Cameras([source], [lane]), calls, box_engine, faults=faults)
         if isinstance(item, tuple) and item[1] is not None
     ]  # fmt: skip
     assert len(frames) == 60

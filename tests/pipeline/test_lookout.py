@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pymafx_live.core.types import Estimate, Frame, FrameResult, Origin, Part, Person, Scene, Track, TrackState
 from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.lookout import DELAY, SharedDetector
 from pymafx_live.pipeline.loop import results, watch
@@ -286,7 +287,7 @@ def test_under_overload_the_detector_looks_at_every_nth_frame_at_most_and_at_eve
     world = World({"left": standing(100), "near": lambda t: (110 + 40 * np.sin(9 * t), 100.0)})
     lane = Lane(create_tracker("bytetrack"), stride)  # type: ignore[arg-type]
     lane.reduce(Reduction(detect_every=most))
-    looped = watch([world.frames(4.0, 20, cut=2.05)], [lane], world, world)
+    looped = watch(Cameras([world.frames(4.0, 20, cut=2.05)], [lane]), world, world)
     made = [item[0] for item in looped if isinstance(item, tuple) and not item[0].final]
     assert len(made) == 80
     looked = np.round(np.array(world.looked) * 20).astype(int)
@@ -298,5 +299,5 @@ def test_under_overload_the_detector_looks_at_every_nth_frame_at_most_and_at_eve
         assert len(alive(result)) == 2
     lane.reduce(Reduction())
     before = len(world.looked)
-    list(watch([world.frames(1.0, 20)], [lane], world, world))
+    list(watch(Cameras([world.frames(1.0, 20)], [lane]), world, world))
     assert len(world.looked) - before == (10 if stride == 2 else 20)

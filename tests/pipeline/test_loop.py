@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pymafx_live.core.types import SourceEvent, SourceGone, SourceState
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.loop import results, watch
 from support.parts import create_tracker
@@ -96,7 +97,7 @@ def test_the_cameras_share_one_call_of_the_engine_and_each_has_ids_of_its_own(
 ):
     sources = [opened(clips.write(f"{name}.mp4", count=count)) for name, count in (("a", 6), ("b", 3))]
     lanes = [Lane(create_tracker("bytetrack")) for _ in sources]
-    made = list(watch(sources, lanes, green_detector, box_engine))
+    made = list(watch(Cameras(sources, lanes), green_detector, box_engine))
     results = [item[0] for item in made if not isinstance(item, SourceEvent)]
     assert {(r.source, p.id) for r in results for p in r.people} == {("a.mp4", 1), ("b.mp4", 1)}
     assert [r.sequence for r in results if r.source == "a.mp4"] == [*range(6), 5]
@@ -110,7 +111,7 @@ def test_what_has_ended_is_forgotten_and_only_of_its_source(clips, opened, green
     still = opened(clips.write("still.mp4", count=8))
     frames = [replace(frame, source="cut", cut=n == 4) for n, frame in enumerate(opened(clips.write(count=8)))]
     lanes = [Lane(create_tracker("bytetrack")) for _ in range(2)]
-    list(watch([frames, still], lanes, green_detector, box_engine))
+    list(watch(Cameras([frames, still], lanes), green_detector, box_engine))
     assert ("cut", [1]) in box_engine.forgotten
     assert [ids for source, ids in box_engine.forgotten if source == "still.mp4"] == [None]
 
@@ -122,7 +123,7 @@ def test_who_is_there_when_a_source_is_gone_has_ended_and_comes_back_as_another(
     lost, live = (SourceEvent("clip.mp4", state, 1.0) for state in (SourceState.RECONNECTING, SourceState.LIVE))
     gone = SourceGone("clip.mp4", SourceState.RECONNECTING, 1.0)
     source = [*frames[:2], lost, live, *frames[2:4], gone, live, *frames[4:]]
-    made = list(watch([source], [Lane(create_tracker("bytetrack"))], green_detector, box_engine))
+    made = list(watch(Cameras([source], [Lane(create_tracker("bytetrack"))]), green_detector, box_engine))
     said = [item.state if isinstance(item, SourceEvent) else item[0].final for item in made]
     away, over = [SourceState.RECONNECTING, SourceState.LIVE], [True, SourceState.ENDED]
     assert said == [False, False, *away, False, False, True, *away, *[False] * 4, *over]

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 import zmq
+from pymafx_live.core.types import Camera, FrameResult
 from pymafx_live.pipeline.client import NoMessageError, Subscriber
+from pymafx_live.pipeline.outputs.zmq import ZmqOutput
 from pymafx_live.pipeline.publisher import LONGEST_TOPIC, MOST_TOPICS
 
 PUBLISHER = """
@@ -126,3 +128,24 @@ def test_more_connections_than_there_are_file_handles(running):
     assert is_heard(address)
     process.kill()
     assert "there are too many connections" in process.stderr.read()
+
+
+def test_what_many_cameras_send_at_one_moment_arrives():
+    camera = Camera(4, 3, 1, 1, 1, 1)
+    batch = [FrameResult(f"cam{k}", 1, "run", 0.0, 1.0, 2.0, camera) for k in range(100)]
+    with (
+        closing(ZmqOutput("tcp://127.0.0.1:*", sources=30)) as output,
+        Subscriber(output.address, timeout=0.05) as results,
+    ):
+        end, first = time.monotonic() + 30, None
+        while first is None and time.monotonic() < end:
+            output.write(batch[0], None)
+            with suppress(NoMessageError):
+                first = next(results)
+        with suppress(NoMessageError):
+            while True:
+                next(results)
+        for result in batch:
+            output.write(result, None)
+        results._timeout = 30
+        assert [next(results).source for _ in batch] == [result.source for result in batch]

@@ -8,6 +8,7 @@ from pymafx_live.configs.schema import RunSettings, SourceSettings
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.core.wire import decode_event, encode_event
 from pymafx_live.pipeline import relief as relief_module
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.loop import watch
@@ -41,10 +42,10 @@ def test_steps_reach_lanes_engine_events_statistics_and_the_log(
     lane = Lane(create_tracker("bytetrack"), 1, select=select)
     told: list[SourceEvent] = []
     states, done = SourceStates(told.append), Reductions()
-    relief = Relief(Overload(max_age=0.1), {"clip.mp4": lane}, states, done, overlap=False)
+    relief = Relief(Overload(max_age=0.1), lambda: {"clip.mp4": lane}, states, done, overlap=False)
     slow = [0.3]
     with states:
-        for item in watch([opened(clips.write(count=200))], [lane], green_detector, box_engine):
+        for item in watch(Cameras([opened(clips.write(count=200))], [lane]), green_detector, box_engine):
             if isinstance(item, SourceEvent) or item[1] is None:
                 continue
             clock[0] += slow[0]

@@ -16,6 +16,7 @@ from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import SourceError, UsageError
 from pymafx_live.core.interfaces import Source
 from pymafx_live.core.types import CaptureOrigin, Frame, SourceEvent, SourceState
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.loop import watch as watched
 from pymafx_live.pipeline.run import lens
@@ -251,7 +252,7 @@ def test_who_is_there_when_a_camera_is_gone_has_ended_before_it_is_back(
 
         url = camera.url if lost else camera.url.replace(str(camera.port), str(link.port))
         source = watch(url, timeout=20, gone_after=1.0)
-        made = watched([source], [Lane(create_tracker())], green_detector, box_engine)
+        made = watched(Cameras([source], [Lane(create_tracker())]), green_detector, box_engine)
         told: list[tuple[str, list[tuple[int, str]]]] = []
 
         def until_frames(count: int) -> list[Frame]:

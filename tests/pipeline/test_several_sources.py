@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from fractions import Fraction
-from importlib.resources import files
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 import pytest
 from pymafx_live.configs.schema import CameraSettings, Settings, SourceSettings
@@ -15,6 +11,7 @@ from pymafx_live.core.types import FrameResult, Person, Raw, SourceEvent, Source
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.lane import Lane, Stride
 from pymafx_live.pipeline.loop import watch
 from pymafx_live.pipeline.run import lens
@@ -22,23 +19,9 @@ from pymafx_live.pipeline.smoothing import Smoother
 from pymafx_live.pipeline.sources import open_sources
 from pymafx_live.pipeline.stop import Stop
 from pymafx_live.trackers import open_tracker
+from support.clips import write
 
 Results = dict[str, list[FrameResult]]
-
-
-def write(file: Path, first: int, count: int, size: tuple[int, int]) -> Path:
-    """Frames of the demo clip at another size (width, height)."""
-    with av.open(str(files("pymafx_live.engines.data") / "demo.mp4")) as clip, av.open(str(file), "w") as out:
-        stream = out.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *size, "yuv420p", 8_000_000
-        for k, picture in enumerate(clip.decode(video=0)):
-            if first <= k < first + count:
-                image = cv2.resize(picture.to_ndarray(format="bgr24"), size, interpolation=cv2.INTER_AREA)
-                frame = av.VideoFrame.from_ndarray(np.asarray(image, np.uint8), format="bgr24")
-                frame.pts, frame.time_base = k - first, Fraction(1, 25)
-                out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return file
 
 
 class Player:
@@ -56,7 +39,7 @@ class Player:
         cameras = [(SourceSettings(uri=str(clip)), lens(CameraSettings())) for clip in clips]
         sources = list(open_sources(cameras, Stop()))
         lanes = [Lane(open_tracker(self.settings.tracker), stride, smooth=Smoother()) for _ in sources]
-        for item in watch(sources, lanes, self.detector, self.engine, overlap=overlap):
+        for item in watch(Cameras(sources, lanes), self.detector, self.engine, overlap=overlap):
             if isinstance(item, SourceEvent):
                 assert item.state is SourceState.ENDED
             else:

@@ -52,6 +52,16 @@ def test_a_file_in_real_time_loses_what_a_slow_loop_misses_and_says_so(clips, op
     assert numbers[-1] == 29  # the newest wins to the end
 
 
+def test_no_more_frames_are_looked_at_than_asked_for(clips, opened):
+    """What a live source sends beyond that is as never sent: it leaves no gap, and counts as dropped by nobody."""
+    began = time.monotonic()
+    frames = list(frames_of(opened(clips.write(count=100, fps=50), realtime=True, max_fps=10.0)))
+    numbers = [clips.number(frame.image) for frame in frames]
+    assert [frame.sequence - frame.dropped for frame in frames] == list(range(len(frames)))
+    assert len(frames) <= (time.monotonic() - began) * 10 + 2
+    assert numbers == sorted(set(numbers))
+
+
 def test_a_damaged_frame_is_left_out_counted_and_told_once(clips, opened, caplog):
     file = clips.write("clip.avi", count=12, codec="png")
     data = bytearray(file.read_bytes())
@@ -400,3 +410,12 @@ def test_what_cannot_be_played_again(clips, opened):
     (clips.folder / "notes.mp4").write_text("no video")
     with pytest.raises(SourceError, match=r"notes\.mp4 is not a video"):
         opened(clips.folder / "notes.mp4", loop=True)
+
+
+def test_of_a_live_source_no_more_frames_are_taken_than_are_wished(clips, opened):
+    """Their numbers have no gaps, as none was dropped; a file that is not live gives all."""
+    file = clips.write(count=60, fps=50)
+    few = list(frames_of(opened(file, realtime=True, max_fps=10)))
+    assert 0 < len(few) < (few[-1].captured - few[0].captured) * 10 + 2.01
+    assert [frame.sequence - frame.dropped for frame in few] == list(range(len(few)))
+    assert len(list(frames_of(opened(file, max_fps=10)))) == 60

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from pymafx_live.pipeline.sources.pace import Pace
+from hypothesis import given
+from hypothesis import strategies as st
+from pymafx_live.pipeline.sources.pace import Pace, Thinning
 
 RATE, PIECE, AHEAD = 25, 2.0, 3
 """Frames a second; seconds of a piece; pieces that are there at first."""
@@ -59,3 +61,31 @@ def test_what_is_late_and_was_there_is_shown_at_once_and_costs_nothing():
     assert pace.due(0.0, 10.0, 0.0) == 10.0
     assert pace.due(0.04, 11.0, 0.0) == pytest.approx(10.04)  # the loop was slow
     assert pace.due(0.08, 11.0, 0.0) == pytest.approx(10.08)
+
+
+@given(
+    st.floats(1, 60), st.floats(1, 4), st.floats(0, 0.4), st.lists(st.floats(0.5, 30), max_size=2), st.integers(0, 99)
+)
+def test_of_more_frames_than_are_wished_that_many_remain_evenly(rate, times_more, jitter, pauses, seed):
+    """Whatever the camera's rate, and however its frames jitter or pause."""
+    thinning, kept, now, random = Thinning(rate), [], 1000.0, np.random.default_rng(seed)
+    for k in range(600):
+        if k % 200 == 199 and pauses:
+            now += pauses.pop()
+            kept.append(None)
+        came = now + random.uniform(0, jitter) / (times_more * rate)
+        if not thinning.leaves_out(came):
+            kept.append(came)
+        now += 1 / (times_more * rate)
+    runs = [[]]
+    for at in kept:
+        runs.append([]) if at is None else runs[-1].append(at)
+    for run in (np.array(run) for run in runs if len(run) > 20):
+        assert len(run) == pytest.approx((run[-1] - run[0]) * rate + 1, abs=2.01)
+        later = np.arange(len(run)) / rate
+        assert np.ptp(run - later) < 2.01 / rate, "nowhere a burst"
+
+
+def test_all_remain_where_there_are_fewer():
+    thinning = Thinning(30)
+    assert not any(thinning.leaves_out(k / 29) for k in range(1000))

@@ -71,5 +71,5 @@ def test_a_camera_without_frames_is_none_that_hangs():
         yield from ()
 
     with Watchdog() as dog:
-        list(Cameras([silent()]))
+        list(Cameras([silent()], [0]))
         assert dog.stuck == ""

@@ -24,8 +24,10 @@ from pymafx_live.core.types import (
     PARTS,
     Camera,
     CaptureOrigin,
+    Directory,
     Frame,
     FrameResult,
+    Listing,
     Origin,
     Part,
     Person,
@@ -33,7 +35,7 @@ from pymafx_live.core.types import (
     SourceState,
     TrackState,
 )
-from pymafx_live.core.wire import encode, encode_event
+from pymafx_live.core.wire import encode, encode_directory, encode_event
 from pymafx_live.core.world import FloorOrigin, World, WorldOrigin
 from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
@@ -147,7 +149,18 @@ def vectors() -> dict[str, bytes]:
     )
     for state, reason in ((SourceState.LIVE, ""), (SourceState.STALLED, "no frame for 3 s"), (SourceState.ENDED, "")):
         made[f"status-{state}"] = encode_event(SourceEvent("demo", state, START, reason))
+    made["directory"] = encode_directory(directory())
     return made
+
+
+def directory() -> Directory:
+    """A fleet of a camera that runs, one that has just been opened, and one for which there is no room."""
+    gate = Listing(
+        "gate", SourceState.LIVE, "", "w1", "10.0.0.5", "4f1c", 1200, fps=24.5, age=0.0625, dropped=0.125, people=3
+    )
+    hall = Listing("hall", SourceState.CONNECTING, "", "w2", "10.0.0.6", fps=0.0, dropped=0.0, people=0)
+    shop = Listing("shop", SourceState.FAILED, "the pool gpu has no worker")
+    return Directory(START, (gate, hall, shop), 3)
 
 
 def pymafx() -> Person:

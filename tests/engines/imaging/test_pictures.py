@@ -184,3 +184,14 @@ def test_what_runs_on_the_processor_stays_there() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     if not torch.cuda.is_available():
         assert Pictures().stay_on_host("cuda:0")
+
+
+def test_frames_of_cameras_that_come_later_are_kept_too() -> None:
+    """A frame of each goes up once, though detector and engine ask for it one after the other."""
+    images = [np.full((8, 8, 3), k, np.uint8) for k in range(6)]
+    pictures = Pictures(1, torch_on_cpu=True)
+    first = [pictures.on(image, "cpu") for image in images]
+    assert [pictures.on(image, "cpu") is shown for image, shown in zip(images, first, strict=True)] != [True] * 6
+    pictures.serve(3)
+    first = [pictures.on(image, "cpu") for image in images]
+    assert [pictures.on(image, "cpu") is shown for image, shown in zip(images, first, strict=True)] == [True] * 6

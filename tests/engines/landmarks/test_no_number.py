@@ -16,6 +16,7 @@ from pymafx_live.engines.detectors import open_detector
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.refine import Reading, Refined
 from pymafx_live.pipeline.camera import Lens
+from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.lane import Lane
 from pymafx_live.pipeline.loop import watch
@@ -81,7 +82,7 @@ class Stage:
         for runner in self.runners.values():
             runner.calls = 0
         lane = Lane(create_tracker(), smooth=Smoother())
-        made = watch([frames], [lane], self.detector, self.engine, faults=faults)
+        made = watch(Cameras([frames], [lane]), self.detector, self.engine, faults=faults)
         return [item[0] for item in made if isinstance(item, tuple) and item[1] is not None]
 
 

@@ -24,7 +24,7 @@ from support.recordings import CAMERA, recorded, told
 
 COMMAND = [sys.executable, "-c", "from pymafx_live.pipeline.cli import main; main()"]
 READER = Path(__file__).parents[2] / "support" / "mcap_reader.mjs"
-VECTORS = sorted((Path(__file__).parents[2] / "vectors").glob("*.bin"))
+VECTORS = sorted(p for p in (Path(__file__).parents[2] / "vectors").glob("*.bin") if p.stem != "directory")
 
 
 def write(file: Path, items: list[Item], video: bool = False) -> Path:

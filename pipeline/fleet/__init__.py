@@ -1,0 +1,1 @@
+"""A fleet: many cameras over many workers, on Ray, with one address for those who listen; see docs/fleet.md."""
