@@ -46,6 +46,7 @@ class DevicePicture:
 
     def unit_rgb(self, maps: Reals, size: int) -> Tensor:
         """See `Picture.unit_rgb`."""
+        # to grey levels, as the host's bytes are: without, a hand's landmarks move by up to two pixels
         return _sample(self.planes, maps, size).round_().mul_(UNIT).permute(0, 2, 3, 1)
 
     def scaled(self, height: int, width: int) -> Tensor:
