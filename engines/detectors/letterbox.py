@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from pymafx_live.core.types import Floats
-from pymafx_live.engines.imaging import Picture
+from pymafx_live.engines.imaging import HostPicture, Picture
 from pymafx_live.engines.runtime.interface import Array
 
 GREY = 114
@@ -60,6 +60,7 @@ class Letterbox:
 
     def fill(self, row: Array, picture: Picture) -> None:
         """Writes `picture` into a row (3, h, w) as RGB in 0..1."""
+        assert isinstance(picture, HostPicture)
         picture.scale_into(self._inner)
         self._write(row)
 

@@ -181,7 +181,10 @@ class YoloOnnx:
     def _of_people(self, outputs: Array) -> Array:
         """Of outputs (B, 4 + classes, anchors) the rows (B, 5, anchors) that count, or those of detections as they
         are."""
-        return outputs if self._end_to_end else outputs[:, [0, 1, 2, 3, 4 + self._labels.person]]
+        person = 4 + self._labels.person
+        if self._end_to_end:
+            return outputs
+        return outputs[:, :5] if person == 4 else outputs[:, [0, 1, 2, 3, person]]
 
     def _try(self, path: Path) -> Array:
         """The output for a black image as broad as most cameras' are, which also warms the network up for those."""

@@ -15,6 +15,8 @@ from pymafx_live.engines.imaging.picture import at_level, halved, levels
 from torch import Tensor
 from torch.nn import functional
 
+UNIT = float(np.float32(1 / 255))
+
 
 class DevicePicture:
     """See `Picture`. It holds nothing that changes, so that threads and streams may share it."""
@@ -32,19 +34,25 @@ class DevicePicture:
     def warp(self, maps: Reals, size: int, antialias: bool = False) -> Tensor:
         """See `Picture.warp`: one sampling for all squares that are read at the same level."""
         depths = levels(maps) if antialias else np.zeros(len(maps), np.intp)
-        out = torch.empty((len(maps), size, size, 3), dtype=torch.uint8, device=self.planes.device)
+        out = torch.empty((len(maps), 3, size, size), dtype=torch.float32, device=self.planes.device)
         for level, planes in enumerate(self._pyramid(int(depths.max(initial=0)))):
             (rows,) = np.nonzero(depths == level)
             if len(rows) == len(maps) > 0:
-                return _sample(planes, at_level(maps, level), size)
-            if len(rows):
-                out[rows] = _sample(planes, at_level(maps[rows], level), size)
-        return out
+                out = _sample(planes, maps if not level else at_level(maps, level), size)
+            elif len(rows):
+                out.index_copy_(0, sent(rows, planes.device), _sample(planes, at_level(maps[rows], level), size))
+        bytes_ = torch.empty((len(maps), size, size, 3), dtype=torch.uint8, device=self.planes.device)
+        return bytes_.copy_(out.round_().flip(1).permute(0, 2, 3, 1))
 
-    def scale_into(self, canvas: Tensor) -> None:
-        """See `Picture.scale_into`."""
-        scaled = functional.interpolate(self.planes, canvas.shape[:2], mode="bilinear", align_corners=False)
-        canvas.copy_(scaled[0].permute(1, 2, 0).round_())
+    def unit_rgb(self, maps: Reals, size: int) -> Tensor:
+        """See `Picture.unit_rgb`."""
+        # to grey levels, as the host's bytes are: without, a hand's landmarks move by up to two pixels
+        return _sample(self.planes, maps, size).round_().mul_(UNIT).permute(0, 2, 3, 1)
+
+    def scaled(self, height: int, width: int) -> Tensor:
+        """All of it, bilinearly scaled, as float32 RGB planes (3, `height`, `width`) in 0..1."""
+        whole = functional.interpolate(self.planes, (height, width), mode="bilinear", align_corners=False)
+        return whole[0].round_().mul_(UNIT)
 
     def _pyramid(self, deepest: int) -> Iterator[Tensor]:
         """The planes, then those of the picture halved once, twice, up to `deepest` times."""
@@ -72,12 +80,12 @@ def moved(points: Tensor, maps: Reals) -> Tensor:
 
 
 def as_planes(pixels: Tensor) -> Tensor:
-    """Pixels (H, W, 3) of uint8 as float32 planes (1, 3, H, W) in 0..255, which is what samplers read."""
-    return pixels.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format)
+    """Pixels (H, W, 3) of uint8 BGR as float32 RGB planes (1, 3, H, W) in 0..255, which is what samplers read."""
+    return pixels.flip(2).permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def _sample(planes: Tensor, maps: Reals, size: int) -> Tensor:
-    """The squares (N, `size`, `size`, 3) that `maps` (N, 2, 3) show of planes (1, 3, H, W)."""
+    """The squares (N, 3, `size`, `size`), not yet whole numbers, that `maps` (N, 2, 3) show of planes (1, 3, H, W)."""
     height, width = planes.shape[2:]
     # grid_sample counts from -1 to 1 between the outer edges of the picture's pixels
     scale = np.array([[2 / width], [2 / height]])
@@ -86,8 +94,7 @@ def _sample(planes: Tensor, maps: Reals, size: int) -> Tensor:
     grid = torch.matmul(_pixels(size, planes.device), sent(unit.astype(np.float32), planes.device).transpose(1, 2))
     # as one tall picture, whose source need not be repeated for every square
     tall = functional.grid_sample(planes, grid.view(1, -1, size, 2), align_corners=False)
-    squares = tall.view(3, len(maps), size, size).permute(1, 2, 3, 0)
-    return squares.round().to(torch.uint8, memory_format=torch.contiguous_format)
+    return tall.view(3, len(maps), size, size).transpose(0, 1)
 
 
 @cache

@@ -29,8 +29,8 @@ class Picture(Protocol):
         a copy of the picture that is halved until its pixels are less than two to one of the square's.
         """
 
-    def scale_into(self, canvas: Array) -> None:
-        """Writes all of it, bilinearly scaled, into `canvas` (h, w, 3), uint8, which lies where the picture does."""
+    def unit_rgb(self, maps: Reals, size: int) -> Array:
+        """The same squares as float32 RGB in 0..1."""
 
 
 def levels(maps: Reals) -> NDArray[np.intp]:
@@ -54,11 +54,9 @@ def halved(length: int) -> int:
     return max(length // 2, 1)
 
 
-def unit_rgb(crops: Array) -> Array:
-    """Crops (N, h, w, 3) of uint8 BGR as float32 RGB in 0..1, lying where they lay."""
+def unit_rgb(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Crops (N, h, w, 3) of uint8 BGR as float32 RGB in 0..1."""
     unit = np.float32(1 / 255)
-    if not isinstance(crops, np.ndarray):
-        return crops.flip(-1).float().mul_(float(unit))
     out = np.empty(crops.shape, np.float32)
     for k, crop in enumerate(crops):
         np.multiply(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), unit, out=out[k])

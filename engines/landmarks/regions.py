@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Image, Indices, Mask, Reals
-from pymafx_live.engines.imaging import Picture, unit_rgb
+from pymafx_live.engines.imaging import HostPicture, Picture, unit_rgb
 from pymafx_live.engines.runtime.interface import Array
 
 
@@ -92,8 +92,7 @@ def crop(
     squares evenly, is black too.
     """
     maps = regions.affine(size)
-    cuts = {k: picture.warp(maps[index == k], size) for k, picture in pictures.items()}
-    squares = unit_rgb(together(cuts, index))
+    squares = _unit_squares(pictures, index, maps, size)
     if hidden is None:
         return squares
     times = size // hidden.shape[1]
@@ -105,13 +104,27 @@ def crop(
     return squares.mul_(sent(seen, squares.device))
 
 
+def _unit_squares(pictures: Mapping[int, Picture], index: NDArray[np.intp], maps: Reals, size: int) -> Array:
+    """The squares (N, size, size, 3) that `maps` (N, 2, 3) show, as RGB in 0..1."""
+    if len(pictures) > 1 and isinstance(next(iter(pictures.values())), HostPicture):  # bytes are quicker put together
+        return unit_rgb(together({k: picture.warp(maps[index == k], size) for k, picture in pictures.items()}, index))
+    return together({k: picture.unit_rgb(maps[index == k], size) for k, picture in pictures.items()}, index)
+
+
 def together(cuts: Mapping[int, Array], index: NDArray[np.intp]) -> Array:
     """Rows that were made by the picture as one batch, in the order of `index` (N,), which says whose each is."""
     first = next(iter(cuts.values()))
     if len(cuts) == 1:
         return first
     shape = (len(index), *first.shape[1:])
-    batch = np.empty(shape, first.dtype) if isinstance(first, np.ndarray) else first.new_empty(shape)
+    if not isinstance(first, np.ndarray):
+        from pymafx_live.engines.imaging.device import sent
+
+        batch = first.new_empty(shape)
+        for k, cut in cuts.items():
+            batch.index_copy_(0, sent(np.nonzero(index == k)[0], batch.device), cut)
+        return batch
+    batch = np.empty(shape, first.dtype)
     for k, cut in cuts.items():
         batch[np.nonzero(index == k)[0]] = cut
     return batch

@@ -31,7 +31,7 @@ from pymafx_live.engines.pymafx.crops import (
     crop_to_image,
     translations,
 )
-from pymafx_live.engines.pymafx.estimator import REST_FACE, Estimator, Found
+from pymafx_live.engines.pymafx.estimator import REST_FACE, Estimator, Found, Known, Parts
 from pymafx_live.engines.pymafx.files.assets import prepare
 from pymafx_live.engines.pymafx.files.bundle import is_current
 from pymafx_live.engines.pymafx.graphs.open import open_graphs
@@ -103,6 +103,8 @@ class PymafxEngine:
         self._estimator, self._views, self._skeleton = estimator, views, skeleton
         self._pictures = pictures or Pictures()
         self._lane = self._pictures.lane(estimator.device)
+        self._at_once = estimator.on_one_device and not self._pictures.stay_on_host(estimator.device)
+        self._at_once &= estimator.device != "cpu"
         self._memory: dict[Key, TrackMemory] = {}
 
     @classmethod
@@ -181,10 +183,8 @@ class PymafxEngine:
         whose = [s for s, *_ in hands] + [s for s, _ in faces] + subjects
         crops = self._cut(scenes, concatenate(kinds), np.array([s.index for s in whose]))
         after_hands, after_faces = np.cumsum([len(boxes) for boxes in kinds])[:-1]
-        self._measure_hands(crops[:after_hands], hands)
-        self._measure_faces(crops[after_hands:after_faces], faces)
-        # Hands and faces come down here, a few hundred numbers, and go up again: what a track remembers is on the host.
-        found = self._estimator.bodies(crops[after_faces:], *self._known_parts(subjects))
+        parts = crops[:after_hands], crops[after_hands:after_faces], crops[after_faces:]
+        found = (self._run_at_once if self._at_once else self._run_in_turn)(*parts, hands, faces, subjects)
         good = np.nonzero(self._estimator.sound(found))[0]
         found = {name: values[good] for name, values in found.items()}
         poses = full_poses(found)
@@ -204,9 +204,10 @@ class PymafxEngine:
         }
         return together(cuts, scene)
 
-    def _due(self, subjects: list[_Subject]) -> tuple[list[tuple[_Subject, str, Reals]], list[tuple[_Subject, Reals]]]:
+    def _due(self, subjects: list[_Subject]) -> "tuple[_Hands, _Faces]":
         """The hands and faces that are seen and have to be estimated, with their points; drops what is too old."""
-        hands, faces = [], []
+        hands: _Hands = []
+        faces: _Faces = []
         for subject in subjects:
             memory, view = subject.memory, subject.view
             memory.forget_stale(subject.frame.time)
@@ -221,26 +222,54 @@ class PymafxEngine:
                 faces.append((subject, view.face))
         return hands, faces
 
-    def _measure_hands(self, crops: Array, jobs: list[tuple[_Subject, str, Reals]]) -> None:
+    def _run_in_turn(
+        self, of_hands: Array, of_faces: Array, of_bodies: Array, hands: "_Hands", faces: "_Faces",
+        subjects: list[_Subject],
+    ) -> Found:  # fmt: skip
+        """What is found of the bodies, after the hands and faces that are looked at are remembered."""
+        if hands:
+            self._note_hands(self._estimator.hands(of_hands, np.array([side == "left" for _, side, _ in hands])), hands)
+        if faces:
+            self._note_faces(self._estimator.faces(of_faces), faces)
+        return self._estimator.bodies(of_bodies, self._known_parts(subjects))
+
+    def _run_at_once(
+        self, of_hands: Array, of_faces: Array, of_bodies: Array, hands: "_Hands", faces: "_Faces",
+        subjects: list[_Subject],
+    ) -> Found:  # fmt: skip
+        """The same on a GPU, where what is found of hands and faces does not come down first."""
+        place = {id(subject): k for k, subject in enumerate(subjects)}
+        hand_rows = np.array([2 * place[id(s)] + SIDES.index(side) for s, side, _ in hands], np.intp)
+        face_rows = np.array([place[id(s)] for s, _ in faces], np.intp)
+        known = self._known_parts(subjects)
+        known.visibility.reshape(-1)[hand_rows] = UNDECIDED
+        found_hands, found_faces, found = self._estimator.all_at_once(
+            Parts(of_hands, hand_rows), Parts(of_faces, face_rows), of_bodies, known
+        )
+        self._note_hands(found_hands, hands)
+        self._note_faces(found_faces, faces)
+        if sum(len(s.measured) for s in subjects) < len(hands) + len(faces):  # what is no number has reached a body
+            return self._estimator.bodies(of_bodies, self._known_parts(subjects))
+        return found
+
+    def _note_hands(self, found: Found, jobs: "_Hands") -> None:
         if not jobs:
             return
-        found = self._estimator.hands(crops, np.array([side == "left" for _, side, _ in jobs]))
         for k in np.nonzero(self._estimator.sound(found))[0]:
             (subject, side, _), state, votes = jobs[k], found["hand_state"][k], found["hand_votes"][k]
             subject.memory.hands[side] = HandEstimate(state, votes, subject.frame.time, subject.memory.frame)
             subject.measured.add(side)
 
-    def _measure_faces(self, crops: Array, jobs: list[tuple[_Subject, Reals]]) -> None:
+    def _note_faces(self, found: Found, jobs: "_Faces") -> None:
         if not jobs:
             return
-        found = self._estimator.faces(crops)
         for k in np.nonzero(self._estimator.sound(found))[0]:
             (subject, _), poses, expression = jobs[k], found["face_poses"][k], found["pred_exp"][k]
             subject.memory.face = FaceEstimate(poses, expression, subject.frame.time, subject.memory.frame)
             subject.measured.add("face")
 
-    def _known_parts(self, subjects: list[_Subject]) -> tuple[Reals, Reals, Reals, Reals]:
-        """Faces (B, 4, 18), hands' states (B, 2, 109), votes (B, 2, 4) and visibilities (B, 2), new or carried on."""
+    def _known_parts(self, subjects: list[_Subject]) -> Known:
+        """What is known of the people, new or carried on."""
         count = len(subjects)
         faces = np.repeat(REST_FACE[None], count, 0)
         states = np.repeat(self._estimator.unseen_state[None], count, 0)
@@ -253,7 +282,7 @@ class PymafxEngine:
                 known = subject.memory.hands.get(side)
                 if known is not None:
                     states[k, h], votes[k, h], visibility[k, h] = known.state, known.votes, UNDECIDED
-        return faces, states, votes, visibility
+        return Known(faces, states, votes, visibility)
 
     def _person(self, subject: _Subject, row: Found, pose: Reals, place: Reals, box: CropBoxes) -> Person:
         """The published form of what was just estimated."""
@@ -296,6 +325,10 @@ class PymafxEngine:
             extra={k: v for k, v in last.extra.items() if k not in ("keypoints", "blendshapes")},
         )  # fmt: skip
         return memory.person
+
+
+_Hands = list[tuple[_Subject, str, Reals]]
+_Faces = list[tuple[_Subject, Reals]]
 
 
 def _is_shown(subject: _Subject) -> bool:
