@@ -53,7 +53,7 @@ def _gate(bench: Bench, precision: str, expected: Expected, notes: Notes) -> Non
     with ExitStack() as stack:
         runners = {name: stack.enter_context(closing(_open(bench, precision, name, notes))) for name in GRAPHS}
         sizes = batch_buckets(bench.options(notes.say).max_batch)
-        for size, found in differences_by_size(expected, runners, precision, sizes):
+        for size, found in differences_by_size(expected, runners, precision, sizes, bench.runs):
             row = worst.setdefault(size, {})
             row.update({d.name: max(d.worst, row.get(d.name, 0.0)) for d in found})
             notes.add(f"{precision}, batches of {size}", row)

@@ -11,6 +11,8 @@ from pymafx_live.bench.gpu.small import try_small_network
 MACHINE, CLIPS = "machine", "clips"
 SECONDS = 600.0
 """What all of it may take; the last steps take what is left."""
+OF_PYMAFX = ("gate", "times")
+"""Steps that no other engine has."""
 STEPS = (
     Step(MACHINE, 40, look_at_machine),
     Step("small network", 60, try_small_network, [MACHINE]),

@@ -27,7 +27,7 @@ class Estimator:
     def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
         """`runners` are those of `spec.GRAPHS`; no batch is larger than `max_batch`."""
         self._runners, self._max_batch = runners, max_batch
-        self.device, self.about = runners["body"].device, runners["body"].about
+        self.device = runners["body"].device
         self._seconds = dict.fromkeys(runners, 0.0)
         self._told = False
         # a hand that is not seen is a black crop to the network, which still votes on the other hand
@@ -35,6 +35,11 @@ class Estimator:
         unseen = self.hands(black, np.array([True, False]))
         self.unseen_state, self.unseen_votes = unseen["hand_state"], unseen["hand_votes"]
         self._warm_up(black[:1])
+
+    @property
+    def about(self) -> str:
+        """See `Runner.about`."""
+        return self._runners["body"].about
 
     def hands(self, crops: Array, is_left: Mask) -> Found:
         """Crops (M, 224, 224, 3) to `hand_state` (M, 109) and `hand_votes` (M, 4)."""
