@@ -34,6 +34,7 @@ class Later:
         self._process = subprocess.Popen(
             [sys.executable, *command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            start_new_session=True,  # so that Ctrl-C ends the run, which then ends it
         )  # fmt: skip
         self._thread = Thread(target=self._wait, name="build", daemon=True)
         self._thread.start()

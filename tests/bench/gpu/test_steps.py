@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="the extra `torch` is not installed")
 pytest.importorskip("onnx")
 
 from pymafx_live.bench.gpu import __main__ as command
-from pymafx_live.bench.gpu import calls, crowd, small
+from pymafx_live.bench.gpu import calls, crowd, machine, small
 from pymafx_live.bench.gpu.course import run_course
 from pymafx_live.bench.gpu.journal import FAILED, OK, Journal
 from pymafx_live.bench.gpu.settings import Bench
@@ -22,7 +22,7 @@ from pymafx_live.bench.gpu.steps import OF_PYMAFX, SECONDS, STEPS
 from pymafx_live.bench.gpu.table import report
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
-from pymafx_live.engines.runtime.tensorrt.gpu import Gpu
+from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, too_old
 from pymafx_live.engines.runtime.tensorrt.memory import HostMemory
 from pymafx_live.engines.runtime.tensorrt.opening import Site, open_on
 from support.steps import failing
@@ -192,6 +192,35 @@ def test_pymafx_is_gated_and_timed_and_survives_a_fault(graphs: Any, prepared_di
     assert "| all, 2 people | |" in report(journal.document())
     for entry in entries[len(steps) :]:
         assert entry["state"] == FAILED and "the test has put in" in entry["error"]
+
+
+@pytest.mark.parametrize("missing", ["driver", "library"])
+def test_the_first_step_ends_with_the_remedy(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remedy = too_old("535.10", 12020, "13.0")
+    assert remedy is not None
+
+    def found(index: int = 0) -> Gpu:
+        if missing == "driver":
+            raise UnavailableError(remedy)
+        return CARD
+
+    def flavour(gpu: Gpu) -> Flavour:
+        raise UnavailableError("neither can be imported")
+
+    monkeypatch.setattr(machine, "find_gpu", found)
+    monkeypatch.setattr(machine, "find_flavour", flavour)
+    monkeypatch.setattr(machine, "_rate_card", lambda notes: None)
+    notes = Kept()
+    said = r"update the driver to 580 or later, or install .*tensorrt-cu12" if missing == "driver" else "neither can"
+    with pytest.raises(NetworkError, match=said):
+        machine.look_at_machine(Bench(tmp_path, tmp_path), notes)
+    assert ("card" in notes.rows) == (missing == "library") and notes.rows["packages"]["torch"]
+    if missing == "library":
+        machine.look_at_machine(Bench(tmp_path, tmp_path, "torch"), notes)
+        assert notes.rows["card"] == {
+            "name": CARD.name, "capability": "SM89", "driver": "580", "memory": CARD.memory, "CUDA": 0,
+            "TensorRT": "no TensorRT",
+        }  # fmt: skip
 
 
 def test_the_budgets_leave_time_for_the_pipeline() -> None:
