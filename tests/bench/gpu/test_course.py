@@ -55,6 +55,7 @@ def test_a_step_that_fails_is_written_down_and_the_next_one_runs(tmp_path: Path,
     assert third["state"] == OK and third["figures"]
 
 
+@pytest.mark.slow  # for a machine on which a process takes long to begin
 def test_a_step_that_hangs_is_ended_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pymafx_live.bench.gpu.course.GRACE", 0.5)
     first, second = run(tmp_path / "gpu.json", Step("hangs", 15, steps.hang), Step("next", LONG, steps.well))
