@@ -3,6 +3,9 @@
 from importlib.util import find_spec
 
 import pytest
+from pymafx_live.engines.runtime import telemetry
+
+telemetry.switch_off()  # some tests import such a library by themselves
 
 pytest_plugins = ["support.pymafx_assets"]
 
