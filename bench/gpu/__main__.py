@@ -90,7 +90,6 @@ def _choose_card(number: str) -> None:
     if seen and int(number) >= len(seen):
         raise UsageError(f"CUDA_VISIBLE_DEVICES shows {len(seen)} of the GPUs: there is no number {number}.")
     os.environ["CUDA_VISIBLE_DEVICES"] = seen[int(number)] if seen else number
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the numbers that nvidia-smi shows
 
 
 def _wanted(only: str | None) -> set[str]:

@@ -42,16 +42,20 @@ Work = Callable[[Any, Notes], None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: the seconds that it may take, and the names of steps without whose success it makes no sense."""
+    """One step: the seconds that it may take, and the names of steps without whose success it makes no sense.
+
+    Of all the time, `kept` seconds are not given to the steps before it.
+    """
 
     name: str
     seconds: float
     work: Work
     needs: Sequence[str] = ()
+    kept: float = 0.0
 
     def lasting(self, share: float) -> "Step":
         """The same step with `share` times as many seconds."""
-        return replace(self, seconds=share * self.seconds)
+        return replace(self, seconds=share * self.seconds, kept=share * self.kept)
 
 
 def run_course(
@@ -59,10 +63,11 @@ def run_course(
 ) -> None:
     """Runs all `steps` within so many `seconds`, the later ones with what the earlier ones have left."""
     deadline = time.monotonic() + seconds
-    for step in steps:
+    for k, step in enumerate(steps):
         entry = journal.begin(step.name)
         failed = [e.name for e in journal.entries if e.name in step.needs and e.state != OK]
-        limit = min(step.seconds, deadline - time.monotonic())
+        kept = sum(later.kept for later in steps[k + 1 :])
+        limit = min(step.seconds, deadline - kept - time.monotonic())
         if failed:
             journal.end(entry, LEFT_OUT, 0.0, f"it needs the step {failed[0]!r}")
         elif limit < LEAST:

@@ -23,6 +23,15 @@ CROPS = {"hands": 2, "face": 1, "body": 1}
 """How often each graph runs for one person."""
 
 
+def export_graphs(bench: Bench, notes: Notes) -> None:
+    """Prepares the asset folder and exports what the live run takes, where that has not been done."""
+    listen(notes.say)
+    began = time.perf_counter()
+    files = graph_files(bench.assets, chosen_precision(bench.runtime, bench.precision), notes.say)
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    notes.add("exported", {"seconds": time.perf_counter() - began, **sizes})
+
+
 def gate_graphs(bench: Bench, notes: Notes) -> None:
     """Builds and gates the precision that the live run takes, then the next safer ones until one passes."""
     from pymafx_live.engines.pymafx.graphs.export import reference_runners

@@ -79,6 +79,12 @@ def test_no_step_is_begun_without_time_for_it(tmp_path: Path) -> None:
     assert first["state"] == second["state"] == LEFT_OUT and first["error"] == "no time was left"
 
 
+def test_time_is_kept_for_later_steps(tmp_path: Path) -> None:
+    kept = Step("b", 30, steps.well, kept=99.5)
+    first, second = run(tmp_path / "gpu.json", Step("a", LONG, steps.well), kept, seconds=100)
+    assert first["state"] == LEFT_OUT and first["error"] == "no time was left" and second["state"] == OK
+
+
 def test_the_file_is_whole_while_a_step_runs(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "gpu.json", {})
     entry = journal.begin("a step")
