@@ -9,9 +9,10 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any, Protocol
 
 from pymafx_live.bench.gpu.journal import FAILED, LATE, LEFT_OUT, OK, Entry, Figures, Journal
@@ -114,6 +115,7 @@ def _work(step: Step, bench: Any, connection: Connection, limit: float) -> None:
     """In the process: does it, and says how that went."""
     if hasattr(os, "setsid"):
         os.setsid()  # a group of its own, so that what it has started can be ended with it
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
     notes = _Sender(connection, time.monotonic() + limit)
     try:
         step.work(bench, notes)
@@ -123,6 +125,14 @@ def _work(step: Step, bench: Any, connection: Connection, limit: float) -> None:
         connection.send((FAILED, f"{type(error).__name__}: {error}{_where(error)}"))
     else:
         connection.send((OK, ""))
+
+
+def _end_with_parent() -> None:
+    """Waits until whoever runs the course is gone, killed perhaps, and then ends this process and its group."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
 
 
 def _where(error: BaseException) -> str:
