@@ -41,7 +41,7 @@ def check_pymafx(assets: Path, path: Path, runtime: str, options: RunnerOptions)
     from pymafx_live.engines.pymafx.graphs.parity import check
 
     precisions = {known_precision(said_by(file).get("precision", "fp32")) for file in paths.values()}
-    precision = "mixed" if "mixed" in precisions else "fp32"
+    precision = next((halves for halves in ("mixed", "wide") if halves in precisions), "fp32")
     reference = reference_runners(assets)
     runners: dict[str, Runner] = {}
     try:

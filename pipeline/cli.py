@@ -281,7 +281,12 @@ def synthesize_assets(folder: Path, seed: int) -> None:
 @click.option("--assets", type=click.Path(path_type=Path), required=True, help="folder of the PyMAF-X files")
 @click.option("--out", type=click.Path(path_type=Path), help="folder to export into")
 @click.option("--check", type=click.Path(path_type=Path), help="compare this export with what it was made from")
-@click.option("--precision", default="fp32", show_default=True, help="fp32, or mixed (fp16 is the same)")
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    help="fp32, mixed (fp16 is the same), or wide (halves in the encoders alone)",
+)
 @click.option("--max-batch", default=8, show_default=True, type=click.IntRange(1, 64), help="of engines and checks")
 @click.option("--runtime", default="auto", show_default=True, help="that the check runs on")
 @click.option("--build-engines", is_flag=True, help="build TensorRT engines too")

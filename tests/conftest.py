@@ -4,7 +4,9 @@ from importlib.util import find_spec
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pymafx_live.engines.runtime import telemetry
 
+telemetry.switch_off()  # some tests import such a library by themselves
 # A slow machine is no fault of what is tested.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -21,7 +21,7 @@ from pathlib import Path
 from pymafx_live.bench.gpu.course import run_course
 from pymafx_live.bench.gpu.journal import OK, Journal
 from pymafx_live.bench.gpu.settings import Bench
-from pymafx_live.bench.gpu.steps import MACHINE, SECONDS, STEPS
+from pymafx_live.bench.gpu.steps import MACHINE, OF_PYMAFX, SECONDS, STEPS
 from pymafx_live.bench.gpu.table import report
 from pymafx_live.core.errors import EXIT_ASSET, LiveError, UsageError
 from pymafx_live.engines.runtime import RUNTIMES
@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--assets", type=Path, required=True, help="folder of PyMAF-X files; synthetic ones will do")
+    parser.add_argument("--assets", type=Path, help="folder of PyMAF-X files; synthetic ones will do")
+    parser.add_argument("--engine", choices=("pymafx", "landmarks"), default="pymafx", help="what runs (pymafx)")
     parser.add_argument("--json", type=Path, default=Path("gpu.json"), help="the figures as they come (gpu.json)")
     parser.add_argument("--device", default="0", help="the GPU's number, or cpu (default 0)")
     parser.add_argument("--runtime", choices=RUNTIMES, help="what runs the networks (tensorrt; onnxruntime on cpu)")
@@ -61,15 +62,17 @@ def _run(options: argparse.Namespace) -> int:
     runtime = options.runtime or ("onnxruntime" if on_cpu else "tensorrt")
     if not on_cpu:
         _choose_card(options.device)
-    wanted = _wanted(options.only)
+    if options.engine == "pymafx" and options.assets is None:
+        raise UsageError("--assets is missing: give the folder of PyMAF-X files, or --engine landmarks.")
+    wanted = _wanted(options.only) - (set() if options.engine == "pymafx" else set(OF_PYMAFX))
     share = options.minutes * 60 / SECONDS
     steps = [step.lasting(share) for step in STEPS if step.name in wanted]
     given = {name: str(value) for name, value in vars(options).items()}
     with tempfile.TemporaryDirectory(prefix="pymafx-gpu-") as folder:
         journal = Journal(options.json, given)
         bench = Bench(
-            options.assets.absolute(), Path(folder), runtime, options.precision,
-            "cpu" if on_cpu else "cuda", options.frames, options.repeats,
+            (options.assets or Path()).absolute(), Path(folder), runtime, options.precision,
+            "cpu" if on_cpu else "cuda", options.frames, options.repeats, engine=options.engine,
         )  # fmt: skip
         run_course(steps, bench, journal, options.minutes * 60, lambda text: print(text, file=sys.stderr, flush=True))
     print(report(journal.document()))
@@ -87,7 +90,6 @@ def _choose_card(number: str) -> None:
     if seen and int(number) >= len(seen):
         raise UsageError(f"CUDA_VISIBLE_DEVICES shows {len(seen)} of the GPUs: there is no number {number}.")
     os.environ["CUDA_VISIBLE_DEVICES"] = seen[int(number)] if seen else number
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the numbers that nvidia-smi shows
 
 
 def _wanted(only: str | None) -> set[str]:

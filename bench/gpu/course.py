@@ -9,9 +9,10 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any, Protocol
 
 from pymafx_live.bench.gpu.journal import FAILED, LATE, LEFT_OUT, OK, Entry, Figures, Journal
@@ -42,16 +43,20 @@ Work = Callable[[Any, Notes], None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: the seconds that it may take, and the names of steps without whose success it makes no sense."""
+    """One step: the seconds that it may take, and the names of steps without whose success it makes no sense.
+
+    Of all the time, `kept` seconds are not given to the steps before it.
+    """
 
     name: str
     seconds: float
     work: Work
     needs: Sequence[str] = ()
+    kept: float = 0.0
 
     def lasting(self, share: float) -> "Step":
         """The same step with `share` times as many seconds."""
-        return replace(self, seconds=share * self.seconds)
+        return replace(self, seconds=share * self.seconds, kept=share * self.kept)
 
 
 def run_course(
@@ -59,10 +64,11 @@ def run_course(
 ) -> None:
     """Runs all `steps` within so many `seconds`, the later ones with what the earlier ones have left."""
     deadline = time.monotonic() + seconds
-    for step in steps:
+    for k, step in enumerate(steps):
         entry = journal.begin(step.name)
         failed = [e.name for e in journal.entries if e.name in step.needs and e.state != OK]
-        limit = min(step.seconds, deadline - time.monotonic())
+        kept = sum(later.kept for later in steps[k + 1 :])
+        limit = min(step.seconds, deadline - kept - time.monotonic())
         if failed:
             journal.end(entry, LEFT_OUT, 0.0, f"it needs the step {failed[0]!r}")
         elif limit < LEAST:
@@ -109,6 +115,7 @@ def _work(step: Step, bench: Any, connection: Connection, limit: float) -> None:
     """In the process: does it, and says how that went."""
     if hasattr(os, "setsid"):
         os.setsid()  # a group of its own, so that what it has started can be ended with it
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
     notes = _Sender(connection, time.monotonic() + limit)
     try:
         step.work(bench, notes)
@@ -118,6 +125,14 @@ def _work(step: Step, bench: Any, connection: Connection, limit: float) -> None:
         connection.send((FAILED, f"{type(error).__name__}: {error}{_where(error)}"))
     else:
         connection.send((OK, ""))
+
+
+def _end_with_parent() -> None:
+    """Waits until whoever runs the course is gone, killed perhaps, and then ends this process and its group."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
 
 
 def _where(error: BaseException) -> str:

@@ -23,6 +23,15 @@ CROPS = {"hands": 2, "face": 1, "body": 1}
 """How often each graph runs for one person."""
 
 
+def export_graphs(bench: Bench, notes: Notes) -> None:
+    """Prepares the asset folder and exports what the live run takes, where that has not been done."""
+    listen(notes.say)
+    began = time.perf_counter()
+    files = graph_files(bench.assets, chosen_precision(bench.runtime, bench.precision), notes.say)
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    notes.add("exported", {"seconds": time.perf_counter() - began, **sizes})
+
+
 def gate_graphs(bench: Bench, notes: Notes) -> None:
     """Builds and gates the precision that the live run takes, then the next safer ones until one passes."""
     from pymafx_live.engines.pymafx.graphs.export import reference_runners
@@ -53,7 +62,7 @@ def _gate(bench: Bench, precision: str, expected: Expected, notes: Notes) -> Non
     with ExitStack() as stack:
         runners = {name: stack.enter_context(closing(_open(bench, precision, name, notes))) for name in GRAPHS}
         sizes = batch_buckets(bench.options(notes.say).max_batch)
-        for size, found in differences_by_size(expected, runners, precision, sizes):
+        for size, found in differences_by_size(expected, runners, precision, sizes, bench.runs):
             row = worst.setdefault(size, {})
             row.update({d.name: max(d.worst, row.get(d.name, 0.0)) for d in found})
             notes.add(f"{precision}, batches of {size}", row)

@@ -38,7 +38,7 @@ def look_at_machine(bench: Bench, notes: Notes) -> None:
     notes.add("processor", {"cores": os.cpu_count(), "name": platform.processor() or platform.machine()})
     notes.add("packages", {name: found for name in PACKAGES if (found := _version(name))})
     if bench.on_gpu:
-        _look_at_card(notes)
+        _look_at_card(notes, bench.runtime)
         _rate_card(notes)
     else:
         rate = 1e9 * matrix_rate(os.cpu_count() or 1, size=1024)
@@ -47,14 +47,24 @@ def look_at_machine(bench: Bench, notes: Notes) -> None:
     notes.add("choices", {str(i): f"{choice.runtime}: {choice.why}" for i, choice in enumerate(chosen)})
 
 
-def _look_at_card(notes: Notes) -> None:
+def _look_at_card(notes: Notes, runtime: str) -> None:
+    notes.add("nvidia-smi", _smi())
     try:
         gpu = find_gpu()
-        flavour = find_flavour(gpu)
+        notes.add("card", card_facts(gpu))
+        notes.add("card", {"TensorRT": _tensorrt(gpu, runtime)})
     except UnavailableError as error:
         raise NetworkError(f"nothing can be measured: {error}.") from error
-    notes.add("card", card_facts(gpu) | {"TensorRT": flavour.title})
-    notes.add("nvidia-smi", _smi())
+
+
+def _tensorrt(gpu: Gpu, runtime: str) -> str:
+    """The TensorRT for this card; that there is none is an error only where it is to run."""
+    try:
+        return find_flavour(gpu).title
+    except UnavailableError:
+        if runtime == "tensorrt":
+            raise
+        return "no TensorRT"
 
 
 def card_facts(gpu: Gpu) -> dict[str, object]:

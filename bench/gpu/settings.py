@@ -8,6 +8,7 @@ from typing import Any
 
 from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import NetworkError
+from pymafx_live.engines.pymafx.graphs.gate import RUNS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, open_runner
 
 FULL_HD = (1920, 1080)
@@ -19,7 +20,8 @@ CAMERA_FPS = 31
 class Bench:
     """The whole benchmark. `frames` and `repeats` are counted at most, and `seconds` watched for memory.
 
-    `runtime` runs the networks: TensorRT on a GPU, whatever stands in for it on a processor.
+    `runtime` runs the networks: TensorRT on a GPU, whatever stands in for it on a processor. `engine` is that of the
+    pipeline.
     """
 
     assets: Path
@@ -31,16 +33,22 @@ class Bench:
     repeats: int = 100
     seconds: float = 300.0
     size: tuple[int, int] = FULL_HD
+    engine: str = "pymafx"
+
+    @property
+    def runs(self) -> int:
+        """How often the gate runs each batch size: on a processor nothing is captured."""
+        return RUNS if self.on_gpu else 1
 
     @property
     def on_gpu(self) -> bool:
         """Whether there is a card; else the processor takes its place, to try the benchmark itself."""
         return self.device != "cpu"
 
-    def settings(self, overlap: bool = False, **engine: Any) -> Settings:
-        """Those of a live run of PyMAF-X that names its runtime and precision and leaves the rest as it is."""
-        given = {
-            "engine": {"name": "pymafx", "assets": str(self.assets), **engine},
+    def settings(self, overlap: bool = False) -> Settings:
+        """Those of a live run that names its engine, runtime and precision and leaves the rest as it is."""
+        given: dict[str, Any] = {
+            "engine": {"name": self.engine, "assets": str(self.assets)},
             "run": {"runtime": self.runtime, "precision": self.precision, "overlap": overlap},
         }
         return Settings.model_validate(given)

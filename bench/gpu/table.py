@@ -16,7 +16,8 @@ OVER = 1.2
 
 def report(document: Document) -> str:
     """Markdown: the machine, a table of the networks beside their floors, one of the pipeline, and what is amiss."""
-    parts = [_machine(document), _networks(document), _pipeline(document), _over(document), _amiss(document)]
+    made = (_machine, _networks, _pipeline, _calls, _over, _amiss)
+    parts = [part(document) for part in made]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -82,6 +83,16 @@ def _pipeline(document: Document) -> str:
             counts = " | ".join(_number(row.get(k)) for k in ("fps", "dropped", "found"))
             lines.append(f"| {step}, {name} | {ages} | {counts} | {_ms(row.get('networks p50'))} |")
     return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def _calls(document: Document) -> str:
+    """How often the host waited, launched and copied for a frame."""
+    lines = []
+    for step in ("one person", "four people"):
+        if row := rows_of(document, step).get("calls a frame"):
+            told = ", ".join(f"{row[kind]:.0f} {kind}" for kind in ("waits", "launches", "graphs", "copies"))
+            lines.append(f"- {step}: {told}; {_ms(row['waiting'])} ms waited")
+    return "\n".join(["Calls a frame:", *lines]) if lines else ""
 
 
 def _over(document: Document) -> str:

@@ -19,10 +19,13 @@ def timed(call: Callable[[], object], device: str, repeats: int, limit: float = 
 
     On a GPU `event p50` is the time between two events around a call, without the wait: what the card itself took.
     """
+    wait, host = waiter(device), list[float]()
+    began = time.perf_counter()
     for _ in range(WARM_UP):
         call()
-    wait = waiter(device)
-    host: list[float] = []
+        wait()
+        if time.perf_counter() - began > limit / 2:
+            break
     began = time.perf_counter()
     while len(host) < repeats and time.perf_counter() - began < limit:
         wait()

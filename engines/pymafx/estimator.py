@@ -53,9 +53,7 @@ class Estimator:
     def __init__(self, runners: Mapping[str, Runner], max_batch: int) -> None:
         """`runners` are those of `spec.GRAPHS`; no batch is larger than `max_batch`."""
         self._runners, self._max_batch = runners, max_batch
-        self.device, self.about = runners["body"].device, runners["body"].about
-        self.on_one_device = len({runner.device for runner in runners.values()}) == 1
-        """Whether what one graph finds lies where the next one wants it."""
+        self.device = runners["body"].device
         self._seconds = dict.fromkeys(runners, 0.0)
         self._told = False
         self._beside: Any = None
@@ -64,6 +62,16 @@ class Estimator:
         unseen = self.hands(black, np.array([True, False]))
         self.unseen_state, self.unseen_votes = unseen["hand_state"], unseen["hand_votes"]
         self._warm_up(black[:1])
+
+    @property
+    def about(self) -> str:
+        """See `Runner.about`."""
+        return self._runners["body"].about
+
+    @property
+    def on_one_device(self) -> bool:
+        """Whether what one graph finds lies where the next one wants it."""
+        return len({runner.device for runner in self._runners.values()}) == 1
 
     def hands(self, crops: Array, is_left: Mask) -> Found:
         """Crops (M, 224, 224, 3) to `hand_state` (M, 109) and `hand_votes` (M, 4)."""

@@ -95,8 +95,15 @@ class Gate:
                 logger.warning("%s The precision %s is tried.", error, SAFER[precision])
                 precision = SAFER[precision]
 
+    def verdict(self, precision: str) -> str | bool | None:
+        """True where a precision has passed here, the fault where it has not, None where nobody has looked."""
+        return _read(self._file(precision))
+
+    def _file(self, precision: str) -> Path:
+        return self.place / f"gate-{short_hash(RUNS, precision, *self.identity(precision))}.json"
+
     def _open(self, precision: str, opened: Open) -> Mapping[str, Runner]:
-        verdict = self.place / f"gate-{short_hash(RUNS, precision, *self.identity(precision))}.json"
+        verdict = self._file(precision)
         known = _read(verdict)
         if isinstance(known, str):
             raise StrayedError(known)

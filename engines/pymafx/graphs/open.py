@@ -19,9 +19,10 @@ from pymafx_live.engines.pymafx.graphs.onnx_files import (
     locked,
     need_export,
 )
-from pymafx_live.engines.pymafx.spec import GRAPHS, WEIGHTS
+from pymafx_live.engines.pymafx.spec import GRAPHS, SAFER, WEIGHTS
 from pymafx_live.engines.runtime import Runner, RunnerOptions, choices, open_runner
 from pymafx_live.engines.runtime.batches import batch_buckets
+from pymafx_live.engines.runtime.later import Later, SwitchingRunner
 from pymafx_live.engines.runtime.selection import ON_TENSOR_CORES, runtime_identity
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ def _best_graphs(folder: Path, precision: str, options: RunnerOptions, progress:
     """The graphs on the best runtime that works here; what the last one raises is raised."""
     *better, last = choices(modules=True)
     try:
+        if [choice.runtime for choice in better][:1] == ["tensorrt"] and not _is_built(folder, precision, options):
+            return meanwhile(folder, "tensorrt", precision, options, progress)
         for choice in better:
             try:
                 return open_graphs(folder, choice.runtime, precision, options, progress)
@@ -89,6 +92,42 @@ def _best_graphs(folder: Path, precision: str, options: RunnerOptions, progress:
     except UsageError as error:  # the packages that export
         logger.warning("%s Until then PyMAF-X runs in PyTorch.", error)
         return torch_graphs(folder, precision, options)
+
+
+def meanwhile(
+    folder: Path, runtime: str, precision: str, options: RunnerOptions, progress: Progress
+) -> Mapping[str, Runner]:
+    """The graphs in PyTorch, and on `runtime` from the call on after another process has built them there."""
+    now = torch_graphs(folder, precision, options)
+    progress(f"PyMAF-X runs in PyTorch while {runtime} is built for it; --runtime {runtime} would wait")
+    later = Later(
+        build_command(folder, runtime, precision, options),
+        lambda: open_graphs(folder, runtime, precision, options, progress),
+        now["body"].device,
+        progress,
+    )
+    return {name: SwitchingRunner(name, runner, later, progress) for name, runner in now.items()}
+
+
+def build_command(folder: Path, runtime: str, precision: str, options: RunnerOptions) -> list[str]:
+    """What Python is given to build with the same options as the run, see `graphs/build.py`."""
+    cache = [] if options.cache is None else ["--cache", str(options.cache)]
+    sizes = ["--max-batch", str(options.max_batch), "--device", str(options.device)]
+    return ["-m", f"{__package__}.build", str(folder), runtime, precision, *sizes, *cache]
+
+
+def _is_built(folder: Path, precision: str, options: RunnerOptions) -> bool:
+    """Whether TensorRT can be opened without building or gating, or is known not to pass. Raises `NetworkError`."""
+    from pymafx_live.engines.runtime.tensorrt import is_built
+
+    gate = _gate(folder, "tensorrt", options, lambda step: None)
+    chosen: str | None = chosen_precision("tensorrt", precision)
+    while chosen is not None and isinstance(gate.verdict(chosen), str):
+        chosen = SAFER.get(chosen)
+    if chosen is None:
+        return True
+    files = current_graphs(folder / BUNDLE / f"graphs-{chosen}", graphs_key(folder, chosen))
+    return files is not None and gate.verdict(chosen) is True and all(is_built(f, options) for f in files.values())
 
 
 def graph_files(folder: Path, precision: str, progress: Progress) -> dict[str, Path]:

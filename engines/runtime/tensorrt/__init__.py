@@ -3,6 +3,6 @@
 An ONNX file is built into an engine once and cached, then runs on fixed buffers, a CUDA graph per batch size.
 """
 
-from pymafx_live.engines.runtime.tensorrt.opening import available, build_engine, identity, open_tensorrt
+from pymafx_live.engines.runtime.tensorrt.opening import available, build_engine, identity, is_built, open_tensorrt
 
-__all__ = ["available", "build_engine", "identity", "open_tensorrt"]
+__all__ = ["available", "build_engine", "identity", "is_built", "open_tensorrt"]

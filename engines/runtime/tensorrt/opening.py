@@ -100,6 +100,16 @@ def _open_sized(site: Site, model: Path, options: RunnerOptions, sizes: Sizes) -
     return runner
 
 
+def is_built(model: Path, options: RunnerOptions = DEFAULTS) -> bool:
+    """Whether `open_tensorrt` finds the engine of a network of fixed picture size. Raises `NetworkError`."""
+    try:
+        gpu, flavour = _find(options.device)
+    except UnavailableError as error:
+        raise NetworkError(f"TensorRT cannot be used on this machine: {error}.") from error
+    cache = EngineCache(options.cache or default_folder(), model.stem, options.progress)
+    return cache.holds(_key(flavour, model, options, gpu, gpu.sm, {}))
+
+
 def build_engine(model: Path, options: RunnerOptions = DEFAULTS, target: str | None = None) -> Path:
     """Builds the engine ahead into `options.cache`, where `open_tensorrt` finds it, and returns its file.
 

@@ -55,6 +55,7 @@ def test_a_step_that_fails_is_written_down_and_the_next_one_runs(tmp_path: Path,
     assert third["state"] == OK and third["figures"]
 
 
+@pytest.mark.slow  # for a machine on which a process takes long to begin
 def test_a_step_that_hangs_is_ended_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pymafx_live.bench.gpu.course.GRACE", 0.5)
     first, second = run(tmp_path / "gpu.json", Step("hangs", 15, steps.hang), Step("next", LONG, steps.well))
@@ -76,6 +77,12 @@ def _runs(process: int) -> bool:
 def test_no_step_is_begun_without_time_for_it(tmp_path: Path) -> None:
     first, second = run(tmp_path / "gpu.json", Step("a", LONG, steps.well), Step("b", LONG, steps.well), seconds=0.5)
     assert first["state"] == second["state"] == LEFT_OUT and first["error"] == "no time was left"
+
+
+def test_time_is_kept_for_later_steps(tmp_path: Path) -> None:
+    kept = Step("b", 30, steps.well, kept=99.5)
+    first, second = run(tmp_path / "gpu.json", Step("a", LONG, steps.well), kept, seconds=100)
+    assert first["state"] == LEFT_OUT and first["error"] == "no time was left" and second["state"] == OK
 
 
 def test_the_file_is_whole_while_a_step_runs(tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def test_the_pipeline_has_a_row_for_each_way_it_was_played() -> None:
     assert "| four people, paced, overlap on | 21.0 / 33.0 / 40.2 | 31 | 3 | 4 | 12.0 |" in told
 
 
+def test_calls_a_frame_are_told() -> None:
+    row = {"waits": 43.6, "launches": 70.2, "graphs": 8.0, "copies": 33.0, "waiting": 3.25}
+    told = report(document(MACHINE, step("one person", {"calls a frame": row})))
+    assert "- one person: 44 waits, 70 launches, 8 graphs, 33 copies; 3.2 ms waited" in told.splitlines()
+
+
 def test_what_is_amiss_is_listed() -> None:
     told = report(
         document(

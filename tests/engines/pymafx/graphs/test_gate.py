@@ -185,3 +185,20 @@ def test_the_live_run_passes_it_on_tensorrts_stand_in(
             runner.close()
         assert sum("comparing what was built in fp32" in step for step in said) == 1
         assert fake.seen.builds == 3 and (start or fake.seen.executions)
+
+
+def test_wide_has_halves_in_the_encoders_alone_and_reads_their_maps_as_float32_does(prepared_dir: Path) -> None:
+    import torch
+    from pymafx_live.engines.pymafx.files.prepare import load_network
+    from pymafx_live.engines.pymafx.graphs.modules import load_modules
+
+    wide = {name: module.state_dict() for name, module in load_modules(prepared_dir, "wide").items()}
+    for state in wide.values():
+        halves = {key for key, value in state.items() if value.dtype == torch.float16}
+        assert halves == {k for k, v in state.items() if ".encoder." in k and v.is_floating_point()} != set()
+    features, plain = load_modules(prepared_dir, "wide")["face"].face.features, load_network(prepared_dir).face.features
+    maps = [torch.randn(2, 256, size, size, generator=torch.Generator().manual_seed(size)).half() for size in (14, 28)]
+    points = torch.rand(2, plain[1].position.shape[0] - plain[1].grid.shape[0], 2) * 2 - 1
+    for k, given in enumerate(maps):
+        with torch.inference_mode():
+            assert torch.equal(features[k](given, points), plain[k](given.float(), points))
