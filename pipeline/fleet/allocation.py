@@ -1,7 +1,7 @@
 """How many workers there are to be, and on which nodes: pure functions, without Ray."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,18 +45,20 @@ def allocate(
     wanted: Mapping[str, int],
     nodes: Sequence[Node],
     members: Iterable[Member],
+    doubtful: Collection[str] = (),
 ) -> Allocation:
     """What is to be done so that each pool has its workers.
 
     `pools` are as in `read_fleet`, `keys` what their workers should have been made with, `wanted` the number of cameras
     of each: a pool of `workers: auto` has as many as there is room for, but no more than cameras. `nodes` are those
-    that may be used; whoever is elsewhere leaves. Every worker holds what it reserves until it is gone.
+    that may be used; whoever is elsewhere leaves. On those of them that are `doubtful` nothing is started. Every worker
+    holds what it reserves until it is gone.
     """
     members = sorted(members, key=lambda member: member.name)
     made, usable = Allocation(), {node.id: node for node in nodes}
     stay = [m for m in members if m.pool in pools and m.node in usable and m.key == keys[m.pool]]
     made.leaves = [m.name for m in members if m not in stay]
-    free = {node.id: [node.cpus, node.gpus] for node in nodes}
+    free = {node.id: [node.cpus, node.gpus] for node in nodes if node.id not in doubtful}
     for member in members:
         if member.node in free:
             free[member.node][0] -= member.cpus

@@ -186,7 +186,7 @@ class Manager:
         cameras = Counter(camera["pool"] for camera in self._casting.wanted.values())
         keys = {name: key_of(pool) for name, pool in pools.items()}
         members = [_member(worker, len(self._casting.on(name))) for name, worker in workers.items()]
-        made = allocate(pools, keys, cameras, self._usable(), members)
+        made = allocate(pools, keys, cameras, self._usable(), members, self._crew.suspects)
         for name in [name for name, why in made.short.items() if self._short.get(name) != why]:
             self._journal.note(f"pool {name}: {made.short[name]}")
         self._short = made.short
@@ -243,7 +243,6 @@ class Manager:
         return [
             Node(node["id"], node["cpus"], node["gpus"]) for node in self._nodes
             if node["id"] not in self._kept["drained"] and self._versions.get(node["id"]) == version()
-            and node["id"] not in self._crew.suspects
         ]  # fmt: skip
 
     def _take_in(self, wanted: dict[str, Any]) -> None:

@@ -51,6 +51,12 @@ def test_a_node_that_may_not_be_used_loses_its_workers_but_not_before_there_is_a
     assert not made.closed
 
 
+def test_on_a_node_whose_worker_fell_silent_the_others_stay_and_nothing_is_started():
+    members, _ = grown({"slow": pool(1, workers=2)}, {"slow": 2}, NODES[:1])
+    made = allocate({"slow": pool(1, workers=2)}, {"slow": "new"}, {"slow": 2}, NODES[:1], members[:1], {"a"})
+    assert not made.starts and not made.leaves and "no room" in made.short["slow"]
+
+
 def test_new_settings_replace_workers_also_where_there_is_room_for_one_only():
     nodes = [Node("a", 2, 1)]
     old, _ = grown({"fast": pool(1, 1)}, {"fast": 3}, nodes, keys={"fast": "old"})
