@@ -163,7 +163,8 @@ def test_the_pipeline_is_played_in_every_way_and_survives_a_fault(tmp_path: Path
     journal = Journal(tmp_path / "gpu.json", {})
     steps = [step.lasting(LIMIT) for step in STEPS if step.name in PIPELINE]
     course = [*steps, *map(failing, steps)]
-    run_course(course, bench(tmp_path, engine="landmarks"), journal, 2 * sum(step.seconds + step.kept for step in course))
+    seconds = 2 * sum(step.seconds + step.kept for step in course)
+    run_course(course, bench(tmp_path, engine="landmarks"), journal, seconds)
     entries = json.loads((tmp_path / "gpu.json").read_text())["steps"]
     told = {entry["name"]: entry for entry in entries[: len(steps)]}
     assert all(entry["state"] == OK for entry in told.values()), told
