@@ -16,7 +16,7 @@ from pymafx_live.pipeline.fleet.crew import CLOSE, Crew, Employee
 from pymafx_live.pipeline.fleet.fleet_file import key_of
 from pymafx_live.pipeline.fleet.journal import Journal
 from pymafx_live.pipeline.fleet.load import measure
-from pymafx_live.pipeline.fleet.placement import CameraLoad, Memory, WorkerLoad, plan
+from pymafx_live.pipeline.fleet.placement import MOVES_AT_ONCE, CameraLoad, Memory, WorkerLoad, plan
 
 GRACE = 20.0
 """Seconds in which cameras that are new wait for workers that start, as others may be full by then."""
@@ -51,6 +51,7 @@ class Casting:
         """Why cameras have no place."""
         self._crew, self._address, self._journal, self._save = crew, address, journal, save
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._moving: set[str] = set()
         self._settled: dict[str, float] = {}
         self._seen = set(places)
         self._memory = Memory(moved_at=time.monotonic())
@@ -80,7 +81,7 @@ class Casting:
             self._spawn(stop.camera, self._close, stop.camera, stop.worker, stop.why)
         for assignment in made.assignments:
             self._spawn(assignment.camera, self._open, assignment.camera, assignment.worker)
-        for move in made.moves:
+        for move in made.moves[: max(MOVES_AT_ONCE - len(self._moving), 0)]:  # the others are found again
             self._spawn(move.camera, self._move, move.camera, move.origin, move.target, move.why)
         self._note_left_out({left.camera: left.why for left in made.left_out})
 
@@ -251,9 +252,11 @@ class Casting:
         self.places[camera] = Place(target, key_of(wanted))
         self._save()
         state: Mapping[str, Any] | None = None
+        self._moving.add(camera)
         try:
             state = await self._added(camera, target, wanted)
         finally:  # also where the target is lost meanwhile: the origin has it still
+            self._moving.discard(camera)
             moved = state is not None and (state["state"] == str(SourceState.LIVE) or not was_live)
             if not moved and origin in self._crew:
                 self.places[camera] = before

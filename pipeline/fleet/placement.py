@@ -40,8 +40,8 @@ _BUSY = 0.5
 """Busy share below which old results are the camera's or the network's doing, which no move helps."""
 _MOST_DROPPED = 0.9
 """A larger share of dropped frames says nothing more exact of how much too much there is."""
-DRAINED_AT_ONCE = 8
-"""Moves off draining workers in one plan: each opens a camera a second time."""
+MOVES_AT_ONCE = 8
+"""Moves off draining workers at one time: each opens a camera a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ class _Planner:
             handled.add(name)
             origin = places.get(name)
             if origin is not None and name not in self._displaced:
-                if drained == DRAINED_AT_ONCE:
+                if drained == MOVES_AT_ONCE:
                     continue
                 drained += 1
             target = self._emptiest(name) or self._least_crowded(name) or self._make_way(name, waiting)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymafx_live.pipeline.fleet.placement import (
-    DRAINED_AT_ONCE,
     FULL,
     GAIN,
     MOVE_EVERY,
+    MOVES_AT_ONCE,
     OVER,
     REST,
     SUSTAINED,
@@ -84,7 +84,7 @@ class Fleet:
         stay = {left.camera for left in done.left_out if left.worker}
         for worker in self.workers.values():
             for name in worker.cameras if worker.alive else ():
-                assert self.cameras[name].pool == worker.pool or name in stay or len(done.moves) == DRAINED_AT_ONCE
+                assert self.cameras[name].pool == worker.pool or name in stay or len(done.moves) == MOVES_AT_ONCE
             # A number is kept to, unless it has been lowered below what is there already.
             taken = [one.worker for one in done.assignments] + [move.target for move in done.moves]
             if worker.limit is not None and worker.name in taken:
