@@ -22,11 +22,11 @@ class CameraProcess:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def start(self) -> None:
-        """Begins to serve, on the same port as before."""
+    def start(self, fps: float | None = None) -> None:
+        """Begins to serve, on the same port as before, and as fast unless `fps` says otherwise."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pymafx_live.bench.rtsp_camera", self._clip,
-             "--fps", str(self._fps), "--port", str(self._port)],
+             "--fps", str(fps or self._fps), "--port", str(self._port)],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._process.stdout is not None

@@ -215,7 +215,16 @@ def test_a_camera_that_dies_and_one_that_floods(fleet, cameras):
     fleet.wait(lambda s: any(c["name"] == "door" and c["state"] != "live" for c in s["cameras"]), "gone")
     for name, run in others.items():
         fleet.hear(name, 3, time.monotonic(), run)
-    cameras[0].start()
+    cameras[0].start(fps=50 * FPS)
+    try:
+        fleet.wait_live()
+        fleet.wait(lambda s: any(c["name"] == "door" and c["dropped"] > 0 for c in s["cameras"]), "too many frames")
+        since = time.monotonic()
+        for name in ("door", *others):
+            fleet.hear(name, 5, since)
+    finally:
+        cameras[0].kill()
+        cameras[0].start()
     fleet.wait_live()
     assert fleet.camera("door")["worker"] == worker  # a worker waits for its camera; nobody moves it about
     _assert_undisturbed(fleet, others)
