@@ -18,7 +18,8 @@ from pymafx_live.core.errors import AssetError
 from pymafx_live.core.types import Person
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from support.fake_cuda import FakeGpu
-from support.gpu_pipeline import GpuPipeline, clip_frames, load_fake, open_pipeline
+from support.fakes import load_fake
+from support.gpu_pipeline import GpuPipeline, clip_frames, open_pipeline
 
 pytestmark = pytest.mark.slow
 

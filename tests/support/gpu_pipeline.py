@@ -6,7 +6,6 @@ The detector and the landmark networks are the real ones. PyMAF-X's graphs are s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.util import find_spec, module_from_spec
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -32,15 +31,6 @@ from support.parts import create_detector, create_tracker
 
 CARD = Gpu("NVIDIA L4", (8, 9), "580.65", 24 << 30)
 FPS = 25.0
-
-
-def load_fake() -> ModuleType:
-    """A stand-in of TensorRT of its own, which shares nothing with those of other tests."""
-    spec = find_spec("support.fake_tensorrt")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def clip_frames(people: int, count: int) -> list[NDArray[np.uint8]]:

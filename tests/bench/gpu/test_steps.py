@@ -2,7 +2,6 @@
 
 import json
 import os
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -25,6 +24,7 @@ from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, too_old
 from pymafx_live.engines.runtime.tensorrt.memory import HostMemory
 from pymafx_live.engines.runtime.tensorrt.opening import Site, open_on
+from support.fakes import load_fake
 from support.steps import failing
 
 LIMIT = 600.0
@@ -54,11 +54,7 @@ class Kept:
 @pytest.fixture
 def fake() -> ModuleType:
     """A stand-in for TensorRT's binding, of its own."""
-    spec = find_spec("support.fake_tensorrt")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_fake()
 
 
 def bench(tmp_path: Path, assets: Path = Path("none"), **given: Any) -> Bench:

@@ -16,6 +16,7 @@ from pymafx_live.engines.pymafx.graphs.gate import Gate, StrayedError
 from pymafx_live.engines.pymafx.graphs.open import open_graphs
 from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime import RunnerOptions
+from support.fakes import load_fake
 
 Arrays = dict[str, Any]
 Spoil = Callable[[str, int, int, Arrays], Arrays]
@@ -156,18 +157,13 @@ def test_the_live_run_passes_it_on_tensorrts_stand_in(
     graphs: Any, prepared_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The real graphs through the real runner: the first start judges, the second one does not."""
-    from importlib.util import find_spec, module_from_spec
-
     from pymafx_live.engines.runtime import selection
     from pymafx_live.engines.runtime.tensorrt import opening
     from pymafx_live.engines.runtime.tensorrt.flavour import STANDARD, Flavour
     from pymafx_live.engines.runtime.tensorrt.gpu import Gpu
     from pymafx_live.engines.runtime.tensorrt.memory import HostMemory
 
-    spec = find_spec("support.fake_tensorrt")
-    assert spec is not None and spec.loader is not None
-    fake = module_from_spec(spec)
-    spec.loader.exec_module(fake)
+    fake = load_fake()
     flavour, card = Flavour(STANDARD, fake, "11.4"), Gpu("NVIDIA H100", (9, 0), "580", 80 << 30)
     stand_in = SimpleNamespace(
         available=lambda: None,

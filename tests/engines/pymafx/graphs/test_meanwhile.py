@@ -1,7 +1,6 @@
 """PyMAF-X runs in PyTorch while another process builds a better runtime for it, and changes to that."""
 
 import time
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +23,7 @@ from pymafx_live.engines.runtime.tensorrt import opening as tensorrt
 from pymafx_live.engines.runtime.tensorrt.flavour import STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu
 from pymafx_live.engines.runtime.tensorrt.memory import HostMemory
+from support.fakes import load_fake
 
 LIMIT = 600.0
 CARD = Gpu("NVIDIA H100 80GB HBM3", (9, 0), "580", 80 << 30)
@@ -40,10 +40,7 @@ sys.exit(main(sys.argv[2:]))
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = find_spec("support.fake_tensorrt")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_fake()
     monkeypatch.setattr(tensorrt, "_find", lambda device=0: (CARD, Flavour(STANDARD, module, "11.4")))
     return module
 

@@ -1,22 +1,13 @@
 """Small ONNX networks, and the stand-in for TensorRT's binding."""
 
 from collections.abc import Callable
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-
-
-def load_fake() -> ModuleType:
-    """A stand-in of its own, which shares nothing with those of other tests."""
-    spec = find_spec("support.fake_tensorrt")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from support.fakes import load_fake
 
 
 @pytest.fixture
