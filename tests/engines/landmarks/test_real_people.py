@@ -132,9 +132,10 @@ def test_a_forearm_with_its_hand_is_nobody(
 
 def test_a_hidden_hand_leaves_its_forearm_hanging(engine: LandmarkEngine, detector: Detector) -> None:
     """The astronaut's left hand is behind her helmet; the body network draws its wrist on the elbow, as if it pointed
-    at us. Before a camera that is not quite still the forearm hangs in every frame, as what is seen of it does."""
+    at us. Before a camera that is not quite still the forearm hangs, as what is seen of it does, but in the odd frame in
+    which the network is sure of its wrist: to doubt that too would cost real hands that point at us."""
     image = np.asarray(cv2.imread(str(DATA / "astronaut.jpg")), np.uint8)
-    noise = np.random.default_rng(0)
+    noise, hanging = np.random.default_rng(0), 0
     for number in range(24):
         zoom, shift = 1 + 0.06 * np.sin(number / 3), (8 * np.sin(number / 2), 6 * np.cos(number / 3))
         moved = np.array([[zoom, 0, shift[0] - 256 * (zoom - 1)], [0, zoom, shift[1] - 256 * (zoom - 1)]])
@@ -142,5 +143,6 @@ def test_a_hidden_hand_leaves_its_forearm_hanging(engine: LandmarkEngine, detect
         seen = np.clip(seen + noise.integers(-6, 7, seen.shape), 0, 255).astype(np.uint8)
         person, _ = look(engine, detector, seen, number)
         forearm = person.joints[JOINT["left_wrist"]] - person.joints[JOINT["left_elbow"]]
-        assert forearm[1] > 0.8 * np.linalg.norm(forearm)
+        hanging += bool(forearm[1] > 0.8 * np.linalg.norm(forearm))
         assert person.parts["left_hand"].origin is Origin.DEFAULT
+    assert hanging >= 22

@@ -22,7 +22,7 @@ def command(tmp_path, monkeypatch):
 
     def run(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, ["fleet", *arguments])
-        return result.exit_code, result.stderr
+        return result.exit_code, result.output
 
     return run
 
