@@ -132,8 +132,8 @@ def test_a_forearm_with_its_hand_is_nobody(
 
 def test_a_hidden_hand_leaves_its_forearm_hanging(engine: LandmarkEngine, detector: Detector) -> None:
     """The astronaut's left hand is behind her helmet; the body network draws its wrist on the elbow, as if it pointed
-    at us. Before a camera that is not quite still the forearm hangs, as what is seen of it does, but in the odd frame in
-    which the network is sure of its wrist: to doubt that too would cost real hands that point at us."""
+    at us. Before a camera that is not quite still the forearm hangs, as what is seen of it does, but in the odd frame
+    in which the network is sure of its wrist: to doubt that too would cost real hands that point at us."""
     image = np.asarray(cv2.imread(str(DATA / "astronaut.jpg")), np.uint8)
     noise, hanging = np.random.default_rng(0), 0
     for number in range(24):
