@@ -150,6 +150,7 @@ class Perception:
         faces = self.faces(shown, xy, visibility, seen)  # before the hands, which another core is looking at
         clock.append(perf_counter())
         hands = self.hands(shown, xy, visibility, seen)
+        self._doubt_wrists(visibility, xy, hands)
         clock.append(perf_counter())
         following = body_from_landmarks(found.xy)
         for n in range(len(gazes)):
@@ -249,7 +250,6 @@ class Perception:
         jobs = [(n, side) for n in range(len(gazes)) for side in ARMS if side not in found[n]]
         jobs = [(n, s) for n, s in jobs if gazes[n].hands[s] is not None or visibility[n, ARMS[s][2]] > 0.5]
         if not jobs:
-            self._doubt_wrists(visibility, xy, found)
             return found
         arms = _Arms(images, xy, visibility, jobs)
         followed = np.array([gazes[n].hands[s] is not None for n, s in jobs])
@@ -275,7 +275,6 @@ class Perception:
             if good[i]:
                 found[n][side] = Hand(seen.xy[i], seen.world[i], float(seen.score[i]), regions.centre[i])
             gazes[n].hand_rests[side].note(found[n].get(side), xy[n, ARMS[side][2]], gazes[n].hands[side])
-        self._doubt_wrists(visibility, xy, found)
         return found
 
     @staticmethod
