@@ -16,7 +16,7 @@ from pymafx_live.pipeline.fleet.crew import CLOSE, Crew, Employee
 from pymafx_live.pipeline.fleet.fleet_file import key_of
 from pymafx_live.pipeline.fleet.journal import Journal
 from pymafx_live.pipeline.fleet.load import measure
-from pymafx_live.pipeline.fleet.placement import MOVES_AT_ONCE, CameraLoad, Memory, WorkerLoad, plan
+from pymafx_live.pipeline.fleet.placement import CameraLoad, Memory, WorkerLoad, plan
 
 GRACE = 20.0
 """Seconds in which cameras that are new wait for workers that start, as others may be full by then."""
@@ -75,13 +75,13 @@ class Casting:
         for worker in self._crew.ready().values():
             self._look_at(worker, now)
         memory = self._memory if self.balance else Memory(moved_at=now)
-        made = plan(self._cameras(now), self._workers(), now, memory)
+        made = plan(self._cameras(now), self._workers(), now, memory, len(self._moving))
         self._memory = made.memory
         for stop in made.stops:
             self._spawn(stop.camera, self._close, stop.camera, stop.worker, stop.why)
         for assignment in made.assignments:
             self._spawn(assignment.camera, self._open, assignment.camera, assignment.worker)
-        for move in made.moves[: max(MOVES_AT_ONCE - len(self._moving), 0)]:  # the others are found again
+        for move in made.moves:
             self._spawn(move.camera, self._move, move.camera, move.origin, move.target, move.why)
         self._note_left_out({left.camera: left.why for left in made.left_out})
 

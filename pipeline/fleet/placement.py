@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TypeVar
 
+from pymafx_live.pipeline.fleet.load import demanded
+
 FULL = 0.85
 """Load up to which a worker is given cameras."""
 CROWDED = 4.0
@@ -38,8 +40,6 @@ OLDEST = 0.5
 """Seconds of age of results that count as a load of 1, of a worker that is busy at all."""
 _BUSY = 0.5
 """Busy share below which old results are the camera's or the network's doing, which no move helps."""
-_MOST_DROPPED = 0.9
-"""A larger share of dropped frames says nothing more exact of how much too much there is."""
 MOVES_AT_ONCE = 8
 """Moves off draining workers at one time: each opens a camera a second time."""
 
@@ -83,7 +83,7 @@ class WorkerLoad:
 
         A worker that is always busy and drops two of three frames is asked for three times what it can do.
         """
-        load = self.busy / (1 - min(max(self.dropped, 0.0), _MOST_DROPPED))
+        load = demanded(self.busy, self.dropped)
         return max(load, self.age / OLDEST) if self.age is not None and self.busy >= _BUSY else load
 
 
@@ -155,17 +155,22 @@ class Plan:
 
 
 def plan(
-    cameras: Iterable[CameraLoad], workers: Iterable[WorkerLoad], now: float, memory: Memory | None = None
+    cameras: Iterable[CameraLoad],
+    workers: Iterable[WorkerLoad],
+    now: float,
+    memory: Memory | None = None,
+    moving: int = 0,
 ) -> Plan:
     """What is to be done so that every camera that there is room for is on one worker.
 
-    `now` are seconds of a clock that never runs backwards. The result depends on the arguments only, not on their
-    order; once a plan is carried out, the same cameras and workers give an empty one until they are measured anew.
+    `now` are seconds of a clock that never runs backwards, `moving` is how many cameras are just being moved. The
+    result depends on the arguments only, not on their order; once a plan is carried out, the same cameras and workers
+    give an empty one until they are measured anew.
 
     Raises:
         ValueError: two cameras or two workers have one name.
     """
-    return _Planner(_named(cameras), _named(workers), now, memory or Memory()).plan()
+    return _Planner(_named(cameras), _named(workers), now, memory or Memory(), moving).plan()
 
 
 Kind = TypeVar("Kind", CameraLoad, WorkerLoad)
@@ -194,11 +199,17 @@ class _Worker:
         self.load = max(self.load - cost, 0.0)
 
 
+def _least_loaded(workers: Iterable[_Worker]) -> _Worker | None:
+    return min(workers, key=lambda worker: (worker.load, len(worker.cameras), worker.name), default=None)
+
+
 class _Planner:
     def __init__(
-        self, cameras: dict[str, CameraLoad], workers: dict[str, WorkerLoad], now: float, memory: Memory
-    ) -> None:
-        self._cameras, self._now, self._memory = cameras, now, memory
+        self, cameras: dict[str, CameraLoad], workers: dict[str, WorkerLoad], now: float, memory: Memory,
+        moving: int,
+    ) -> None:  # fmt: skip
+        self._cameras, self._now, self._memory, self._moving = cameras, now, memory, moving
+        self._measured = {name for name, camera in cameras.items() if camera.cost is not None}
         self._costs = _costs(cameras.values())
         self._workers = {name: _Worker(worker, self._costs) for name, worker in workers.items()}
         self._open: dict[str, list[_Worker]] = defaultdict(list)
@@ -251,7 +262,7 @@ class _Planner:
             if worker is None or worker.given.draining or worker.pool != self._cameras[name].pool:
                 waiting.append(self._rank(name))
         heapq.heapify(waiting)
-        drained, handled = 0, set()
+        moving, handled = self._moving, set()
         while waiting:
             name = heapq.heappop(waiting)[2]
             if name in handled:  # it had to leave, and has made way too
@@ -259,9 +270,9 @@ class _Planner:
             handled.add(name)
             origin = places.get(name)
             if origin is not None and name not in self._displaced:
-                if drained == MOVES_AT_ONCE:
+                if moving >= MOVES_AT_ONCE:
                     continue
-                drained += 1
+                moving += 1
             target = self._emptiest(name) or self._least_crowded(name) or self._make_way(name, waiting)
             if target is None:
                 self._leave_out(name, origin)
@@ -279,22 +290,12 @@ class _Planner:
 
     def _emptiest(self, name: str) -> _Worker | None:
         """The worker with the smallest load of those that have room."""
-        cost = self._costs[name]
-        return min(
-            (worker for worker in self._open[self._cameras[name].pool] if worker.has_room(cost)),
-            key=lambda worker: (worker.load, len(worker.cameras), worker.name), default=None,
-        )  # fmt: skip
+        return _least_loaded(w for w in self._open[self._cameras[name].pool] if w.has_room(self._costs[name]))
 
     def _least_crowded(self, name: str) -> _Worker | None:
         """The worker that suffers least by one more, of those of which is known how much they have."""
-        cost, measured = (
-            self._costs[name],
-            {other for other, camera in self._cameras.items() if camera.cost is not None},
-        )
-        return min(
-            (w for w in self._open[self._cameras[name].pool] if w.has_room(cost, CROWDED) and w.cameras <= measured),
-            key=lambda worker: (worker.load, len(worker.cameras), worker.name), default=None,
-        )  # fmt: skip
+        cost, workers = self._costs[name], self._open[self._cameras[name].pool]
+        return _least_loaded(w for w in workers if w.has_room(cost, CROWDED) and w.cameras <= self._measured)
 
     def _make_way(self, name: str, waiting: list[tuple[int, float, str]]) -> _Worker | None:
         """The worker that has room once cameras of lower priority are gone; these wait for another place."""
