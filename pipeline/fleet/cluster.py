@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pymafx_live.core.errors import UsageError, first_line
-from pymafx_live.core.files import user_cache
+from pymafx_live.core.files import user_cache, write_whole
 from pymafx_live.pipeline.fleet.engine import ray
 
 NAMESPACE = "pymafx-live"
@@ -178,10 +178,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # after Ray, which takes them for itself
         signal.signal(number, lambda *_: over.append(True))
     known = {"address": module.get_runtime_context().gcs_address, "process": os.getpid()}
-    file = user_cache() / _FILE
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(known))
-    new.replace(file)
+    write_whole(user_cache() / _FILE, json.dumps(known).encode())
     while not over:
         signal.pause()
     module.shutdown()
