@@ -59,6 +59,10 @@ class Thinning:
         """Whether the frame that came at so many seconds is one too many."""
         if time < self._due:
             return True
-        # One that comes up to a period late does not delay the next ones; a pause lets no more than two through.
-        self._due = time + self._period if self._due == -math.inf else max(self._due + self._period, time)
+        # The next ones are not delayed by one that comes up to one and a half periods late, as the first that is not
+        # too early may with cameras that jitter; a pause lets two through at once and one half a period later.
+        if self._due == -math.inf:
+            self._due = time + self._period
+        else:
+            self._due = max(self._due + self._period, time - self._period / 2)
         return False
