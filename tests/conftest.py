@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import os
 from importlib.util import find_spec
 
 import pytest
@@ -7,8 +8,10 @@ from hypothesis import HealthCheck, settings
 from pymafx_live.engines.runtime import telemetry
 
 telemetry.switch_off()  # some tests import such a library by themselves
-# A slow machine is no fault of what is tested.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A slow machine is no fault of what is tested. CI tries the same examples each time, `make test` new ones.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("any machine")
 
 pytest_plugins = ["support.pymafx_assets"]
