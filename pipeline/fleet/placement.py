@@ -14,6 +14,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import fsum
 from statistics import median
 from typing import TypeVar
 
@@ -181,22 +182,27 @@ class _Worker:
 
     def __init__(self, given: WorkerLoad, costs: Mapping[str, float]) -> None:
         self.name, self.pool, self.node, self.limit, self.given = given.name, given.pool, given.node, given.limit, given
+        self._costs = costs
         self.cameras = {name for name in given.cameras if name in costs} if given.alive else set()
-        # What it was given a moment ago is not in its measured load yet: the larger one counts.
-        self.load = max(given.load, sum(costs[name] for name in self.cameras))
+        self._weigh()
 
     def has_room(self, cost: float, most: float = FULL) -> bool:
         if self.limit is not None:
             return len(self.cameras) < self.limit
         return not self.cameras or self.load + cost <= most
 
-    def take(self, camera: str, cost: float) -> None:
+    def take(self, camera: str) -> None:
         self.cameras.add(camera)
-        self.load += cost
+        self._weigh()
 
-    def lose(self, camera: str, cost: float) -> None:
+    def lose(self, camera: str) -> None:
         self.cameras.discard(camera)
-        self.load = max(self.load - cost, 0.0)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """What it was given a moment ago is not in its measured load yet, and what it lost still is: the larger one
+        counts, as it will for the next plan."""
+        self.load = max(self.given.load, fsum(self._costs[name] for name in self.cameras))
 
 
 def _least_loaded(workers: Iterable[_Worker]) -> _Worker | None:
@@ -251,7 +257,7 @@ class _Planner:
             several.sort(key=lambda w: (w.pool != self._cameras[name].pool, w.given.draining, w.load, w.name))
             for worker in several[1:]:
                 self._stops.append(Stop(name, worker.name, f"it is open on {several[0].name} too"))
-                worker.lose(name, self._costs[name])
+                worker.lose(name)
         return {name: several[0] for name, several in holders.items()}
 
     def _place_all(self, places: Mapping[str, _Worker]) -> None:
@@ -262,28 +268,35 @@ class _Planner:
             if worker is None or worker.given.draining or worker.pool != self._cameras[name].pool:
                 waiting.append(self._rank(name))
         heapq.heapify(waiting)
-        moving, handled = self._moving, set()
+        moving, handled, homeless = self._moving, set(), dict[str, _Worker | None]()
         while waiting:
             name = heapq.heappop(waiting)[2]
             if name in handled:  # it had to leave, and has made way too
                 continue
             handled.add(name)
             origin = places.get(name)
-            if origin is not None and name not in self._displaced:
-                if moving >= MOVES_AT_ONCE:
-                    continue
-                moving += 1
+            if origin is not None and name not in self._displaced and moving >= MOVES_AT_ONCE:
+                continue
             target = self._emptiest(name) or self._least_crowded(name) or self._make_way(name, waiting)
             if target is None:
-                self._leave_out(name, origin)
+                homeless[name] = origin
                 continue
-            target.take(name, self._costs[name])
+            target.take(name)
             if origin is None:
                 self._assignments.append(Assignment(name, target.name))
-            else:
-                if name not in self._displaced:
-                    origin.lose(name, self._costs[name])
+                continue
+            if target is not origin:  # as it is where there still is room for who has made way
                 self._moves.append(Move(name, origin.name, target.name, self._why_forced(name, origin)))
+            if name not in self._displaced:
+                moving += 1
+                origin.lose(name)
+                again = [other for other in homeless if self._cameras[other].pool == origin.pool]
+                for other in again:  # each is more important than whoever comes now
+                    del homeless[other]
+                    handled.remove(other)
+                    heapq.heappush(waiting, self._rank(other))
+        for name, origin in homeless.items():
+            self._leave_out(name, origin)
 
     def _rank(self, name: str) -> tuple[int, float, str]:
         return -self._cameras[name].priority, -self._costs[name], name
@@ -313,7 +326,7 @@ class _Planner:
             return None
         _, worker, gone = best
         for other in gone:
-            worker.lose(other, self._costs[other])
+            worker.lose(other)
             self._displaced[other] = name
             if self._rank(other) not in waiting:  # as one that is on another pool's worker already is
                 heapq.heappush(waiting, self._rank(other))

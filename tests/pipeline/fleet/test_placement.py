@@ -331,3 +331,25 @@ def test_a_camera_that_was_just_assigned_counts_before_it_is_measured():
 def test_two_of_one_name_are_refused():
     with pytest.raises(ValueError, match="one name"):
         plan([CameraLoad("a"), CameraLoad("a")], [], 0)
+
+
+def test_room_that_one_of_another_pool_leaves_is_for_the_most_important():
+    """It leaves after somebody more important than the next one was refused."""
+    wanted = [
+        CameraLoad("high", "gpu", 2), CameraLoad("middle", "gpu", 1), CameraLoad("other", "cpu", 1),
+        CameraLoad("low", "gpu", 0),
+    ]  # fmt: skip
+    there = [worker("w1", "other", pool="gpu", limit=2), worker("w2", pool="cpu")]
+    done = plan(wanted, there, 0)
+    assert [(move.camera, move.target) for move in done.moves] == [("other", "w2")]
+    assert [(one.camera, one.worker) for one in done.assignments] == [("high", "w1"), ("middle", "w1")]
+    assert [left.camera for left in done.left_out] == ["low"]
+
+
+def test_room_that_a_removed_camera_leaves_is_given_away_at_once_or_once_it_is_measured():
+    """Not by a second plan of the same facts."""
+    wanted = cameras({"a": 1.5, "b": 0.5, "c": 0.5, "d": 2.0})
+    first = plan(wanted, [worker("w1", "gone", "b", busy=1.0, dropped=0.6)], 0)
+    placed = [one.camera for one in first.assignments]
+    assert placed and [left.camera for left in first.left_out]
+    assert plan(wanted, [worker("w1", "b", *placed, busy=1.0, dropped=0.6)], 0, first.memory).empty
