@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pymafx_live.core.errors import UsageError
@@ -237,6 +237,7 @@ def test_crossing_people_keep_their_ids_at_any_frame_rate(fps: int, seed: int, d
     walkers = [Walker(150, 150), Walker(850, -170, 310), Walker(1100, 20, 420)]
     rng = np.random.default_rng(seed)
     times = [k / fps for k in range(5 * fps) if k < 3 or rng.random() >= dropped]
+    assume(np.diff(times).max() < 0.7)  # who is hidden too must not be gone for as long as a lost track is kept
     for name in ("bytetrack", "sort"):
         tracker = create_tracker(name)
         assert isinstance(tracker, ByteTrack | Sort)

@@ -121,7 +121,7 @@ def test_perfect_evidence_is_fitted(solver: Solver, seed: int) -> None:
     pose = nudged(goal, seed, 0.15)
     solver.solve(problem(BODY, goal, PAIRS), pose, 15)
     assert off(pose, goal) < 0.03
-    np.testing.assert_allclose(pose.place, goal.place, atol=0.06)
+    np.testing.assert_allclose(pose.place, goal.place, atol=0.08)
 
 
 def test_people_of_a_batch_do_not_disturb_each_other(solver: Solver) -> None:

@@ -41,7 +41,7 @@ class Worker:
         self._sources = {source: f"run of {source} on {name}" for source in sources}
         for source in sources:
             self.output.tell(SourceEvent(source, SourceState.LIVE, 1.0, f"on {name}"))
-        self._over = threading.Event()
+        self._over, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._send)
         self._thread.start()
 
@@ -49,10 +49,17 @@ class Worker:
         for sequence in itertools.count():
             if self._over.wait(0.01):
                 return
-            for source, run in self._sources.items():
-                result = FrameResult(source, sequence, run, 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1))
-                self.sent.append((source, run, sequence))
-                self.output.write(result, None)
+            with self._lock:
+                for source, run in self._sources.items():
+                    result = FrameResult(source, sequence, run, 0.0, 1.0, 2.0, Camera(4, 3, 1, 1, 1, 1))
+                    self.sent.append((source, run, sequence))
+                    self.output.write(result, None)
+
+    def end(self, source: str) -> None:
+        """Says that a source has ended, after its last result."""
+        with self._lock:
+            del self._sources[source]
+            self.output.tell(SourceEvent(source, SourceState.ENDED, 5.0))
 
     def topics(self) -> set[bytes]:
         return set(self.output._publisher.topics())
@@ -244,8 +251,7 @@ def test_what_the_fleet_says_of_a_source_holds_once_its_worker_has_ended_it(work
     one_address.tell(made_way)
     listener.events.clear()
     wait_for(lambda: len(listener.events) > 3 and listener.events[-1].reason == "on w1")  # it is there still
-    worker._sources.clear()
-    worker.output.tell(SourceEvent("cam", SourceState.ENDED, 5.0))
+    worker.end("cam")
     wait_for(lambda: listener.events[-3:] == [made_way] * 3)
     assert SourceState.ENDED in [event.state for event in listener.events]
     listener.events.clear()
@@ -262,8 +268,7 @@ def test_what_the_fleet_says_of_a_source_holds_once_its_worker_has_ended_it(work
 def test_a_removed_camera_does_not_come_back_as_its_old_worker_says_that_it_has_ended(work, one_address):
     worker = work("w1", "cam", "door")
     wait_for(lambda: one_address.figures()["sources"] == 2)
-    worker._sources.pop("cam")
-    worker.output.tell(SourceEvent("cam", SourceState.ENDED, 5.0))
+    worker.end("cam")
     wait_for(lambda: SourceState.ENDED in {listing.state for listing in one_address.directory().sources})
     one_address.forget("cam")
     before = one_address.figures()["stale"]
