@@ -46,5 +46,5 @@ def test_closing_frees_a_reader_that_waits(newest_wins):
     feeder = Thread(target=lambda: all(slot.put(shot(time)) for time in range(10**9)), daemon=True)
     feeder.start()
     slot.close()
-    feeder.join(timeout=10)
+    feeder.join(timeout=120)
     assert not feeder.is_alive()

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from itertools import count
 from threading import Thread
 
 import numpy as np
@@ -22,11 +23,11 @@ def _soon(monkeypatch):
 
 
 def test_an_engine_that_hangs_for_a_while_is_named_and_forgiven(clips, green_detector, box_engine, caplog, monkeypatch):
-    estimate = box_engine.estimate
+    estimate, calls = box_engine.estimate, count()
 
     def hanging(scenes):
-        if scenes[0].frame.sequence == 3:
-            deadline = time.monotonic() + 30
+        if next(calls) == 2:  # whichever frame that is: some are dropped on a busy machine
+            deadline = time.monotonic() + 120
             while "no result for" not in caplog.text and time.monotonic() < deadline:
                 time.sleep(0.05)
         return estimate(scenes)

@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 
 def ask(output: WebOutput, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", output.server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", output.server.port, timeout=120)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()

@@ -46,7 +46,7 @@ def scraped(file: Path) -> dict[str, set[str]]:
     metrics: dict[str, set[str]] = {}
     for entry in json.loads(file.read_text()):
         for target in entry["targets"]:
-            with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://{target}/metrics", timeout=120) as answer:
                 for family in text_string_to_metric_families(answer.read().decode()):
                     for sample in family.samples:
                         metrics.setdefault(sample.name, set()).update(sample.labels, entry["labels"])

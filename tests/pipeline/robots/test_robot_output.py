@@ -175,7 +175,7 @@ def test_each_robot_has_its_own_port_on_this_machine(opened):
 def test_a_fault_on_its_thread_is_silence_and_ends_it(opened, monkeypatch):
     output = opened(robot="gmr", robot_bind=f"tcp://127.0.0.1:{free_port()}")
     monkeypatch.setattr(output._safety, "step", lambda now: 1 / 0)
-    output._thread.join(timeout=10)
+    output._thread.join(timeout=120)
     assert not output._thread.is_alive()
     with pytest.raises(OutputError, match="--robot gmr failed \\(ZeroDivisionError"):
         output.write(result_of(), frame_now())
