@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The tests of a file share what is slow to make.
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: page install demo test test-all check format types clean test-lowest
 
@@ -19,11 +21,11 @@ demo: install
 	@echo "To look at the people in a browser: $(BIN)/pymafx-live --source demo --realtime --loop --web"
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 # With what is slow; with the extras that are installed in $(VENV). `.ci/run` installs them.
 test-all: install
-	$(BIN)/python -m pytest -m '' -rs --durations=15
+	$(BIN)/python $(PYTEST) -m '' -rs --durations=15
 
 check: install types
 	$(BIN)/ruff check .
@@ -45,7 +47,7 @@ test-lowest:
 	.venv-lowest/bin/python -m pip install --quiet --upgrade pip
 	sed -n 's/^    "\([a-z-]*\)>=\(.*\)",$$/\1==\2/p' pyproject.toml > .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --quiet --editable '.[demo,test]' --constraint .venv-lowest/lowest.txt
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python $(PYTEST)
 
 clean:
 	rm -rf build .types .mypy_cache .ruff_cache .pytest_cache out .venv-lowest
