@@ -168,6 +168,11 @@ def _fetch(
         ) from error
 
 
+def run_plan(options: RunnerOptions, targets: tuple[str, ...], memory: int, sizes: Sizes) -> Plan:
+    """What is built for a run with these options, see `Plan`."""
+    return Plan(batch_buckets(options.max_batch), targets, memory, sizes)
+
+
 def _build(
     flavour: Flavour,
     model: Path,
@@ -178,7 +183,7 @@ def _build(
     sizes: Sizes,
 ) -> bytes:
     """An engine's bytes, built with the timings of builds before and leaving its own for later ones."""
-    plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory, sizes)
+    plan = run_plan(options, (target,), gpu.memory, sizes)
     if flavour.rtx:
         return build(flavour, model, plan, options.progress).engine
     name = f"{flavour.name}-{short_hash(flavour.version, gpu.name, gpu.sm)}.timings"
