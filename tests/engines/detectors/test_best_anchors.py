@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import helper
 from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.engines.detectors import yolo_onnx
 from pymafx_live.engines.detectors.best_anchors import BEST, OUTPUT, with_best_anchors
@@ -21,6 +21,7 @@ from pymafx_live.engines.detectors.yolo_layout import Labels
 from pymafx_live.engines.detectors.yolo_onnx import YoloOnnx
 from pymafx_live.engines.runtime import RunnerOptions, open_runner
 from support import colour_yolo as colours
+from support import small_graphs
 
 PEOPLE = Path(__file__).resolve().parents[2] / "data"
 LABELS = Labels("detect", 3, 1)
@@ -83,14 +84,6 @@ def test_the_demo_network_finds_the_same_people(
     assert len(boxes) >= min(most, 4) and len(wholes) == 3 and any(wholes) == whole
 
 
-def raw_graph(path: Path, kind: int = TensorProto.FLOAT, opset: int = 17) -> Path:
-    """A network that gives what it is given: (batch, 7, anchors)."""
-    values = [helper.make_tensor_value_info(name, kind, ["batch", 7, "anchors"]) for name in ("x", "output0")]
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["output0"])], "raw", values[:1], values[1:])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
-    return path
-
-
 class Given:
     """The runner of a detector whose network finds what it is told."""
 
@@ -107,7 +100,7 @@ class Given:
 def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("raw")
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(request.param))
-    path = with_best_anchors(raw_graph(folder / "raw.onnx", kind), LABELS, folder)
+    path = with_best_anchors(small_graphs.raw_yolo(folder / "raw.onnx", kind), LABELS, folder)
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
@@ -157,16 +150,16 @@ def test_what_cannot_choose_stays_as_it_is(layout: str, tmp_path: Path) -> None:
         case "end-to-end":
             colours.save(path, end_to_end=True)
         case "old":
-            raw_graph(path, opset=11)
+            small_graphs.raw_yolo(path, opset=11)
         case "garbage":
             path.write_bytes(b"no network")
         case _:
-            cache = raw_graph(path)  # no folder
+            cache = small_graphs.raw_yolo(path)  # no folder
     assert with_best_anchors(path, LABELS, cache) == path
 
 
 def test_the_file_is_written_once_and_again_where_it_is_damaged(tmp_path: Path) -> None:
-    path = raw_graph(tmp_path / "y.onnx")
+    path = small_graphs.raw_yolo(tmp_path / "y.onnx")
     made = with_best_anchors(path, LABELS, tmp_path / "cache")
     content, written = made.read_bytes(), made.stat().st_mtime_ns
     assert with_best_anchors(path, LABELS, tmp_path / "cache") == made and made.stat().st_mtime_ns == written
@@ -180,7 +173,7 @@ def test_the_file_is_written_once_and_again_where_it_is_damaged(tmp_path: Path) 
 @pytest.mark.parametrize("ends", ["refused", "on the processor", "on a GPU"])
 def test_only_a_gpu_runs_what_chooses(ends: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where no runtime takes the further nodes, or only the processor does, the network runs as it is."""
-    path, opened, closed = raw_graph(tmp_path / "y.onnx"), [], []
+    path, opened, closed = small_graphs.raw_yolo(tmp_path / "y.onnx"), [], []
 
     class Opened:
         device = "cuda:0" if ends == "on a GPU" else "cpu"
