@@ -100,7 +100,7 @@ class OnnxRuntimeRunner:
         return {name: self._taken(self._made[name]) if value is None else value for name, value in tensors.items()}
 
     def _bind_output(self, binding: Any, name: str, spec: TensorSpec, batch: int) -> Array | None:
-        """Binds a tensor that ONNX Runtime fills, or None where it makes room itself: for a size that it alone knows."""
+        """Binds a tensor that ONNX Runtime fills, or None where it makes room itself, as it alone knows the size."""
         if self._place is None:
             binding.bind_output(name, "cpu")
             return None
