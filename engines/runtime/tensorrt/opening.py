@@ -160,7 +160,7 @@ def _fetch(
         return cache.fetch(
             key,
             lambda: _build(flavour, model, options, site.gpu, site.gpu.sm, cache, sizes),
-            lambda data: load_engine(flavour, data, logger, kernels),
+            lambda data: load_engine(flavour, data, logger, kernels, options.own_scratch),
         )
     except ValueError as error:
         raise NetworkError(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,18 +14,21 @@ pytest.importorskip("torch", reason="the extra `torch` is not installed")
 pytest.importorskip("onnx")
 
 from pymafx_live.bench.gpu import __main__ as command
-from pymafx_live.bench.gpu import calls, crowd, machine, small
+from pymafx_live.bench.gpu import calls, crowd, machine, scratch, small
+from pymafx_live.bench.gpu import settings as bench_settings
 from pymafx_live.bench.gpu.course import run_course
 from pymafx_live.bench.gpu.journal import FAILED, OK, Journal
 from pymafx_live.bench.gpu.settings import Bench
 from pymafx_live.bench.gpu.steps import OF_PYMAFX, SECONDS, STEPS
 from pymafx_live.bench.gpu.table import report
 from pymafx_live.core.errors import NetworkError
+from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, too_old
 from pymafx_live.engines.runtime.tensorrt.memory import HostMemory
 from pymafx_live.engines.runtime.tensorrt.opening import Site, open_on
 from support.fakes import load_fake
+from support.gpu_pipeline import small_graph
 from support.steps import failing
 
 LIMIT = 600.0
@@ -89,6 +93,27 @@ def test_the_small_network_goes_through_tensorrts_stand_in(
     assert fake.seen.builds == 1 and set(fake.seen.batches) == {1, 2, 4, 8}
     assert {f"batch {n}" for n in range(1, 9)} | {"two threads", "built and loaded"} <= set(notes.rows)
     assert notes.rows["two threads"]["worst"] < small.NEAR
+
+
+@pytest.mark.parametrize("name", [STANDARD, RTX])
+def test_scratch_memory_is_compared_on_tensorrts_stand_in(
+    name: str, fake: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(model: Path, runtime: str, options: Any) -> Any:
+        return open_on(Site(Flavour(name, fake, "1.7"), CARD, HostMemory()), model, options)
+
+    files = {graph: small_graph(graph, tmp_path) for graph in GRAPHS}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(bench_settings, "open_runner", opened)
+    monkeypatch.setattr(scratch, "graph_files", lambda assets, precision, say: files)
+    notes = Kept()
+    scratch.compare_scratch(replace(bench(tmp_path), runtime="tensorrt"), notes)
+    assert fake.seen.builds == 3 and len(fake.seen.configs) == 24
+    assert {getattr(config, "strategy", config).name for config in fake.seen.configs} == {"USER_MANAGED", "STATIC"}
+    for graph in GRAPHS:
+        for batch in (1, 8):
+            row = notes.rows[f"{graph}, batch {batch}"]
+            assert set(row) == {"shared p50", "own p50"} and min(row.values()) > 0
 
 
 def test_a_replay_of_old_inputs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
