@@ -1,6 +1,7 @@
 """The steps in their order: what fails soonest and costs least comes first, and what needs much time comes last."""
 
 from pymafx_live.bench.gpu.course import Step
+from pymafx_live.bench.gpu.decoding import try_decoding
 from pymafx_live.bench.gpu.graphs import export_graphs, gate_graphs, time_graphs
 from pymafx_live.bench.gpu.imaging import compare_imaging
 from pymafx_live.bench.gpu.machine import look_at_machine
@@ -19,6 +20,7 @@ STEPS = (
     Step("small network", 40, try_small_network, [MACHINE]),
     Step("imaging", 20, compare_imaging, [MACHINE]),
     Step(CLIPS, 30, make_clips, [MACHINE]),
+    Step("decoding", 15, try_decoding, [MACHINE]),
     Step("landmark networks", 90, try_landmark_networks, [MACHINE]),
     Step("detector", 40, try_detector, [MACHINE]),
     Step("export", 180, export_graphs, [MACHINE]),

@@ -17,11 +17,13 @@ from pymafx_live.bench.gpu import __main__ as command
 from pymafx_live.bench.gpu import calls, crowd, machine, scratch, small
 from pymafx_live.bench.gpu import settings as bench_settings
 from pymafx_live.bench.gpu.course import run_course
+from pymafx_live.bench.gpu.decoding import try_decoding
 from pymafx_live.bench.gpu.journal import FAILED, OK, Journal
 from pymafx_live.bench.gpu.settings import Bench
 from pymafx_live.bench.gpu.steps import OF_PYMAFX, SECONDS, STEPS
 from pymafx_live.bench.gpu.table import report
 from pymafx_live.core.errors import NetworkError
+from pymafx_live.engines.imaging import nv12
 from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, too_old
@@ -32,7 +34,7 @@ from support.gpu_pipeline import small_graph
 from support.steps import failing
 
 LIMIT = 600.0
-CHEAP = ("machine", "small network", "imaging", "clips", "landmark networks", "detector")
+CHEAP = ("machine", "small network", "imaging", "clips", "decoding", "landmark networks", "detector")
 """Steps that need no file of PyMAF-X."""
 PIPELINE = ("machine", "clips", "one person", "four people", "changes", "restart", "memory")
 CARD = Gpu("NVIDIA GeForce RTX 4090", (8, 9), "580", 24 << 30)
@@ -162,6 +164,27 @@ def test_a_clip_has_its_people_and_frames(tmp_path: Path) -> None:
         assert stream.average_rate == 31 and len(frames) == 10 and frames[0].shape == (180, 320, 3)
     wall = [np.abs(frame.astype(int) - frame[0, 0]).max(-1) < 20 for frame in (frames[0], frames[-1])]
     assert wall[0].mean() > 0.6 > wall[1].mean()
+
+
+def test_frames_that_stay_on_the_device_are_compared_with_the_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, notes = bench(tmp_path), Kept()
+    try_decoding(here, notes)
+    assert notes.rows["processor"]["worst"] == 0 and 0 < notes.rows["processor, NV12"]["worst"] <= 3
+    assert all(row["p50"] > 0 for row in notes.rows.values())
+    monkeypatch.setattr(nv12, "BT601", (0.114, 0.299))  # red and blue in each other's place
+    with pytest.raises(NetworkError, match=r"^processor, NV12: a frame is off by [\d.]+ of 255 on average\.$"):
+        try_decoding(here, Kept())
+
+    def refuse(frame: Any) -> Any:
+        raise NotImplementedError("unsupported sw_format for DLPack export")
+
+    monkeypatch.setattr(nv12, "planes_of", refuse)
+    notes = Kept()
+    with pytest.raises(NetworkError, match="processor, NV12: unsupported sw_format"):
+        try_decoding(here, notes)
+    assert notes.rows["processor"]["p50"] > 0 and "unsupported" in notes.rows["processor, NV12"]["failed"]
 
 
 @pytest.mark.slow
