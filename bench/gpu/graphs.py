@@ -91,14 +91,15 @@ def time_graphs(bench: Bench, notes: Notes) -> None:
         for name in GRAPHS:
             work = work_of(files[name])
             for batch in batch_buckets(bench.options(notes.say).max_batch):
-                figures = timed(_run(runners[name], batch), runners[name].device, bench.repeats, 2.0)
+                figures = timed(run_on_device(runners[name], batch), runners[name].device, bench.repeats, 2.0)
                 notes.add(f"{name}, batch {batch}", {**figures, "flops": batch * work.flops, "weights": work.weights})
     finally:
         for runner in runners.values():
             runner.close()
 
 
-def _run(runner: Runner, batch: int) -> Callable[[], Mapping[str, Any]]:
+def run_on_device(runner: Runner, batch: int) -> Callable[[], Mapping[str, Any]]:
+    """A call of the runner with random inputs, where it wants them."""
     given = {name: random_input(spec, batch) for name, spec in runner.inputs.items()}
     there = on_device({name: np.ascontiguousarray(value) for name, value in given.items()}, runner)
     return lambda: runner.run(there)

@@ -53,14 +53,19 @@ class Bench:
         }
         return Settings.model_validate(given)
 
-    def options(self, say: Callable[[str], None], max_batch: int | None = None) -> RunnerOptions:
+    def options(
+        self, say: Callable[[str], None], max_batch: int | None = None, own_scratch: bool = False
+    ) -> RunnerOptions:
         """The options with which the live run opens PyMAF-X's graphs, so that these are found in the same cache."""
         live = self.settings()
-        return RunnerOptions(live.run.threads, max_batch or live.engine.max_batch, progress=say)
+        largest = max_batch or live.engine.max_batch
+        return RunnerOptions(live.run.threads, largest, progress=say, own_scratch=own_scratch)
 
-    def open(self, model: Path, say: Callable[[str], None], max_batch: int | None = None) -> Runner:
+    def open(
+        self, model: Path, say: Callable[[str], None], max_batch: int | None = None, own_scratch: bool = False
+    ) -> Runner:
         """A network on the runtime. Raises `NetworkError`, also where it does not run on the card."""
-        runner = open_runner(model, self.runtime, self.options(say, max_batch))
+        runner = open_runner(model, self.runtime, self.options(say, max_batch, own_scratch))
         if self.on_gpu and not runner.device.startswith("cuda"):
             runner.close()
             raise NetworkError(f"{model.name} runs on {runner.about}, not on the GPU: name another --runtime.")

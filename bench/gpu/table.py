@@ -16,7 +16,7 @@ OVER = 1.2
 
 def report(document: Document) -> str:
     """Markdown: the machine, a table of the networks beside their floors, one of the pipeline, and what is amiss."""
-    made = (_machine, _networks, _pipeline, _calls, _over, _amiss)
+    made = (_machine, _networks, _scratch, _pipeline, _calls, _over, _amiss)
     parts = [part(document) for part in made]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -70,6 +70,16 @@ def _networks(document: Document) -> str:
             took, floor = (sum(found[name][k] for name in names) for k in (0, 1))
             lines.append(f"| all, {people} people | | {_ms(took)} | {_ms(floor)} | {took / floor:.1f} |")
     return "\n".join(lines)
+
+
+def _scratch(document: Document) -> str:
+    """Engines whose batch sizes share scratch memory, as a run has them, beside such with memory of their own."""
+    lines = []
+    for name, row in rows_of(document, "scratch").items():
+        key = next((key for key in ("event p50", "p50") if f"shared {key}" in row and f"own {key}" in row), None)
+        if key is not None:
+            lines.append(f"- {name}: {_ms(row[f'shared {key}'])} ms shared, {_ms(row[f'own {key}'])} ms own")
+    return "\n".join(["Scratch memory:", *lines]) if lines else ""
 
 
 def _pipeline(document: Document) -> str:

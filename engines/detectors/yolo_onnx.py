@@ -1,6 +1,7 @@
 """YOLO on any runtime for ONNX files, for any network in Ultralytics' ONNX layout."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -10,11 +11,13 @@ from pymafx_live.configs.schema import Settings
 from pymafx_live.core.errors import AssetError, NetworkError
 from pymafx_live.core.interfaces import Found, log_progress
 from pymafx_live.core.types import Floats
+from pymafx_live.engines.detectors.best_anchors import OUTPUT, in_order, with_best_anchors
 from pymafx_live.engines.detectors.demo_weights import demo_weights
 from pymafx_live.engines.detectors.letterbox import Letterbox
 from pymafx_live.engines.detectors.nms import suppress
 from pymafx_live.engines.detectors.yolo_layout import (
     EXPECTED,
+    Labels,
     finite,
     from_anchors,
     from_detections,
@@ -23,7 +26,7 @@ from pymafx_live.engines.detectors.yolo_layout import (
     read_labels,
 )
 from pymafx_live.engines.imaging import Pictures
-from pymafx_live.engines.runtime import RunnerOptions, as_numpy, for_onnx, open_runner
+from pymafx_live.engines.runtime import Runner, RunnerOptions, as_numpy, for_onnx, may_use_gpu, open_runner
 from pymafx_live.engines.runtime.interface import Array
 from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 
@@ -33,6 +36,8 @@ SIZES = 16
 """Picture sizes whose letterboxes are kept: each camera has one, photos have many."""
 
 
+logger = logging.getLogger(__name__)
+
 _NOBODY: Found = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
@@ -40,8 +45,8 @@ class YoloOnnx:
     """Finds people with a YOLO network. It owns its buffers, so one thread at a time may use it.
 
     Pictures that share a canvas are one batch, of as many rows as the network has. A network of dynamic size is run on
-    the smallest canvas that holds the image (640 x 384 for 1280 x 720). From a GPU only boxes and their scores as
-    people come down.
+    the smallest canvas that holds the image (640 x 384 for 1280 x 720). From a GPU only the best anchors come down, or
+    all of them as far as they are about people, where more than those might count: what is found is the same.
     """
 
     def __init__(
@@ -67,17 +72,18 @@ class YoloOnnx:
         metadata = _metadata(path)
         rows = metadata.get("batch", "")
         options = RunnerOptions(threads, max(int(rows) if rows.isdigit() else ROWS, batch), progress=log_progress)
-        self._runner = open_runner(path, for_onnx(runtime), options)
+        self._labels = read_labels(path, metadata)
+        self._runner = _open(path, for_onnx(runtime), options, self._labels)
         self._pictures = pictures or Pictures()
         self._lane = self._pictures.lane(self._runner.device)
         self._output = next(iter(self._runner.outputs))
         self._input = read_input(path, self._runner.inputs, metadata, size)
-        self._labels = read_labels(path, metadata)
         self._confidence, self._iou, self._max_people = confidence, iou, max_people
         self._rows = self._input.batch or options.max_batch
         self._letterboxes: dict[tuple[int, int], Letterbox] = {}
         self._tensors: dict[tuple[int, int, int], Array] = {}
-        self._end_to_end = is_end_to_end(path, self._try(path).shape, self._labels)
+        self._end_to_end = is_end_to_end(path, self._try(path)[self._output].shape, self._labels)
+        self._chooses = OUTPUT in self._runner.outputs and not self._end_to_end
 
     @classmethod
     def open(cls, settings: Settings, pictures: Pictures) -> Self:
@@ -127,11 +133,26 @@ class YoloOnnx:
 
     def _detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Found]:
         """The people in pictures that share a canvas."""
-        outputs = as_numpy(self._of_people(self._look(images)))
-        return [self._people(output, self._letterbox(image)) for image, output in zip(images, outputs, strict=False)]
+        outputs = self._look(images)
+        kept = self._best(outputs, len(images)) if self._chooses else None
+        if kept is None:
+            rows = as_numpy(self._of_people(outputs[self._output]))
+            kept = [self._kept(row) for row in rows[: len(images)]]
+        return [self._in_image(found, self._letterbox(image)) for found, image in zip(kept, images, strict=True)]
 
-    def _people(self, output: Floats, letterbox: Letterbox) -> Found:
-        """The boxes and scores that one row of the network's output says.
+    def _best(self, outputs: Mapping[str, Array], count: int) -> list[Found] | None:
+        """What is kept of the best anchors of each picture; None where more might be kept of all of them."""
+        kept: list[Found] = []
+        for best in as_numpy(outputs[OUTPUT])[:count]:
+            boxes, scores = self._kept(in_order(best))
+            enough = len(scores) == self._max_people and scores[-1] > best[:, 4].min()
+            if not enough and (best[:, 4] >= self._confidence).all():
+                return None
+            kept.append((boxes, scores))
+        return kept
+
+    def _kept(self, output: Floats) -> Found:
+        """The boxes in the network's input and the scores that one row of its output says, best first.
 
         What is no number is no box, before one of them can suppress its neighbours.
         """
@@ -142,9 +163,13 @@ class YoloOnnx:
         else:
             boxes, scores = from_anchors(output, self._confidence)
             kept = suppress(boxes, scores, self._iou, self._max_people)
-        boxes = letterbox.to_image(boxes[kept])
+        return boxes[kept], scores[kept]
+
+    def _in_image(self, found: Found, letterbox: Letterbox) -> Found:
+        """The same in the picture, without those that lie outside of it."""
+        boxes = letterbox.to_image(found[0])
         inside = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
-        return boxes[inside], scores[kept][inside]
+        return boxes[inside], found[1][inside]
 
     def _letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
         height, width = image.shape[:2]
@@ -163,12 +188,12 @@ class YoloOnnx:
 
         return DeviceLetterbox(device, image, wanted.size, wanted.stride)
 
-    def _look(self, images: Sequence[NDArray[np.uint8]]) -> Array:
-        """The network's output where it lies; to be called, and the output used, in the lane."""
+    def _look(self, images: Sequence[NDArray[np.uint8]]) -> Mapping[str, Array]:
+        """The network's outputs where they lie; to be called, and the outputs used, in the lane."""
         tensor = self._tensor(self._letterbox(images[0]), len(images))
         for row, image in zip(tensor, images, strict=False):
             self._letterbox(image).fill(row, self._pictures.on(image, self._runner.device))
-        return self._runner.run({self._input.name: tensor})[self._output]
+        return self._runner.run({self._input.name: tensor})
 
     def _tensor(self, letterbox: Letterbox, count: int) -> Array:
         """The input for `count` pictures; where the batch is fixed its last rows may hold what they held before."""
@@ -186,8 +211,8 @@ class YoloOnnx:
             return outputs
         return outputs[:, :5] if person == 4 else outputs[:, [0, 1, 2, 3, person]]
 
-    def _try(self, path: Path) -> Array:
-        """The output for a black image as broad as most cameras' are, which also warms the network up for those."""
+    def _try(self, path: Path) -> Mapping[str, Array]:
+        """The outputs for a black image as broad as most cameras' are, which also warms the network up for those."""
         height, width = self._input.size
         if self._input.stride is not None:
             height = width * 9 // 16
@@ -196,6 +221,21 @@ class YoloOnnx:
                 return self._look([np.zeros((height, width, 3), np.uint8)])
         except NetworkError as error:
             raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
+
+
+def _open(path: Path, runtime: str, options: RunnerOptions, labels: Labels) -> Runner:
+    """The network on a runtime: with the output of its best anchors on a GPU, as it is on the processor."""
+    chooses = with_best_anchors(path, labels, options.cache) if may_use_gpu(runtime) else path
+    if chooses != path:
+        try:
+            runner = open_runner(chooses, runtime, options)
+        except NetworkError as error:
+            logger.warning("%s All its anchors come down from the GPU.", error)
+        else:
+            if runner.device != "cpu":
+                return runner
+            runner.close()
+    return open_runner(path, runtime, options)
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from pymafx_live.engines.runtime.fetch import Fetch, as_numpy
 from pymafx_live.engines.runtime.interface import Runner, RunnerOptions, TensorSpec
-from pymafx_live.engines.runtime.selection import RUNTIMES, Choice, choices, for_onnx, open_runner
+from pymafx_live.engines.runtime.selection import RUNTIMES, Choice, choices, for_onnx, may_use_gpu, open_runner
 
 __all__ = [
     "RUNTIMES",
@@ -14,5 +14,6 @@ __all__ = [
     "as_numpy",
     "choices",
     "for_onnx",
+    "may_use_gpu",
     "open_runner",
 ]

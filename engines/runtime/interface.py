@@ -29,7 +29,8 @@ class RunnerOptions:
 
     `cache` is where compiled engines are kept (None: the user's cache folder), `device` the GPU's number.
     `progress` is told each step of a build that takes long. `providers` are ONNX Runtime's, the first choice first
-    (none: CUDA or DirectML where the user's build has them, else the processor).
+    (none: CUDA or DirectML where the user's build has them, else the processor). `own_scratch` gives each batch size of
+    a TensorRT engine scratch memory of its own, where otherwise all share one: to measure what that costs.
     """
 
     threads: int = 0
@@ -38,6 +39,7 @@ class RunnerOptions:
     device: int = 0
     progress: Progress = lambda step: None
     providers: tuple[str, ...] = ()
+    own_scratch: bool = False
 
 
 DEFAULTS = RunnerOptions()

@@ -57,6 +57,7 @@ class OnnxRuntimeRunner:
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         """What ONNX Runtime really uses: it leaves out a provider whose libraries do not load."""
         self.device = f"cuda:{options.device}" if self.providers[0] in ON_CUDA else "cpu"
+        self._place = _place(self.device)
         place = "the processor" if self.providers[0] == CPU else self.providers[0].removesuffix("ExecutionProvider")
         self.about = f"ONNX Runtime {ort.__version__} on {place}"
         if self.providers[0] != wanted[0]:
@@ -67,12 +68,15 @@ class OnnxRuntimeRunner:
         self.inputs: Mapping[str, TensorSpec] = {i.name: _spec(i) for i in self._session.get_inputs()}
         self.outputs: Mapping[str, TensorSpec] = {o.name: _spec(o) for o in self._session.get_outputs()}
         self._max_batch = options.max_batch
+        self._made: dict[str, Any] = {}
+        """The outputs of the last call as ONNX Runtime has them."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`; torch tensors are taken too, and on a GPU given back where torch is installed."""
         batch = check_inputs(inputs, self.inputs, self._max_batch)
         try:
-            if all(isinstance(value, np.ndarray) for value in inputs.values()) and self.device == "cpu":
+            # On a processor binding spares nothing that could be measured.
+            if self._place is None and all(isinstance(value, np.ndarray) for value in inputs.values()):
                 values = self._session.run(None, {name: np.ascontiguousarray(v) for name, v in inputs.items()})
                 return dict(zip(self.outputs, values, strict=True))
             return self._run_bound(inputs, batch)
@@ -81,31 +85,42 @@ class OnnxRuntimeRunner:
 
     def close(self) -> None:
         """Lets the session go."""
+        self._made.clear()
         del self._session
 
     def _run_bound(self, inputs: Mapping[str, Array], batch: int) -> dict[str, Array]:
         """Runs on the arrays where they lie, so that what is on the GPU stays there."""
         binding = self._session.io_binding()
         kept = {name: _bind_input(binding, name, value) for name, value in inputs.items()}
-        outputs = {name: self._bind_output(binding, name, spec, batch) for name, spec in self.outputs.items()}
+        tensors = {name: self._bind_output(binding, name, spec, batch) for name, spec in self.outputs.items()}
         _wait_for(self.device)
         self._session.run_with_iobinding(binding)  # returns when the outputs are there
         del kept
-        if any(value is None for value in outputs.values()):
-            numpy = dict(zip(self.outputs, binding.get_outputs(), strict=True))
-            outputs = {k: numpy[k].numpy() if value is None else value for k, value in outputs.items()}
-        return outputs
+        self._made = dict(zip(self.outputs, binding.get_outputs(), strict=True))
+        return {name: self._taken(self._made[name]) if value is None else value for name, value in tensors.items()}
 
     def _bind_output(self, binding: Any, name: str, spec: TensorSpec, batch: int) -> Array | None:
-        """Binds a tensor that ONNX Runtime fills, or None where it shall make a numpy array of its own."""
-        torch = _torch(self.device)
-        shape = [batch if i == 0 and n is None else n for i, n in enumerate(spec.shape)]
-        if torch is None or self.device == "cpu" or None in shape:
+        """Binds a tensor that ONNX Runtime fills, or None where it makes room itself, as it alone knows the size."""
+        if self._place is None:
             binding.bind_output(name, "cpu")
             return None
-        tensor = torch.empty(shape, dtype=getattr(torch, spec.dtype), device=self.device)
+        import torch
+
+        shape = [batch if i == 0 and n is None else n for i, n in enumerate(spec.shape)]
+        if None in shape:
+            binding.bind_output(name, self._place.type, self._place.index or 0)
+            return None
+        tensor = torch.empty(shape, dtype=getattr(torch, spec.dtype), device=self._place)
         _bind(binding.bind_output, name, tensor)
         return tensor
+
+    def _taken(self, value: Any) -> Array:
+        """What ONNX Runtime has made room for, where it lies; it must live as long."""
+        if self._place is None or not hasattr(value, "__dlpack__"):
+            return value.numpy()
+        import torch
+
+        return torch.from_dlpack(value)
 
 
 def has_cuda() -> bool:
@@ -186,6 +201,12 @@ def _wait_for(device: str) -> None:
     torch = _torch(device)
     if device != "cpu" and torch is not None:
         torch.cuda.current_stream(device).synchronize()
+
+
+def _place(device: str) -> Any:
+    """The device in PyTorch on which outputs stay, or None where they are to be numpy arrays."""
+    torch = None if device == "cpu" else _torch(device)
+    return None if torch is None else torch.device(device)
 
 
 def _torch(device: str) -> Any:

@@ -69,6 +69,13 @@ def _onnx_runtime_reaches_gpu() -> bool:
     return has_cuda()
 
 
+def may_use_gpu(runtime: str) -> bool:
+    """Whether `open_runner` may bring a network to a GPU where PyTorch takes its outputs, for an ONNX `runtime`."""
+    if runtime == "auto":
+        return _reason_against("tensorrt") is None or _onnx_runtime_reaches_gpu()
+    return runtime == "tensorrt" or (runtime == "onnxruntime" and _onnx_runtime_reaches_gpu())
+
+
 def for_onnx(runtime: str) -> str:
     """The runtime for a network that exists as ONNX only, where a user asks for `runtime` for the whole run."""
     return "auto" if runtime in FOR_MODULES else runtime

@@ -92,6 +92,21 @@ def test_a_frame_is_what_the_processor_finds_in_order_and_within_its_budget(
         assert usual <= limit, f"{name} of each frame: {[cost[name] for cost in costs]}"
 
 
+def test_of_a_detection_six_kilobytes_come_down(
+    pipeline: GpuPipeline, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down, bring = [], gpu._bring
+
+    def counted(target: Any, source: Any, non_blocking: bool) -> None:
+        down.append(source.numel() * source.element_size())
+        bring(target, source, non_blocking)
+
+    monkeypatch.setattr(gpu, "_bring", counted)
+    for image in clip_frames(4, 2):
+        assert len(pipeline.detect(image)) == 4
+    assert down == [6144, 6144] and gpu.races == []
+
+
 @pytest.mark.parametrize("broken", ["", "hands", "face"])
 def test_graphs_that_are_queued_at_once_find_what_they_find_in_turn(
     pipeline: GpuPipeline, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -347,17 +347,21 @@ class ICudaEngine:
 
     def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC):
         seen.configs.append(strategy)
-        return None if faults.context else IExecutionContext(self, hasattr(strategy, "cuda_graph_strategy"))
+        rtx = hasattr(strategy, "cuda_graph_strategy")
+        allocation = strategy.strategy if rtx else strategy
+        return None if faults.context else IExecutionContext(self, rtx, allocation)
 
 
 class IExecutionContext:
-    def __init__(self, engine, rtx):
+    def __init__(self, engine, rtx, allocation):
         self._engine, self._profile, self._scratch = engine, 0, 0
+        self._allocation = allocation
         self._shapes, self._addresses = {}, {}
         self._rtx, self._runs = rtx, 0
 
     def set_device_memory(self, memory, size):
         assert size >= self._engine.device_memory_size_v2
+        assert self._allocation == ExecutionContextAllocationStrategy.USER_MANAGED
         self._scratch = memory
 
     def set_optimization_profile_async(self, profile_index, stream_handle):
@@ -389,7 +393,8 @@ class IExecutionContext:
 
     def execute_async_v3(self, stream_handle):
         seen.executions += 1
-        if self._scratch == 0 or set(self._addresses) != set(self._engine.values):
+        lacking = self._scratch == 0 and self._allocation == ExecutionContextAllocationStrategy.USER_MANAGED
+        if lacking or set(self._addresses) != set(self._engine.values):
             return self._refuse("an address is not set")
         if faults.fail_after is not None and seen.executions > faults.fail_after:
             return self._refuse("an illegal memory access was encountered")

@@ -69,3 +69,11 @@ def doubler(path: Path, *shape: int | str) -> Path:
     two = numpy_helper.from_array(np.array(2, np.float32), "two")
     node = helper.make_node("Mul", ["x", "two"], ["y"])
     return save(path, [node], [value("x", TensorProto.FLOAT, shape)], [value("y", TensorProto.FLOAT, shape)], [two])
+
+
+def raw_yolo(path: Path, kind: int = TensorProto.FLOAT, opset: int = 17) -> Path:
+    """A YOLO's output (batch, 7, anchors) that is what goes in."""
+    values = [helper.make_tensor_value_info(name, kind, ["batch", 7, "anchors"]) for name in ("x", "output0")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["output0"])], "raw", values[:1], values[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
+    return path

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pymafx_live.engines.runtime.tensorrt.flavour import Flavour
@@ -17,6 +18,7 @@ class Loaded:
     engine: Any
     make_context: Callable[[], Any]
     kernels: Any = None
+    own_scratch: bool = False
 
     def kernel_bytes(self) -> bytes:
         """The kernels that were compiled so far; empty but on RTX, and where it does not give them."""
@@ -26,8 +28,13 @@ class Loaded:
             return b""
 
 
-def load_engine(flavour: Flavour, data: bytes | memoryview, logger: Any, kernels: bytes) -> Loaded | None:
-    """The engine in `data`; None where the library refuses it. `kernels` are what RTX compiled in an earlier run."""
+def load_engine(
+    flavour: Flavour, data: bytes | memoryview, logger: Any, kernels: bytes, own_scratch: bool = False
+) -> Loaded | None:
+    """The engine in `data`; None where the library refuses it. `kernels` are what RTX compiled in an earlier run.
+
+    With `own_scratch` each context allocates its scratch memory itself, else it must be given some.
+    """
     trt = flavour.module
     try:
         runtime = trt.Runtime(logger)
@@ -36,9 +43,11 @@ def load_engine(flavour: Flavour, data: bytes | memoryview, logger: Any, kernels
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         return None
-    strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+    strategies = trt.ExecutionContextAllocationStrategy
+    strategy = strategies.STATIC if own_scratch else strategies.USER_MANAGED
     if not flavour.rtx:
-        return Loaded(flavour, runtime, logger, engine, lambda: engine.create_execution_context(strategy))
+        make_context = partial(engine.create_execution_context, strategy)
+        return Loaded(flavour, runtime, logger, engine, make_context, own_scratch=own_scratch)
     config = engine.create_runtime_config()
     config.set_execution_context_allocation_strategy(strategy)
     # The library captures CUDA graphs itself, once the kernels of a shape are compiled: at the warm-up, so eagerly.
@@ -48,4 +57,6 @@ def load_engine(flavour: Flavour, data: bytes | memoryview, logger: Any, kernels
     if kernels:
         cache.deserialize(kernels)  # False for those of another card, driver or version: then they are compiled
     config.set_runtime_cache(cache)
-    return Loaded(flavour, runtime, logger, engine, lambda: engine.create_execution_context(config), cache)
+    return Loaded(
+        flavour, runtime, logger, engine, partial(engine.create_execution_context, config), cache, own_scratch
+    )

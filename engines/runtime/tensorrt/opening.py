@@ -160,12 +160,17 @@ def _fetch(
         return cache.fetch(
             key,
             lambda: _build(flavour, model, options, site.gpu, site.gpu.sm, cache, sizes),
-            lambda data: load_engine(flavour, data, logger, kernels),
+            lambda data: load_engine(flavour, data, logger, kernels, options.own_scratch),
         )
     except ValueError as error:
         raise NetworkError(
             f"{model} was built by {flavour.title}, but does not load on the {site.gpu.name}: {reason(logger.errors)}."
         ) from error
+
+
+def run_plan(options: RunnerOptions, targets: tuple[str, ...], memory: int, sizes: Sizes) -> Plan:
+    """What is built for a run with these options, see `Plan`."""
+    return Plan(batch_buckets(options.max_batch), targets, memory, sizes)
 
 
 def _build(
@@ -178,7 +183,7 @@ def _build(
     sizes: Sizes,
 ) -> bytes:
     """An engine's bytes, built with the timings of builds before and leaving its own for later ones."""
-    plan = Plan(batch_buckets(options.max_batch), (target,), gpu.memory, sizes)
+    plan = run_plan(options, (target,), gpu.memory, sizes)
     if flavour.rtx:
         return build(flavour, model, plan, options.progress).engine
     name = f"{flavour.name}-{short_hash(flavour.version, gpu.name, gpu.sm)}.timings"

@@ -36,7 +36,7 @@ class TensorRTRunner:
         size = max(loaded.engine.device_memory_size_v2, ALIGNMENT)
         try:
             # One for all batch sizes: they run on one stream, one after another.
-            self._scratch = memory.empty((size,), "uint8")
+            self._scratch = None if loaded.own_scratch else memory.empty((size,), "uint8")
             self._buckets = [
                 self._bucket(batch, profile, tensors, size)
                 for batch, profile in zip(tensors.sizes, tensors.profiles, strict=True)
@@ -56,7 +56,8 @@ class TensorRTRunner:
         context = self._loaded.make_context()
         if context is None:
             raise MemoryError("the library gave no execution context")
-        context.set_device_memory(self._scratch.data_ptr(), size)
+        if self._scratch is not None:
+            context.set_device_memory(self._scratch.data_ptr(), size)
         return context
 
     def warm_up(self, progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,22 +14,27 @@ pytest.importorskip("torch", reason="the extra `torch` is not installed")
 pytest.importorskip("onnx")
 
 from pymafx_live.bench.gpu import __main__ as command
-from pymafx_live.bench.gpu import calls, crowd, machine, small
+from pymafx_live.bench.gpu import calls, crowd, machine, scratch, small
+from pymafx_live.bench.gpu import settings as bench_settings
 from pymafx_live.bench.gpu.course import run_course
+from pymafx_live.bench.gpu.decoding import try_decoding
 from pymafx_live.bench.gpu.journal import FAILED, OK, Journal
 from pymafx_live.bench.gpu.settings import Bench
 from pymafx_live.bench.gpu.steps import OF_PYMAFX, SECONDS, STEPS
 from pymafx_live.bench.gpu.table import report
 from pymafx_live.core.errors import NetworkError
+from pymafx_live.engines.imaging import nv12
+from pymafx_live.engines.pymafx.spec import GRAPHS
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, STANDARD, Flavour
 from pymafx_live.engines.runtime.tensorrt.gpu import Gpu, UnavailableError, too_old
 from pymafx_live.engines.runtime.tensorrt.memory import HostMemory
 from pymafx_live.engines.runtime.tensorrt.opening import Site, open_on
 from support.fakes import load_fake
+from support.gpu_pipeline import small_graph
 from support.steps import failing
 
 LIMIT = 600.0
-CHEAP = ("machine", "small network", "imaging", "clips", "landmark networks", "detector")
+CHEAP = ("machine", "small network", "imaging", "clips", "decoding", "landmark networks", "detector")
 """Steps that need no file of PyMAF-X."""
 PIPELINE = ("machine", "clips", "one person", "four people", "changes", "restart", "memory")
 CARD = Gpu("NVIDIA GeForce RTX 4090", (8, 9), "580", 24 << 30)
@@ -91,6 +97,27 @@ def test_the_small_network_goes_through_tensorrts_stand_in(
     assert notes.rows["two threads"]["worst"] < small.NEAR
 
 
+@pytest.mark.parametrize("name", [STANDARD, RTX])
+def test_scratch_memory_is_compared_on_tensorrts_stand_in(
+    name: str, fake: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(model: Path, runtime: str, options: Any) -> Any:
+        return open_on(Site(Flavour(name, fake, "1.7"), CARD, HostMemory()), model, options)
+
+    files = {graph: small_graph(graph, tmp_path) for graph in GRAPHS}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(bench_settings, "open_runner", opened)
+    monkeypatch.setattr(scratch, "graph_files", lambda assets, precision, say: files)
+    notes = Kept()
+    scratch.compare_scratch(replace(bench(tmp_path), runtime="tensorrt"), notes)
+    assert fake.seen.builds == 3 and len(fake.seen.configs) == 24
+    assert {getattr(config, "strategy", config).name for config in fake.seen.configs} == {"USER_MANAGED", "STATIC"}
+    for graph in GRAPHS:
+        for batch in (1, 8):
+            row = notes.rows[f"{graph}, batch {batch}"]
+            assert set(row) == {"shared p50", "own p50"} and min(row.values()) > 0
+
+
 def test_a_replay_of_old_inputs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a graph does that was captured with other addresses: from the third run on it gives the second's result."""
     original = Bench.open
@@ -137,6 +164,27 @@ def test_a_clip_has_its_people_and_frames(tmp_path: Path) -> None:
         assert stream.average_rate == 31 and len(frames) == 10 and frames[0].shape == (180, 320, 3)
     wall = [np.abs(frame.astype(int) - frame[0, 0]).max(-1) < 20 for frame in (frames[0], frames[-1])]
     assert wall[0].mean() > 0.6 > wall[1].mean()
+
+
+def test_frames_that_stay_on_the_device_are_compared_with_the_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, notes = bench(tmp_path), Kept()
+    try_decoding(here, notes)
+    assert notes.rows["processor"]["worst"] == 0 and 0 < notes.rows["processor, NV12"]["worst"] <= 3
+    assert all(row["p50"] > 0 for row in notes.rows.values())
+    monkeypatch.setattr(nv12, "BT601", (0.114, 0.299))  # red and blue in each other's place
+    with pytest.raises(NetworkError, match=r"^processor, NV12: a frame is off by [\d.]+ of 255 on average\.$"):
+        try_decoding(here, Kept())
+
+    def refuse(frame: Any) -> Any:
+        raise NotImplementedError("unsupported sw_format for DLPack export")
+
+    monkeypatch.setattr(nv12, "planes_of", refuse)
+    notes = Kept()
+    with pytest.raises(NetworkError, match="processor, NV12: unsupported sw_format"):
+        try_decoding(here, notes)
+    assert notes.rows["processor"]["p50"] > 0 and "unsupported" in notes.rows["processor, NV12"]["failed"]
 
 
 @pytest.mark.slow

@@ -55,6 +55,20 @@ def test_the_pipeline_has_a_row_for_each_way_it_was_played() -> None:
     assert "| four people, paced, overlap on | 21.0 / 33.0 / 40.2 | 31 | 3 | 4 | 12.0 |" in told
 
 
+def test_both_ways_of_scratch_memory_are_told() -> None:
+    rows = {
+        "body": {"shared bytes": 1, "own bytes": 2},
+        "body, batch 1": {"shared p50": 3.5, "own p50": 3.6, "shared event p50": 3.0, "own event p50": 3.2},
+        "face, batch 8": {"shared p50": 0.5, "own p50": 0.4},
+    }
+    told = report(document(MACHINE, step("scratch", rows)))
+    assert (
+        "Scratch memory:\n- body, batch 1: 3.0 ms shared, 3.2 ms own\n- face, batch 8: 0.50 ms shared, 0.40 ms own"
+        in told
+    )
+    assert "Scratch" not in report(document(MACHINE, step("scratch", {"none": {"on": "onnxruntime"}})))
+
+
 def test_calls_a_frame_are_told() -> None:
     row = {"waits": 43.6, "launches": 70.2, "graphs": 8.0, "copies": 33.0, "waiting": 3.25}
     told = report(document(MACHINE, step("one person", {"calls a frame": row})))

@@ -152,18 +152,6 @@ def test_torch_tensors_are_bound_where_they_lie(tmp_path: Path) -> None:
         runner.run({**tensors, "weights": tensors["weights"].double()})
 
 
-def test_outputs_of_known_shape_are_written_into_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The way to a GPU's memory, walked on the processor: torch's device `cpu:0` is not ours, so outputs are bound."""
-    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
-    runner = OnnxRuntimeRunner(small_graphs.mixed(tmp_path / "mixed.onnx"))
-    runner.device = "cpu:0"
-    monkeypatch.setattr("pymafx_live.engines.runtime.ort._wait_for", lambda device: None)
-    given = small_graphs.mixed_inputs(2)
-    found = runner.run(given)
-    assert all(isinstance(value, torch.Tensor) for value in found.values())
-    np.testing.assert_array_equal(found["shown"].numpy(), small_graphs.mixed_answer(given)["shown"])
-
-
 def test_providers_are_the_builds(tmp_path: Path) -> None:
     path = small_graphs.mixed(tmp_path / "mixed.onnx")
     there = onnxruntime.get_available_providers()

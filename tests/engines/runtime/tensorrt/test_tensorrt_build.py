@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from pymafx_live.core.errors import AssetError, NetworkError
+from pymafx_live.engines.landmarks.networks import MAX_BATCH
 from pymafx_live.engines.runtime import RunnerOptions
 from pymafx_live.engines.runtime.batches import batch_buckets
 from pymafx_live.engines.runtime.tensorrt import build_engine
 from pymafx_live.engines.runtime.tensorrt.builder import Plan, UnsizedError, build
 from pymafx_live.engines.runtime.tensorrt.flavour import RTX, Flavour, load
 from pymafx_live.engines.runtime.tensorrt.messages import make_logger
+from pymafx_live.engines.runtime.tensorrt.opening import run_plan
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +21,13 @@ trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx-cu13 is not insta
 pytest.importorskip("onnx")
 pytest.importorskip("filelock")
 TARGETS = ("SM86", "SM89", "SM120")
-LANDMARKS = sorted(path.name for path in files("pymafx_live.engines.data").iterdir() if path.name.endswith(".onnx"))
+LANDMARKS = sorted(Path(str(files("pymafx_live.engines.data"))).glob("*.onnx"))
+SIZES = {
+    "face_blendshapes": 3.7, "face_landmarks_detector": 8.1, "hand_landmark_full": 11.4, "hand_recrop": 2.7,
+    "pose_landmark_full": 13.4, "yolo11n": 14.5, "yolo11n-best": 15.1,
+}  # fmt: skip
+"""MiB of each engine for three targets; a profile for each batch size makes it a quarter larger, or four times."""
+NEAR = 0.15
 
 
 @pytest.fixture
@@ -36,6 +44,15 @@ def assert_fully_supported(model: Path) -> None:
     parser = trt.OnnxParser(network, logger)
     assert parser.supports_model_v2(model.read_bytes(), str(model)), logger.errors
     assert parser.num_subgraphs == 1 and parser.is_subgraph_supported(0)
+
+
+def assert_size(flavour: Flavour, model: Path, name: str, largest: int, **sizes: tuple[int, ...]) -> None:
+    """Of what a run builds for its batches, for all targets at once."""
+    plan = run_plan(RunnerOptions(max_batch=largest), TARGETS, 0, sizes)
+    assert plan.buckets == (1, 2, 4, 8)
+    found = len(build(flavour, model, plan, lambda step: None).engine) / 2**20
+    print(f"{name}: {model.stat().st_size / 2**20:.1f} MiB of ONNX, {found:.1f} of engines")
+    assert found == pytest.approx(SIZES[name], rel=NEAR)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -90,15 +107,19 @@ def test_what_is_no_network_is_refused(flavour: Flavour, tmp_path: Path) -> None
         build(flavour, tmp_path / "text.onnx", Plan((1,), TARGETS), lambda step: None)
 
 
-@pytest.mark.parametrize("name", LANDMARKS)
-def test_the_landmark_networks_build(flavour: Flavour, name: str) -> None:
-    model = Path(str(files("pymafx_live.engines.data") / name))
+@pytest.mark.parametrize("model", LANDMARKS, ids=[model.stem for model in LANDMARKS])
+def test_the_landmark_networks_build(flavour: Flavour, model: Path) -> None:
     assert_fully_supported(model)
-    assert build(flavour, model, Plan((1, 4), TARGETS), lambda step: None).engine
+    assert_size(flavour, model, model.stem, MAX_BATCH)
 
 
-def test_the_detector_builds_for_one_picture_size(flavour: Flavour) -> None:
+def test_the_detector_builds_for_one_picture_size(flavour: Flavour, tmp_path: Path) -> None:
+    """As it is, and as it chooses its best anchors for a GPU."""
+    from pymafx_live.engines.detectors.best_anchors import with_best_anchors
     from pymafx_live.engines.detectors.demo_weights import demo_weights
+    from pymafx_live.engines.detectors.yolo_layout import read_labels
+    from pymafx_live.engines.detectors.yolo_onnx import ROWS
+    from pymafx_live.engines.runtime.onnx_metadata import read_metadata
 
     try:
         model = demo_weights()
@@ -106,7 +127,11 @@ def test_the_detector_builds_for_one_picture_size(flavour: Flavour) -> None:
         pytest.skip(str(error))
     with pytest.raises(UnsizedError, match="an engine is for one picture size"):
         build(flavour, model, Plan((1,), TARGETS), lambda step: None)
-    assert build(flavour, model, Plan((1,), TARGETS, sizes={"images": (3, 384, 640)}), lambda step: None).engine
+    choosing = with_best_anchors(model, read_labels(model, read_metadata(model)), tmp_path)
+    assert choosing != model
+    assert_fully_supported(choosing)
+    for path, name in ((model, "yolo11n"), (choosing, "yolo11n-best")):
+        assert_size(flavour, path, name, ROWS, images=(3, 384, 640))
 
 
 def test_a_build_of_a_network_that_parses_may_fail_and_says_where(flavour: Flavour, tmp_path: Path) -> None:

@@ -68,6 +68,27 @@ def test_outputs_stay_where_they_are(opened: Open, small_inputs: Inputs) -> None
     assert runner.run(small_inputs(2))["map"].data_ptr() == first
 
 
+def test_scratch_memory_is_shared_or_each_contexts_own(
+    opened: Open, small_inputs: Inputs, fake: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, give = [], fake.IExecutionContext.set_device_memory
+
+    def watched(context: Any, memory: int, size: int) -> None:
+        given.append(memory)
+        give(context, memory, size)
+
+    monkeypatch.setattr(fake.IExecutionContext, "set_device_memory", watched)
+    runner = opened()
+    assert len(given) == 4 and len(set(given)) == 1
+    own = opened(own_scratch=True)
+    assert len(given) == 4 and fake.seen.builds == 1
+    kinds = [getattr(config, "strategy", config).name for config in fake.seen.configs]
+    assert kinds == ["USER_MANAGED"] * 4 + ["STATIC"] * 4
+    for inputs in map(small_inputs, (3, 8, 1)):
+        assert_same(own.run(inputs), runner.run(inputs))
+    own.close()
+
+
 def test_the_largest_batch_is_a_bucket(opened: Open, small_inputs: Inputs, fake: ModuleType) -> None:
     runner = opened(max_batch=6)
     assert list(dict.fromkeys(fake.seen.batches)) == [1, 2, 4, 6]  # the warm-up
