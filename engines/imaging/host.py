@@ -31,7 +31,7 @@ class HostPicture:
         return out
 
     def unit_rgb(self, maps: Reals, size: int) -> NDArray[np.float32]:
-        """See `Picture.unit_rgb`."""
+        """The same squares as float32 RGB in 0..1."""
         return unit_rgb(self.warp(maps, size))
 
     def scale_into(self, canvas: Image) -> None:

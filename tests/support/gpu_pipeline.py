@@ -138,8 +138,9 @@ def open_pipeline(folder: Path, trt: ModuleType | None, patch: pytest.MonkeyPatc
         if trt is None:
             return open_runner(path, "onnxruntime", options)
         site = Site(Flavour(STANDARD, trt, trt.__version__), CARD, CudaMemory())
-        return open_on(site, path, RunnerOptions(max_batch=options.max_batch, cache=folder / "engines"))
+        return open_on(site, options.on_gpu(path), RunnerOptions(max_batch=options.max_batch, cache=folder / "engines"))
 
+    patch.setenv("XDG_CACHE_HOME", str(folder))
     for module in (networks, yolo_onnx):
         patch.setattr(module, "open_runner", opened)
     patch.setattr(pictures, "_torch_has_cuda", lambda: trt is not None)

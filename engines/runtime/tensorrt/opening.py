@@ -56,7 +56,7 @@ def open_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> TensorRTRun
         raise NetworkError(f"TensorRT cannot be used on this machine: {error}.") from error
     from pymafx_live.engines.runtime.tensorrt.memory import CudaMemory
 
-    return open_on(Site(flavour, gpu, CudaMemory(options.device)), model, options)
+    return open_on(Site(flavour, gpu, CudaMemory(options.device)), options.on_gpu(model), options)
 
 
 @dataclass(frozen=True, slots=True)
