@@ -1,7 +1,8 @@
 """The landmark networks as a GPU wants them: everything in one graph, from the camera's bytes on.
 
 They are made of the files that ship, with the package onnx, and kept in the user's cache. What they compute stays the
-same. Inputs are `CROPS`; of the body also `SEEN`, of the face also `MAPS`, which gives the expression with it.
+same. They take `CROPS`; the body's also `SEEN`, and in place of its heatmaps gives the landmarks as `networks.refine`
+moves them; the face's also `MAPS`, and gives the blendshapes too.
 """
 
 from importlib.resources import files
@@ -20,8 +21,89 @@ SEEN = "seen"
 MAPS = "maps"
 """Where a face's points are in the image: [x, y, 1] times this (N, 3, 2) float32."""
 CELLS = 64
-"""Cells along a side of a body's region in which other people are blackened."""
+"""Cells along a side of a body's square, of 256 pixels, in which other people are blackened."""
 BODY, FACE, BLENDSHAPES = "pose_landmark_full", "face_landmarks_detector", "face_blendshapes"
+
+TAKE_BYTES = """
+take_bytes (uint8[batch, SIZE, SIZE, 3] crops) => (float[batch, SIZE, SIZE, 3] rgb)
+<int64[3] order = {2, 1, 0}, float unit = {UNIT}>
+{
+    bgr = Cast <to = 1> (crops)
+    levels = Gather <axis = 3> (bgr, order)
+    rgb = Mul (levels, unit)
+}"""
+BLACKEN = """
+blacken (float[batch, 256, 256, 3] whole, float[batch, 64, 64] seen) => (float[batch, 256, 256, 3] shown)
+<int64[5] in_cells = {0, 64, 4, 64, 12}, int64[5] each = {0, 64, 1, 64, 1}, int64[4] square = {0, 256, 256, 3}>
+{
+    cells = Reshape (whole, in_cells)
+    factors = Reshape (seen, each)
+    left = Mul (cells, factors)
+    shown = Reshape (left, square)
+}"""
+REFINE = """
+refine (float[batch, 195] raw, float[batch, 64, 64, 39] heat) => (float[batch, 39, 2] landmarks)
+<int64[3] points = {0, 39, 5}, int64[2] xy = {0, 1}, float step = {4}, float zero = {0}, float before = {-1},
+ float end = {64}, float[64] ticks = {TICKS}, float half = {3.5}, float floor = {0.5}, float least = {1e-9},
+ int64[1] one = {1}, int64[1] two = {2}, int64[1] three = {3}, int64[2] window = {2, 3}>
+{
+    numbers = Reshape (raw, points)
+    given = Gather <axis = 2> (numbers, xy)
+    place = Div (given, step)
+    positive = Max (place, zero)
+    cell = Floor (positive)
+    column, row = Split <axis = 2> (cell)
+    away_x = Sub (ticks, column)
+    away_y = Sub (ticks, row)
+    distance_x = Abs (away_x)
+    distance_y = Abs (away_y)
+    close_x = Less (distance_x, half)
+    close_y = Less (distance_y, half)
+    near_x = Cast <to = 1> (close_x)
+    near_y = Cast <to = 1> (close_y)
+    columns = Unsqueeze (near_x, two)
+    rows = Unsqueeze (near_y, three)
+
+    planes = Transpose <perm = [0, 3, 1, 2]> (heat)
+    likely = Sigmoid (planes)
+    strip = Mul (likely, columns)
+    values = Mul (strip, rows)
+    upright = Unsqueeze (ticks, one)
+    by_x = Mul (values, ticks)
+    by_y = Mul (values, upright)
+    x = ReduceSum (by_x, window)
+    y = ReduceSum (by_y, window)
+    sums = Concat <axis = 2> (x, y)
+    total = ReduceSum (values, window)
+    divisor = Max (total, least)
+    centroid = Div (sums, divisor)
+    pixels = Mul (centroid, step)
+    moved = Squeeze (pixels, three)
+
+    begun = Greater (place, before)
+    ended = Less (place, end)
+    inside = And (begun, ended)
+    sides = Cast <to = 1> (inside)
+    both = ReduceMin <axes = [2]> (sides)
+    highest = ReduceMax <axes = [2, 3]> (values)
+    peak = Squeeze (highest, three)
+    trust = Mul (peak, both)
+    doubted = Less (trust, floor)
+    landmarks = Where (doubted, given, moved)
+}"""
+IN_IMAGE = """
+in_image (float[batch, 1, 1, 1434] raw, float[batch, 3, 2] maps) => (float[batch, COUNT, 2] points)
+<int64[3] mesh = {0, 478, 3}, int64[COUNT] which = {WHICH}, int64[2] xy = {0, 1},
+ int64[1] zero = {0}, int64[1] one = {1}, int64[1] two = {2}, int64[1] three = {3}>
+{
+    landmarks = Reshape (raw, mesh)
+    chosen = Gather <axis = 1> (landmarks, which)
+    flat = Gather <axis = 2> (chosen, xy)
+    turn = Slice (maps, zero, two, one)
+    move = Slice (maps, two, three, one)
+    turned = MatMul (flat, turn)
+    points = Add (turned, move)
+}"""
 
 
 def for_gpu(model: Path) -> Path:
@@ -46,79 +128,49 @@ def _made(model: Path) -> bytes:
     import onnx
 
     network = onnx.load(model)
-    _take_bytes(network, seen=model.stem == BODY)
-    if model.stem == FACE:
-        network = _with_blendshapes(network, onnx.load_from_string(_blendshapes()))
+    (taken,), given = network.graph.input, [value.name for value in network.graph.output]
+    size = taken.type.tensor_type.shape.dim[1].dim_value
+    bytes_ = piece(TAKE_BYTES.replace("SIZE", str(size)).replace("UNIT", str(np.float32(1 / 255))))
+    if model.stem == BODY:
+        bytes_ = _joined(bytes_, piece(BLACKEN), {"rgb": "whole"}, ["shown"])
+        heat = given.index("Identity_3")
+        links = {given[0]: "raw", given[heat]: "heat"}
+        outputs = [*given[:heat], "landmarks", *given[heat + 1 :]]
+        network = _joined(network, piece(REFINE), links, outputs)
+    elif model.stem == FACE:
+        which = ", ".join(map(str, BLENDSHAPE_POINTS))
+        points = piece(IN_IMAGE.replace("COUNT", str(len(BLENDSHAPE_POINTS))).replace("WHICH", which))
+        blendshapes = onnx.compose.add_prefix(onnx.load_from_string(_blendshapes()), "blendshapes/")
+        (asked,), (answer,) = blendshapes.graph.input, blendshapes.graph.output
+        network = _joined(network, points, {given[0]: "raw"}, [*given[:2], "points"])
+        network = _joined(network, blendshapes, {"points": asked.name}, [*given[:2], answer.name])
+    (shown,) = bytes_.graph.output
+    network = _joined(bytes_, network, {shown.name: taken.name}, [value.name for value in network.graph.output])
     onnx.checker.check_model(network, full_check=True)
     content: bytes = network.SerializeToString(deterministic=True)
     return content
 
 
-def _take_bytes(network: Any, seen: bool) -> None:
-    """Takes bytes in place of RGB in 0..1, and blackens them itself where not all is `seen`."""
-    from onnx import TensorProto, helper
+def piece(text: str) -> Any:
+    """A model of one of the graphs above."""
+    from onnx import parser
 
-    (given,) = network.graph.input
-    size = given.type.tensor_type.shape.dim[1].dim_value
-    constants = {"crops/rgb": np.array([2, 1, 0]), "crops/unit": np.array(1 / 255, np.float32)}
-    nodes = [
-        helper.make_node("Cast", [CROPS], ["crops/bgr"], to=TensorProto.FLOAT),
-        helper.make_node("Gather", ["crops/bgr", "crops/rgb"], ["crops/levels"], axis=3),
-        helper.make_node("Mul", ["crops/levels", "crops/unit"], ["crops/planes" if seen else given.name]),
-    ]
-    inputs = [helper.make_tensor_value_info(CROPS, TensorProto.UINT8, ["batch", size, size, 3])]
-    if seen:
-        inputs.append(helper.make_tensor_value_info(SEEN, TensorProto.FLOAT, ["batch", CELLS, CELLS]))
-        constants["crops/in_cells"] = np.array([0, CELLS, size // CELLS, CELLS, (size // CELLS) * 3])
-        constants["seen/cells"] = np.array([0, CELLS, 1, CELLS, 1])
-        constants["crops/whole"] = np.array([0, size, size, 3])
-        nodes += [
-            helper.make_node("Reshape", ["crops/planes", "crops/in_cells"], ["crops/cells"]),
-            helper.make_node("Reshape", [SEEN, "seen/cells"], ["seen/each"]),
-            helper.make_node("Mul", ["crops/cells", "seen/each"], ["crops/seen"]),
-            helper.make_node("Reshape", ["crops/seen", "crops/whole"], [given.name]),
-        ]
-    _begin_with(network.graph, inputs, nodes, constants)
+    lines = text.replace("TICKS", ", ".join(map(str, range(CELLS))))
+    return parser.parse_model(f'<ir_version: 8, opset_import: ["": 15]>{lines}')
 
 
-def _with_blendshapes(face: Any, blendshapes: Any) -> Any:
-    """The face's landmarks and score, and the blendshapes of where these are in the image."""
-    from onnx import TensorProto, compose, helper, numpy_helper
+def _joined(first: Any, second: Any, links: dict[str, str], outputs: list[str]) -> Any:
+    """Two models in one: outputs of the first become inputs of the second."""
+    from onnx import compose
 
-    landmarks, score = face.graph.output[0].name, face.graph.output[1].name
-    constants = {
-        "points/shape": np.array([0, 478, 3]), "points/which": BLENDSHAPE_POINTS.astype(np.int64),
-        "points/xy": np.array([0, 1]), "points/first": np.array([0]), "points/last": np.array([2]),
-        "points/end": np.array([3]), "points/axis": np.array([1]),
-    }  # fmt: skip
-    face.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
-    face.graph.input.append(helper.make_tensor_value_info(MAPS, TensorProto.FLOAT, ["batch", 3, 2]))
-    face.graph.node.extend([
-        helper.make_node("Reshape", [landmarks, "points/shape"], ["points/all"]),
-        helper.make_node("Gather", ["points/all", "points/which"], ["points/xyz"], axis=1),
-        helper.make_node("Gather", ["points/xyz", "points/xy"], ["points/crop"], axis=2),
-        helper.make_node("Slice", [MAPS, "points/first", "points/last", "points/axis"], ["maps/turn"]),
-        helper.make_node("Slice", [MAPS, "points/last", "points/end", "points/axis"], ["maps/move"]),
-        helper.make_node("MatMul", ["points/crop", "maps/turn"], ["points/turned"]),
-        helper.make_node("Add", ["points/turned", "maps/move"], ["points"]),
-    ])  # fmt: skip
-    points = helper.make_tensor_value_info("points", TensorProto.FLOAT, ["batch", len(BLENDSHAPE_POINTS), 2])
-    face.graph.output.append(points)
-    behind = compose.add_prefix(blendshapes, "blendshapes/")
-    for model in (face, behind):
+    for model in (first, second):
+        model.ir_version = 8
         del model.metadata_props[:]
-    (taken,), (given,) = behind.graph.input, behind.graph.output
-    return compose.merge_models(face, behind, [("points", taken.name)], outputs=[landmarks, score, given.name])
-
-
-def _begin_with(graph: Any, inputs: list[Any], nodes: list[Any], constants: dict[str, Any]) -> None:
-    from onnx import numpy_helper
-
-    before = list(graph.node)
-    del graph.input[:], graph.node[:]
-    graph.input.extend(inputs)
-    graph.node.extend([*nodes, *before])
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    both = compose.merge_models(first, second, list(links.items()), outputs=outputs)
+    in_order = sorted(both.graph.output, key=lambda value: outputs.index(value.name))
+    del both.graph.output[:]
+    both.graph.output.extend(in_order)
+    return both
 
 
 # The 146 of the 478 face landmarks that the blendshape network reads (MediaPipe's face_blendshapes_graph).

@@ -203,7 +203,8 @@ class BodyNetwork:
 
     def __call__(self, images: ImageBatch, regions: Regions, hidden: Mask | None = None) -> BodyLandmarks:
         """Landmarks in each of the N `regions` of the images, of which something may be `hidden`."""
-        raw, flag, xy, world = self._network.look(images, regions, self.SIZE, self._refined, hidden)()
+        finish = list if self._network.takes_bytes else self._refined
+        raw, flag, xy, world = self._network.look(images, regions, self.SIZE, finish, hidden)()
         n = len(regions)
         return BodyLandmarks(
             score=flag.reshape(n),

@@ -19,7 +19,7 @@ from pymafx_live.engines.runtime.interface import made
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
 from pymafx_live.engines.detectors.letterbox_device import DeviceLetterbox
-from pymafx_live.engines.imaging.device import Squares
+from pymafx_live.engines.imaging.device import Replaced, Squares
 
 SIZE = 96
 seeds = st.integers(0, 2**32 - 1)
@@ -147,6 +147,18 @@ def test_letterbox_is_the_hosts(
     f = host.fit
     edge = found[-1, :, f.top + f.inner_height :]
     np.testing.assert_allclose(edge, GREY / 255, atol=1e-3)
+
+
+@pytest.mark.parametrize("largest", [2, 8])
+def test_what_is_known_is_replaced_by_what_is_found_in_any_batches(largest: int) -> None:
+    rng = np.random.default_rng(largest)
+    known, found = rng.random((3, 2, 5), np.float32), torch.from_numpy(rng.random((4, 5), np.float32))
+    rows = np.array([5, 0, 3, 2])
+    expected = known.copy()
+    expected.reshape(6, 5)[rows] = found.numpy()
+    given = Replaced(known, torch.from_numpy(rows), found)
+    parts = [made(given[start : start + largest]).numpy() for start in range(0, 3, largest)]
+    np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
 def test_a_frame_goes_up_once_and_the_last_two_are_kept() -> None:
