@@ -128,6 +128,7 @@ def _made(model: Path) -> bytes:
     import onnx
 
     network = onnx.load(model)
+    _unsplit_prelu(network.graph)
     (taken,), given = network.graph.input, [value.name for value in network.graph.output]
     size = taken.type.tensor_type.shape.dim[1].dim_value
     bytes_ = piece(TAKE_BYTES.replace("SIZE", str(size)).replace("UNIT", str(np.float32(1 / 255))))
@@ -149,6 +150,32 @@ def _made(model: Path) -> bytes:
     onnx.checker.check_model(network, full_check=True)
     content: bytes = network.SerializeToString(deterministic=True)
     return content
+
+
+def _unsplit_prelu(graph: Any) -> None:
+    """Makes PRelu again of what `export.onnx_rewrites.split_prelu` made of each for processors."""
+    from onnx import helper, numpy_helper
+
+    makers = {node.output[0]: node for node in graph.node}
+    nodes: list[Any] = []
+    needed = {value.name for value in graph.output}
+    for node in reversed(graph.node):
+        (y, *_) = node.output
+        if not needed.intersection(node.output):
+            continue
+        made = [node]
+        if node.op_type == "Add" and set(node.input) == {f"{y}/a", f"{y}/b"}:
+            x, slope = makers[f"{y}/a"].input
+            made = [
+                helper.make_node("PRelu", [x, f"{y}/slopes"], [y]),
+                helper.make_node("Reshape", [slope, "prelu/shape"], [f"{y}/slopes"]),
+            ]
+        for new in made:
+            nodes.append(new)
+            needed.update(new.input)
+    del graph.node[:]
+    graph.node.extend(nodes[::-1])
+    graph.initializer.append(numpy_helper.from_array(np.array([-1, 1, 1]), "prelu/shape"))
 
 
 def piece(text: str) -> Any:
