@@ -173,9 +173,10 @@ def _unsplit_prelu(graph: Any) -> None:
         for new in made:
             nodes.append(new)
             needed.update(new.input)
-    del graph.node[:]
+    constants = [*graph.initializer, numpy_helper.from_array(np.array([-1, 1, 1]), "prelu/shape")]
+    del graph.node[:], graph.initializer[:]
     graph.node.extend(nodes[::-1])
-    graph.initializer.append(numpy_helper.from_array(np.array([-1, 1, 1]), "prelu/shape"))
+    graph.initializer.extend(constant for constant in constants if constant.name in needed)
 
 
 def piece(text: str) -> Any:

@@ -4,7 +4,7 @@ The detector and the landmark networks are the real ones. PyMAF-X's graphs are s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -138,7 +138,7 @@ def open_pipeline(folder: Path, trt: ModuleType | None, patch: pytest.MonkeyPatc
         if trt is None:
             return open_runner(path, "onnxruntime", options)
         site = Site(Flavour(STANDARD, trt, trt.__version__), CARD, CudaMemory())
-        return open_on(site, options.on_gpu(path), RunnerOptions(max_batch=options.max_batch, cache=folder / "engines"))
+        return open_on(site, path, replace(options, cache=folder / "engines"))
 
     patch.setenv("XDG_CACHE_HOME", str(folder))
     for module in (networks, yolo_onnx):

@@ -56,7 +56,7 @@ def open_tensorrt(model: Path, options: RunnerOptions = DEFAULTS) -> TensorRTRun
         raise NetworkError(f"TensorRT cannot be used on this machine: {error}.") from error
     from pymafx_live.engines.runtime.tensorrt.memory import CudaMemory
 
-    return open_on(Site(flavour, gpu, CudaMemory(options.device)), options.on_gpu(model), options)
+    return open_on(Site(flavour, gpu, CudaMemory(options.device)), model, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Site:
 
 def open_on(site: Site, model: Path, options: RunnerOptions) -> TensorRTRunner | AnySizeRunner:
     """The ONNX file on that library, GPU and memory, warmed up. Raises `NetworkError`."""
+    model = options.on_gpu(model)
     try:
         return _open_sized(site, model, options, {})
     except UnsizedError as error:
