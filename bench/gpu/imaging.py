@@ -14,6 +14,7 @@ from pymafx_live.engines.detectors.letterbox import Letterbox
 from pymafx_live.engines.detectors.letterbox_device import DeviceLetterbox
 from pymafx_live.engines.imaging import HostPicture, Picture, Pictures
 from pymafx_live.engines.runtime import as_numpy
+from pymafx_live.engines.runtime.interface import Array, made
 
 CROP, CANVAS, STRIDE = 224, (640, 640), 32
 ALLOWED = {"crops": 2, "small crops": 2, "letterbox": 2}
@@ -29,15 +30,14 @@ def compare_imaging(bench: Bench, notes: Notes) -> None:
         host, there = HostPicture(frame), pictures.on(frame, device)
         for name, maps in (("crops", _squares(bench.size, 0.5, 4.0)), ("small crops", _squares(bench.size, 4.0, 16.0))):
             expected = host.warp(maps, CROP, True)
-            _note(notes, name, expected, as_numpy(there.warp(maps, CROP, True)))
-            times = timed(partial(there.warp, maps, CROP, True), device, bench.repeats, 2.0)
+            _note(notes, name, expected, as_numpy(_cut(there, maps)))
+            times = timed(partial(_cut, there, maps), device, bench.repeats, 2.0)
             notes.add(name, times | {"host p50": timed(partial(host.warp, maps, CROP, True), "cpu", 20)["p50"]})
         shape = bench.size[1], bench.size[0]
         boxes = Letterbox(shape, CANVAS, STRIDE), DeviceLetterbox(device, shape, CANVAS, STRIDE)
-        expected, found = (_filled(box, picture) for box, picture in zip(boxes, (host, there), strict=True))
+        expected, found = (as_numpy(_filled(*shown)) for shown in zip(boxes, (host, there), strict=True))
         _note(notes, "letterbox", 255 * expected, 255 * found)
-        row = boxes[1].rows(1, np.float32)[0]
-        notes.add("letterbox", timed(lambda: boxes[1].fill(row, there), device, bench.repeats, 2.0))
+        notes.add("letterbox", timed(partial(_filled, boxes[1], there), device, bench.repeats, 2.0))
         notes.add("upload", timed(lambda: pictures.on(frame.copy(), device), device, bench.repeats, 2.0))
 
 
@@ -50,10 +50,14 @@ def _squares(size: tuple[int, int], least: float, most: float) -> NDArray[np.flo
     return np.concatenate([linear, (centre - linear @ np.full(2, (CROP - 1) / 2))[..., None]], -1)
 
 
-def _filled(box: Letterbox, picture: Picture) -> NDArray[Any]:
+def _cut(picture: Picture, maps: NDArray[np.float64]) -> Array:
+    return made(picture.warp(maps, CROP, True))
+
+
+def _filled(box: Letterbox, picture: Picture) -> Array:
     rows = box.rows(1, np.float32)
-    box.fill(rows[0], picture)
-    return as_numpy(rows)
+    box.fill(rows, 0, picture)
+    return made(rows)
 
 
 def _note(notes: Notes, name: str, expected: NDArray[Any], found: NDArray[Any]) -> None:

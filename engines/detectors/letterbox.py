@@ -58,11 +58,11 @@ class Letterbox:
         """An empty input for so many pictures, (`count`, 3, h, w)."""
         return np.zeros((count, 3, self.fit.height, self.fit.width), dtype)
 
-    def fill(self, row: Array, picture: Picture) -> None:
-        """Writes `picture` into a row (3, h, w) as RGB in 0..1."""
+    def fill(self, rows: Array, k: int, picture: Picture) -> None:
+        """Writes `picture` into a row (3, h, w) of what `rows` gave as RGB in 0..1."""
         assert isinstance(picture, HostPicture)
         picture.scale_into(self._inner)
-        self._write(row)
+        self._write(rows[k])
 
     def to_image(self, boxes: Floats) -> Floats:
         """Boxes (N, 4), x1, y1, x2, y2 in pixels of the canvas, in pixels of the image and clipped to it."""

@@ -191,8 +191,8 @@ class YoloOnnx:
     def _look(self, images: Sequence[NDArray[np.uint8]]) -> Mapping[str, Array]:
         """The network's outputs where they lie; to be called, and the outputs used, in the lane."""
         tensor = self._tensor(self._letterbox(images[0]), len(images))
-        for row, image in zip(tensor, images, strict=False):
-            self._letterbox(image).fill(row, self._pictures.on(image, self._runner.device))
+        for k, image in enumerate(images):
+            self._letterbox(image).fill(tensor, k, self._pictures.on(image, self._runner.device))
         return self._runner.run({self._input.name: tensor})
 
     def _tensor(self, letterbox: Letterbox, count: int) -> Array:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.core.arrays import Image, Reals
-from pymafx_live.engines.imaging.picture import at_level, halved, levels, unit_rgb
+from pymafx_live.engines.imaging.picture import at_level, halved, levels
 
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
@@ -29,10 +29,6 @@ class HostPicture:
         for affine, level, crop in zip(maps, depths.tolist(), out, strict=True):
             cv2.warpAffine(self._level(level), at_level(affine, level), (size, size), dst=crop, flags=FLAGS)
         return out
-
-    def unit_rgb(self, maps: Reals, size: int) -> NDArray[np.float32]:
-        """See `Picture.unit_rgb`."""
-        return unit_rgb(self.warp(maps, size))
 
     def scale_into(self, canvas: Image) -> None:
         """Writes all of it, bilinearly scaled, into `canvas` (h, w, 3)."""

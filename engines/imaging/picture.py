@@ -29,9 +29,6 @@ class Picture(Protocol):
         a copy of the picture that is halved until its pixels are less than two to one of the square's.
         """
 
-    def unit_rgb(self, maps: Reals, size: int) -> Array:
-        """The same squares as float32 RGB in 0..1."""
-
 
 def levels(maps: Reals) -> NDArray[np.intp]:
     """How often the picture is halved for each of `maps` (N, 2, 3), as `antialias` wants it."""

@@ -6,7 +6,7 @@ the heatmap refinement and the order of the blendshape points follow MediaPipe's
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 
@@ -16,13 +16,14 @@ from pymafx_live.core.arrays import Mask, Reals
 from pymafx_live.core.errors import NetworkError
 from pymafx_live.core.interfaces import log_progress
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.landmarks.cutter import Cutter
+from pymafx_live.engines.landmarks.gpu_graphs import BLENDSHAPE_POINTS, CELLS, CROPS, MAPS, SEEN, for_gpu
 from pymafx_live.engines.landmarks.regions import ImageBatch, Regions, crop, to_image, turn
 from pymafx_live.engines.runtime import Fetch, RunnerOptions, for_onnx, open_runner
 from pymafx_live.engines.runtime.interface import Array
 
 Outputs = list[Reals]
 Finish = Callable[[Outputs], Outputs]
-Chain = Callable[[list[Array], slice], list[Array]]
 MAX_BATCH = 8
 """Rows that a network is given at once."""
 NOTHING = np.float32(-1e4)
@@ -39,11 +40,11 @@ class Network:
         name: str,
         threads: int = 0,
         runtime: str = "auto",
-        pictures: Pictures | None = None,
+        cutter: Cutter | None = None,
         *,
         rows_alone: bool = False,
     ) -> None:
-        """Loads `name` from the package's data; `threads` 0 lets the runtime choose. `pictures` brings it the frames.
+        """Loads `name` from the package's data; `threads` 0 lets the runtime choose. `cutter` shows it the frames.
 
         `rows_alone` runs one row at a time on a processor: what ONNX Runtime makes of a matrix product depends on
         whether there is one row or more, by a few units in the last place. Convolutions give the same either way.
@@ -51,9 +52,12 @@ class Network:
         Raises `AssetError` when the file is missing or damaged, `NetworkError` where the runtime cannot load it,
         `UsageError` for a runtime that is unknown or not installed.
         """
-        options = RunnerOptions(threads=threads, max_batch=MAX_BATCH, progress=log_progress)
+        self._cutter = cutter or Cutter(Pictures())
+        options = RunnerOptions(threads=threads, max_batch=MAX_BATCH, progress=log_progress, on_gpu=for_gpu)
         try:
             with as_file(files("pymafx_live.engines.data") / name) as path:
+                if not self._cutter.pictures.stay_on_host("cpu"):  # which is treated as a GPU is
+                    path = for_gpu(path)
                 self._runner = open_runner(path, for_onnx(runtime), options)
         except NetworkError as error:
             raise NetworkError(
@@ -61,8 +65,7 @@ class Network:
                 "Install pymafx-live again, or give another --runtime."
             ) from error
         self._name, self._told = name, False
-        (self._input,) = self._runner.inputs
-        self._pictures = pictures or Pictures()
+        self._input = next(iter(self._runner.inputs))
         self._largest = 1 if rows_alone and self.device == "cpu" else MAX_BATCH
 
     @property
@@ -76,9 +79,9 @@ class Network:
         return self._runner.about
 
     @property
-    def on_device(self) -> bool:
-        """Whether what it gives lies in PyTorch's memory on a GPU."""
-        return self.device != "cpu" and not self._pictures.stay_on_host(self.device)
+    def takes_bytes(self) -> bool:
+        """Whether it is what `gpu_graphs` made of the file that ships."""
+        return CROPS in self._runner.inputs
 
     def look(
         self,
@@ -87,47 +90,47 @@ class Network:
         size: int,
         finish: Finish = list,
         hidden: Mask | None = None,
-        chain: Chain | None = None,
     ) -> Callable[[], Outputs]:
-        """`begin` with the N `regions` of the images, which are cut out where the network runs.
+        """Begins with the N `regions` of the images, which are cut out where the network runs.
 
-        `hidden` is `regions.crop`'s.
+        What is given back waits for the outputs, where that is a GPU. These are each (N, -1), in the graph's order, on
+        the processor, to keep. `finish` says what becomes of them. `hidden` is `regions.crop`'s.
         """
-        shown = np.unique(images.index).tolist()
-        pictures = {k: self._pictures.on(images.images[k], self.device) for k in shown}
-        return self.begin(crop(pictures, images.index, regions, size, hidden), finish, chain)
+        if not self.takes_bytes:
+            return self._begin({self._input: crop(images, regions, size, hidden)}, finish)
+        given = {CROPS: self._cutter(images, regions, size, self.device)}
+        if MAPS in self._runner.inputs:
+            given[MAPS] = regions.affine(size).transpose(0, 2, 1)
+        if SEEN in self._runner.inputs:
+            all_of_it = np.ones((len(regions), CELLS, CELLS), np.float32)
+            given[SEEN] = all_of_it if hidden is None else (~hidden).astype(np.float32)
+        return self._begin(given, finish)
 
     def run(self, batch: Array) -> Outputs:
-        """All outputs for `batch` (N, ...), see `begin`."""
-        return self.begin(batch)()
-
-    def begin(self, batch: Array, finish: Finish = list, chain: Chain | None = None) -> Callable[[], Outputs]:
-        """Begins with `batch` (N, ...); what is given back waits for the outputs, where the network runs on a GPU.
-
-        These are each (N, -1), in the graph's order, on the processor, to keep. `finish` says what becomes of them.
-        `chain` is given those of a slice of the rows where the network left them, and says what of them comes down.
-        """
-        starts = range(0, max(len(batch), 1), self._largest)
-        pieces = [self._begin(batch, slice(i, i + self._largest), finish, chain) for i in starts]
-        return lambda: [np.concatenate(parts) for parts in zip(*(piece() for piece in pieces), strict=True)]
-
-    def run_there(self, batch: Array) -> Array:
-        """The first output for `batch`, of `MAX_BATCH` rows at most, where the network leaves it."""
-        return next(iter(self._runner.run({self._input: batch}).values()))
+        """All outputs for `batch` (N, ...) of its only input, see `look`."""
+        return self._begin({self._input: batch}, list)()
 
     def close(self) -> None:
         """Gives back what the runtime holds."""
         self._runner.close()
 
-    def _begin(self, batch: Array, rows: slice, finish: Finish, chain: Chain | None) -> Callable[[], Outputs]:
-        if not len(batch):
+    def _begin(self, given: Mapping[str, Array], finish: Finish) -> Callable[[], Outputs]:
+        count = len(given[self._input])
+        starts = range(0, max(count, 1), self._largest)
+        pieces = [
+            self._begin_piece({name: values[i : i + self._largest] for name, values in given.items()}, finish)
+            for i in starts
+        ]
+        return lambda: [np.concatenate(parts) for parts in zip(*(piece() for piece in pieces), strict=True)]
+
+    def _begin_piece(self, given: Mapping[str, Array], finish: Finish) -> Callable[[], Outputs]:
+        count = len(given[self._input])
+        if not count:
             return lambda: [np.empty((0, 0), np.float32) for _ in self._runner.outputs]
-        batch = batch[rows]
-        raw = list(self._runner.run({self._input: batch}).values())
-        coming = Fetch(raw if chain is None else chain(raw, rows))
+        coming = Fetch(list(self._runner.run(given).values()))
 
         def wait() -> Outputs:
-            return self._sound([output.reshape(len(batch), -1) for output in finish(coming.wait())])
+            return self._sound([output.reshape(count, -1) for output in finish(coming.wait())])
 
         if self.device != "cpu":
             return wait
@@ -194,13 +197,14 @@ class BodyNetwork:
 
     SIZE = 256
 
-    def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
-        self._network = Network("pose_landmark_full.onnx", threads, runtime, pictures)
+    def __init__(self, threads: int = 0, runtime: str = "auto", cutter: Cutter | None = None) -> None:
+        self._network = Network("pose_landmark_full.onnx", threads, runtime, cutter)
         self.networks = (self._network,)
 
     def __call__(self, images: ImageBatch, regions: Regions, hidden: Mask | None = None) -> BodyLandmarks:
         """Landmarks in each of the N `regions` of the images, of which something may be `hidden`."""
-        raw, flag, xy, world = self._network.look(images, regions, self.SIZE, self._refined, hidden)()
+        finish = list if self._network.takes_bytes else self._refined
+        raw, flag, xy, world = self._network.look(images, regions, self.SIZE, finish, hidden)()
         n = len(regions)
         return BodyLandmarks(
             score=flag.reshape(n),
@@ -249,9 +253,9 @@ class HandNetwork:
     SIZE = 224
     CROP_SIZE = 256
 
-    def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
-        self._recrop = Network("hand_recrop.onnx", threads, runtime, pictures)
-        self._network = Network("hand_landmark_full.onnx", threads, runtime, pictures)
+    def __init__(self, threads: int = 0, runtime: str = "auto", cutter: Cutter | None = None) -> None:
+        self._recrop = Network("hand_recrop.onnx", threads, runtime, cutter)
+        self._network = Network("hand_landmark_full.onnx", threads, runtime, cutter)
         self.networks = (self._recrop, self._network)
 
     def frame(self, images: ImageBatch, regions: Regions) -> Regions:
@@ -293,12 +297,13 @@ class FaceNetwork:
 
     SIZE = 256
 
-    def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
+    def __init__(self, threads: int = 0, runtime: str = "auto", cutter: Cutter | None = None) -> None:
         threads = few(threads)
-        self._network = Network("face_landmarks_detector.onnx", threads, runtime, pictures)
-        self._blendshapes = Network("face_blendshapes.onnx", threads, runtime, pictures, rows_alone=True)
-        self.networks = (self._network, self._blendshapes)
-        self._points: Array | None = None
+        self._network = Network("face_landmarks_detector.onnx", threads, runtime, cutter)
+        self.networks: tuple[Network, ...] = (self._network,)
+        if not self._network.takes_bytes:  # else its graph gives the blendshapes
+            self._blendshapes = Network("face_blendshapes.onnx", threads, runtime, cutter, rows_alone=True)
+            self.networks = (self._network, self._blendshapes)
 
     def __call__(self, images: ImageBatch, regions: Regions) -> FaceLandmarks:
         """Landmarks in each of the N `regions` of the images."""
@@ -306,29 +311,15 @@ class FaceNetwork:
 
     def begin(self, images: ImageBatch, regions: Regions) -> Callable[[], FaceLandmarks]:
         """What waits for them, where the networks run on a GPU."""
-        beside = self._network.on_device and self._blendshapes.device == self._network.device
+        coming = self._network.look(images, regions, self.SIZE)
+        return lambda: self._landmarks(coming(), regions)
 
-        def with_blendshapes(outputs: list[Array], rows: slice) -> list[Array]:
-            maps = regions[rows].affine(self.SIZE)
-            return [*outputs[:2], self._blendshapes.run_there(self._points_there(outputs[0], maps))]
-
-        coming = self._network.look(images, regions, self.SIZE, chain=with_blendshapes if beside else None)
-        return lambda: self._landmarks(coming(), regions, beside)
-
-    def _points_there(self, raw: Array, maps: Reals) -> Array:
-        """The points (N, 146, 2) that the blendshapes are read from, in the image's pixels, on the GPU."""
-        from pymafx_live.engines.imaging.device import moved, sent
-
-        if self._points is None:
-            self._points = sent(BLENDSHAPE_POINTS, raw.device)
-        return moved(raw.reshape(-1, 478, 3).index_select(1, self._points)[..., :2], maps)
-
-    def _landmarks(self, outputs: Outputs, regions: Regions, beside: bool) -> FaceLandmarks:
-        """The landmarks; the blendshapes are the third output where they were found `beside` them."""
+    def _landmarks(self, outputs: Outputs, regions: Regions) -> FaceLandmarks:
         n = len(regions)
         points = outputs[0].reshape(n, 478, 3)
         xy = to_image(points[..., :2], regions, self.SIZE)
         depth = points[..., 2:] * (regions.side / self.SIZE)[:, None, None]
+        beside = self._network.takes_bytes
         found = outputs[2] if beside else self._blendshapes.run(xy[:, BLENDSHAPE_POINTS])[0]
         flag, blendshapes = outputs[1], found.reshape(n, 52)
         whole = (blendshapes != NOTHING).all(1)  # a face without its expression is none
@@ -337,15 +328,3 @@ class FaceNetwork:
             xyz=np.concatenate([xy, depth], -1),
             blendshapes=blendshapes,
         )
-
-
-# The 146 of the 478 face landmarks that the blendshape network reads (MediaPipe's face_blendshapes_graph).
-BLENDSHAPE_POINTS = np.array([
-    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,
-    78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149,
-    150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195,
-    197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300,
-    308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375,
-    377, 378, 379, 380, 381, 382, 384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454,
-    466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
-])  # fmt: skip

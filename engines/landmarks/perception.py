@@ -10,6 +10,8 @@ from pymafx_live.core.arrays import Indices, Mask, Reals
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks import gates, search
 from pymafx_live.engines.landmarks.ahead import LookingAhead, Workers
+from pymafx_live.engines.landmarks.cutter import Cutter, Look
+from pymafx_live.engines.landmarks.gpu_graphs import CELLS
 from pymafx_live.engines.landmarks.networks import (
     BodyLandmarks,
     BodyNetwork,
@@ -44,8 +46,6 @@ EDGE = 0.03
 SURE_WRIST, LARGE_HAND, AT_ELBOW = 0.85, 40, 0.08
 """A wrist less visible than that must have a hand, where a hand's region of so many pixels would show one; so near to
 the elbow, as a part of the person's height, it must have one however visible it is below that."""
-HIDDEN_CELLS = 64
-"""Cells along a side of a body's region in which other people are blackened."""
 RETRY = 5
 """For so many frames a hand that is not found is sought in each, then in every so many."""
 # shoulder, elbow, wrist, index and pinky knuckles of each arm among the body's landmarks
@@ -109,10 +109,12 @@ class Perception:
     def __init__(self, threads: int = 0, runtime: str = "auto", pictures: Pictures | None = None) -> None:
         """`pictures` is shared with whoever else looks at the same frames."""
         pictures = pictures or Pictures()
-        self.body = BodyNetwork(threads, runtime, pictures)
-        self.hand = HandNetwork(threads, runtime, pictures)
-        self.face = FaceNetwork(threads, runtime, pictures)
+        self._cutter = cutter = Cutter(pictures)
+        self.body = BodyNetwork(threads, runtime, cutter)
+        self.hand = HandNetwork(threads, runtime, cutter)
+        self.face = FaceNetwork(threads, runtime, cutter)
         device = self.body.networks[0].device
+        self._device = device if self.body.networks[0].takes_bytes else "cpu"
         self._workers = Workers(threads, device)
         self._hands, self._faces = LookingAhead(self.hand, self._workers), LookingAhead(self.face, self._workers)
         self._lane = pictures.lane(device)
@@ -173,9 +175,15 @@ class Perception:
             if region is not None and not gaze.hand_rests[side].due
         ]  # fmt: skip
         faces = [(n, g.face) for n, g in enumerate(gazes) if g.face is not None and not g.face_rest.due]
-        for network, known in ((self._hands, hands), (self._faces, faces)):
-            who = np.array([n for n, _ in known], np.intp)
-            network.begin(images[who], concatenate([region for _, region in known]) if known else None)
+        bodies = [(n, g.body) for n, g in enumerate(gazes) if g.body is not None]
+        looks = [
+            Look(images[np.array([n for n, _ in known])], concatenate([region for _, region in known]), size)
+            if known else None
+            for known, size in ((hands, self.hand.SIZE), (faces, self.face.SIZE), (bodies, self.body.SIZE))
+        ]  # fmt: skip
+        self._cutter.begin([look for look in looks if look], self._device)
+        for network, look in ((self._hands, looks[0]), (self._faces, looks[1])):
+            network.begin(images if look is None else look.images, None if look is None else look.regions)
 
     def bodies(self, images: ImageBatch, boxes: Reals, gazes: Sequence[Gaze]) -> tuple[BodyLandmarks, Regions, Mask]:
         """Body landmarks of N people, the regions that showed them, and which of them are believed.
@@ -235,7 +243,7 @@ class Perception:
         self, images: ImageBatch, regions: Regions, boxes: Reals, owner: NDArray[np.intp]
     ) -> tuple[BodyLandmarks, Reals]:
         """The skeletons in M regions, and how well they agree with the boxes (N, 4) of their `owner` (M,)."""
-        hidden = search.others(regions, boxes, owner, images.index, HIDDEN_CELLS)
+        hidden = search.others(regions, boxes, owner, images.index, CELLS)
         shown = images[owner]
         found = self.body(shown, regions, hidden)
         return found, search.agreement(found, regions, boxes[owner], shown.sizes)

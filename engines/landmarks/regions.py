@@ -79,36 +79,25 @@ class ImageBatch:
         return [np.nonzero(self.index == k)[0] for k in np.unique(self.index)]
 
 
-def crop(
-    pictures: Mapping[int, Picture],
-    index: NDArray[np.intp],
-    regions: Regions,
-    size: int,
-    hidden: Mask | None = None,
-) -> Array:
-    """Cuts the N `regions` out of `pictures`, where these lie, black outside them: (N, size, size, 3) RGB in 0..1.
+def crop(images: ImageBatch, regions: Regions, size: int, hidden: Mask | None = None) -> NDArray[np.float32]:
+    """Cuts the N `regions` out of their images, black outside these: (N, size, size, 3) RGB in 0..1.
 
-    `index` (N,) says which picture each is cut from. What is `hidden` (N, cells, cells), in cells that divide the
-    squares evenly, is black too.
+    What is `hidden` (N, cells, cells), in cells that divide the squares evenly, is black too.
     """
-    maps = regions.affine(size)
-    squares = _unit_squares(pictures, index, maps, size)
+    shown = np.unique(images.index).tolist()
+    squares = unit_rgb(cut({k: HostPicture(images.images[k]) for k in shown}, images.index, regions.affine(size), size))
     if hidden is None:
         return squares
     times = size // hidden.shape[1]
-    seen = ~hidden.repeat(times, 1).repeat(times, 2)[..., None]
-    if isinstance(squares, np.ndarray):
-        return np.multiply(squares, seen, out=squares)
-    from pymafx_live.engines.imaging.device import sent
-
-    return squares.mul_(sent(seen, squares.device))
+    return np.multiply(squares, ~hidden.repeat(times, 1).repeat(times, 2)[..., None], out=squares)
 
 
-def _unit_squares(pictures: Mapping[int, Picture], index: NDArray[np.intp], maps: Reals, size: int) -> Array:
-    """The squares (N, size, size, 3) that `maps` (N, 2, 3) show, as RGB in 0..1."""
-    if len(pictures) > 1 and isinstance(next(iter(pictures.values())), HostPicture):  # bytes are quicker put together
-        return unit_rgb(together({k: picture.warp(maps[index == k], size) for k, picture in pictures.items()}, index))
-    return together({k: picture.unit_rgb(maps[index == k], size) for k, picture in pictures.items()}, index)
+def cut(pictures: Mapping[int, Picture], index: NDArray[np.intp], maps: Reals, size: int) -> Array:
+    """The squares that `maps` (N, 2, 3) show of `pictures`, where these lie, as `Picture.warp` gives them.
+
+    `index` (N,) says which picture each is cut from.
+    """
+    return together({k: picture.warp(maps[index == k], size) for k, picture in pictures.items()}, index)
 
 
 def together(cuts: Mapping[int, Array], index: NDArray[np.intp]) -> Array:
@@ -116,17 +105,11 @@ def together(cuts: Mapping[int, Array], index: NDArray[np.intp]) -> Array:
     first = next(iter(cuts.values()))
     if len(cuts) == 1:
         return first
-    shape = (len(index), *first.shape[1:])
     if not isinstance(first, np.ndarray):
-        from pymafx_live.engines.imaging.device import sent
-
-        batch = first.new_empty(shape)
-        for k, cut in cuts.items():
-            batch.index_copy_(0, sent(np.nonzero(index == k)[0], batch.device), cut)
-        return batch
-    batch = np.empty(shape, first.dtype)
-    for k, cut in cuts.items():
-        batch[np.nonzero(index == k)[0]] = cut
+        return first.together(cuts, index)
+    batch = np.empty((len(index), *first.shape[1:]), first.dtype)
+    for k, squares in cuts.items():
+        batch[np.nonzero(index == k)[0]] = squares
     return batch
 
 

@@ -31,9 +31,12 @@ class Known:
     votes: Reals
     visibility: Reals
 
-    def flat(self) -> Reals:
-        """All of it, one after another."""
-        return np.concatenate([part.ravel() for part in (self.faces, self.states, self.votes, self.visibility)])
+    def inputs(self) -> dict[str, Array]:
+        """As the body's graph takes it."""
+        return {
+            "face_poses": self.faces, "hand_state": self.states, "hand_votes": self.votes,
+            "visibility": self.visibility,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,13 +86,7 @@ class Estimator:
 
     def bodies(self, crops: Array, known: Known) -> Found:
         """Crops (B, 224, 224, 3) and what is known of the same people to `Network.join`'s."""
-        return self._run(
-            "body",
-            {
-                "crops": crops, "face_poses": known.faces, "hand_state": known.states, "hand_votes": known.votes,
-                "visibility": known.visibility,
-            },
-        )  # fmt: skip
+        return self._run("body", {"crops": crops, **known.inputs()})
 
     def all_at_once(self, hands: Parts, faces: Parts, bodies: Array, known: Known) -> tuple[Found, Found, Found]:
         """What `hands`, `faces` and `bodies` find, on a GPU that holds the crops and is waited for once.
@@ -98,7 +95,7 @@ class Estimator:
         streams. All time is the body's, but for that of queueing.
         """
         import torch
-        from pymafx_live.engines.imaging.device import sent
+        from pymafx_live.engines.imaging.device import Replaced, sent
 
         device = bodies.device
         main, self._beside = torch.cuda.current_stream(device), self._beside or torch.cuda.Stream(device)
@@ -107,16 +104,12 @@ class Estimator:
             of_faces = self._queue("face", {"crops": faces.crops})
         of_hands = self._queue("hands", {"crops": hands.crops, "is_left": hands.rows % 2 == 0})
         main.wait_stream(self._beside)
-        shapes = (known.faces.shape, known.states.shape, known.votes.shape, known.visibility.shape)
-        flat = sent(known.flat(), device).split([int(np.prod(shape)) for shape in shapes])
-        given = dict(zip(("face_poses", "hand_state", "hand_votes", "visibility"), flat, strict=True))
+        given: dict[str, Array] = known.inputs()
         rows = sent(np.concatenate([hands.rows, faces.rows]), device).split([len(hands.rows), len(faces.rows)])
         for where, found in zip(rows, (of_hands, of_faces), strict=True):
             for name in found.keys() & given.keys():
-                width = int(np.prod(found[name].shape[1:]))
-                given[name].view(-1, width).index_copy_(0, where, found[name].view(-1, width))
-        inputs = {name: value.view(shape) for (name, value), shape in zip(given.items(), shapes, strict=True)}
-        of_bodies = self._queue("body", {"crops": bodies, **inputs})
+                given[name] = Replaced(given[name], where, found[name])
+        of_bodies = self._queue("body", {"crops": bodies, **given})
         began = perf_counter()
         values = iter(Fetch([*of_hands.values(), *of_faces.values(), *of_bodies.values()]).wait())
         self._seconds["body"] += perf_counter() - began

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymafx_live.engines.runtime.fetch import Fetch, as_numpy
-from pymafx_live.engines.runtime.interface import Array, Runner
+from pymafx_live.engines.runtime.interface import Array, Runner, made
 
 
 def run_batches(runner: Runner, inputs: Mapping[str, Array], largest: int) -> dict[str, NDArray[Any]]:
@@ -47,4 +47,4 @@ def _for(runner: Runner, array: Array) -> Array:
     if isinstance(array, np.ndarray):
         return np.ascontiguousarray(array)
     on_host = array.device.type == "cpu"
-    return as_numpy(array) if runner.device == "cpu" and not on_host else array
+    return as_numpy(made(array)) if runner.device == "cpu" and not on_host else array

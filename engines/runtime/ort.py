@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pymafx_live.core.errors import NetworkError, UsageError, first_line
 from pymafx_live.engines.runtime import telemetry
-from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
+from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec, made
 from pymafx_live.engines.runtime.validation import check_inputs
 
 telemetry.switch_off()
@@ -45,6 +45,8 @@ class OnnxRuntimeRunner:
         wanted = _providers(options.providers, ort.get_available_providers())
         if CUDA in wanted:
             _load_cuda()
+        if wanted[0] in ON_CUDA:
+            model = options.on_gpu(model)
         try:
             self._session = ort.InferenceSession(
                 str(model),
@@ -186,7 +188,7 @@ def _bind_input(binding: Any, name: str, value: Array) -> Array:
         array = np.ascontiguousarray(value)
         binding.bind_cpu_input(name, array)
         return array
-    tensor = value.contiguous()
+    tensor = made(value).contiguous()
     _bind(binding.bind_input, name, tensor)
     return tensor
 

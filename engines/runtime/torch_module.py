@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from pymafx_live.engines.runtime.interface import Array, TensorSpec
+from pymafx_live.engines.runtime.interface import Array, TensorSpec, made
 from torch import nn
 
 
@@ -31,7 +31,7 @@ class TorchRunner:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """See `Runner.run`."""
         with torch.inference_mode():
-            given = {name: torch.as_tensor(value).to(self.device) for name, value in inputs.items()}
+            given = {name: torch.as_tensor(made(value)).to(self.device) for name, value in inputs.items()}
             out: dict[str, torch.Tensor] = self.module(**given)
         return {k: v.numpy() if self.device == "cpu" else v for k, v in out.items()}
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pymafx_live.core.errors import NetworkError, first_line
 from pymafx_live.core.files import whole_files
-from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec
+from pymafx_live.engines.runtime.interface import DEFAULTS, Array, RunnerOptions, TensorSpec, made
 from pymafx_live.engines.runtime.tensorrt.gpu import UnavailableError, find_gpu
 from pymafx_live.engines.runtime.validation import check_inputs
 
@@ -116,7 +116,7 @@ class TorchTensorRTRunner:
         batch = check_inputs(inputs, self.inputs, self._max_batch)
         try:
             with torch.inference_mode():
-                given = [_padded(torch.as_tensor(inputs[name]).to(self.device), SMALLEST) for name in self.inputs]
+                given = [_padded(torch.as_tensor(made(inputs[name])).to(self.device), SMALLEST) for name in self.inputs]
                 found: Sequence[Any] = self._module(*given)
         except RuntimeError as error:
             raise NetworkError(f"Torch-TensorRT cannot run this network: {first_line(error)}.") from error

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 FRAMES = 6
 """The first finds people; in the others they are followed."""
-WAITS, KERNELS, COPIES, NETWORKS = 3, 48, 36, 8
+WAITS, KERNELS, COPIES, NETWORKS = 3, 20, 34, 7
 """What a frame in which everybody is followed may cost at most: the detector, body, hands, face and expression, and
 PyMAF-X's three graphs. Kernels and copies are those outside of networks."""
 

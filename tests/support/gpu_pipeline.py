@@ -4,7 +4,7 @@ The detector and the landmark networks are the real ones. PyMAF-X's graphs are s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -138,8 +138,9 @@ def open_pipeline(folder: Path, trt: ModuleType | None, patch: pytest.MonkeyPatc
         if trt is None:
             return open_runner(path, "onnxruntime", options)
         site = Site(Flavour(STANDARD, trt, trt.__version__), CARD, CudaMemory())
-        return open_on(site, path, RunnerOptions(max_batch=options.max_batch, cache=folder / "engines"))
+        return open_on(site, path, replace(options, cache=folder / "engines"))
 
+    patch.setenv("XDG_CACHE_HOME", str(folder))
     for module in (networks, yolo_onnx):
         patch.setattr(module, "open_runner", opened)
     patch.setattr(yolo_onnx, "may_use_gpu", lambda runtime: trt is not None)

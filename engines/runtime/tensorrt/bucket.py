@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from pymafx_live.core.errors import NetworkError
-from pymafx_live.engines.runtime.interface import Array
+from pymafx_live.engines.runtime.interface import Array, Deferred
 from pymafx_live.engines.runtime.tensorrt.memory import Call, Memory
 from pymafx_live.engines.runtime.tensorrt.messages import reason
 from pymafx_live.engines.runtime.tensorrt.tensors import Tensors
@@ -88,11 +88,15 @@ class Bucket:
         """Copies the inputs into the first rows of the buffers; the other rows keep what they hold."""
         self._memory.wait_for_uploads()
         for name, value in inputs.items():
-            rows = slice(value.shape[0]) if value.ndim else ...
+            rows = slice(value.shape[0]) if value.shape else ...
+            target = self._inputs[name][rows]
+            if isinstance(value, Deferred):
+                value.write(target)
+                continue
             if not isinstance(value, Tensor):
                 np.copyto(self._host[name][rows], value)
                 value = self._staging[name][rows]
-            self._inputs[name][rows].copy_(value, non_blocking=True)
+            target.copy_(value, non_blocking=True)
         self._memory.note_uploads()
 
     def _execute(self) -> None:

@@ -75,6 +75,7 @@ class Site:
 
 def open_on(site: Site, model: Path, options: RunnerOptions) -> TensorRTRunner | AnySizeRunner:
     """The ONNX file on that library, GPU and memory, warmed up. Raises `NetworkError`."""
+    model = options.on_gpu(model)
     try:
         return _open_sized(site, model, options, {})
     except UnsizedError as error:

@@ -49,7 +49,7 @@ def test_the_tensor_is_what_opencv_makes(dtype: type[np.floating], tolerance: fl
     )  # fmt: skip
     expected = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
     for _ in range(2):  # the buffers are used again
-        letterbox.fill(tensor[1], HostPicture(image))
+        letterbox.fill(tensor, 1, HostPicture(image))
         assert tensor.dtype == dtype
         np.testing.assert_allclose(tensor[1:2], expected, atol=tolerance)
         assert not tensor[[0, 2]].any()

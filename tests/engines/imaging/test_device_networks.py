@@ -1,6 +1,7 @@
 """The detector and the landmark networks on pictures in PyTorch's memory find what they find on the host's."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,11 @@ from pymafx_live.engines.landmarks.sight import Sight
 from pymafx_live.engines.runtime.ort import OnnxRuntimeRunner
 from support.parts import create_detector
 
-torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+pytest.importorskip("torch", reason="the extra `torch` is not installed")
+pytest.importorskip("onnx")
+
+from pymafx_live.engines.detectors.letterbox_device import Canvases
+from pymafx_live.engines.imaging.device import Squares
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +28,9 @@ def clip() -> list[tuple[np.ndarray, Truth]]:
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[Any]]:
     """The arrays that networks are really given."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     seen: list[Any] = []
     run = OnnxRuntimeRunner.run
 
@@ -53,7 +59,7 @@ def test_landmarks_are_the_hosts(clip: list[tuple[np.ndarray, Truth]], given: li
     given.clear()
     found = look(Pictures(torch_on_cpu=True), clip)
     images = [array for array in given if len(array.shape) == 4]
-    assert len(images) >= 8 and all(isinstance(array, torch.Tensor) for array in images)
+    assert len(images) >= 8 and all(isinstance(array, Squares) for array in images)
     for a, b in zip(found, expected, strict=True):
         tolerance = 2e-3 * b.side  # pixels
         np.testing.assert_allclose(a.xy, b.xy, atol=tolerance)
@@ -73,7 +79,7 @@ def test_boxes_are_the_hosts(clip: list[tuple[np.ndarray, Truth]], given: list[A
     pictures = Pictures(torch_on_cpu=True)
     detector = create_detector(runtime="onnxruntime", threads=1, pictures=pictures)
     found = detector.detect([image])[0]
-    assert given and all(isinstance(array, torch.Tensor) for array in given)
+    assert given and all(isinstance(array, Canvases) for array in given)
     sure = expected[1] > 0.3
     assert sure.sum() == 1 == (found[1] > 0.3).sum()
     np.testing.assert_allclose(found[0][0], expected[0][0], atol=1.0)
@@ -91,7 +97,7 @@ def test_engines_take_the_pictures_of_the_run() -> None:
     pictures, settings = Pictures(), Settings()
     detector, engine = open_detector(settings, pictures), open_engine(settings, pictures)
     networks = [n for f in ("body", "hand", "face") for n in getattr(engine._perception, f).networks]
-    assert len(networks) == 5 and all(network._pictures is pictures for network in networks)
+    assert len(networks) == 5 and all(network._cutter.pictures is pictures for network in networks)
     assert detector._pictures is pictures
     detector.close()
     engine.close()

@@ -34,8 +34,8 @@ def letterboxed(ahead: bool) -> None:
             if made is None:
                 made = DeviceLetterbox("cuda:0", (36, 64), (64, 64), 32)
                 rows = made.rows(1, np.float32)
-            made.fill(rows[0], uploads.show(frame(k)))
-            rows.cpu()
+            made.fill(rows, 0, uploads.show(frame(k)))
+            rows.made().cpu()
 
 
 def shown() -> None:

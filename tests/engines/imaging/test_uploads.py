@@ -79,7 +79,7 @@ def uploads(cuda: Cuda) -> Uploads:
 
 def test_the_consumer_waits_for_the_copy_and_keeps_its_memory(cuda: Cuda, uploads: Uploads) -> None:
     image = frame(1)
-    found = uploads.show(image).warp(WHOLE, 6).numpy()
+    found = uploads.show(image).warp(WHOLE, 6).made().numpy()
     np.testing.assert_array_equal(found[0], image[:6, :6])
     before, after = cuda.events
     before.synchronize.assert_called_once_with()
@@ -96,7 +96,7 @@ def test_staging_memory_is_pinned_once_and_not_written_before_it_was_read(cuda: 
         event.synchronize.assert_called_once_with()
         assert cuda.calls().index(f"event{k}.synchronize") < cuda.calls().index(f"event{k + 1}.record")
     for k, picture in enumerate(pictures):
-        np.testing.assert_array_equal(picture.warp(WHOLE, 6).numpy()[0], frame(k)[:6, :6])
+        np.testing.assert_array_equal(picture.warp(WHOLE, 6).made().numpy()[0], frame(k)[:6, :6])
     uploads.show(frame(3, 12, 16))
     uploads.show(frame(4))
     assert cuda.pinned == 2, "a larger frame wants more, a smaller one does not"
@@ -127,7 +127,7 @@ def test_a_gpu_shows_what_the_host_shows() -> None:
         lane = pictures.lane("cuda:0")
         for image in frames:
             with lane:
-                found = pictures.on(image, "cuda:0").warp(maps, 224, antialias=True).cpu().numpy()
+                found = pictures.on(image, "cuda:0").warp(maps, 224, antialias=True).made().cpu().numpy()
             difference = np.abs(found.astype(int) - HostPicture(image).warp(maps, 224, antialias=True))
             assert difference.max() <= 8 and difference.mean() < 0.1  # edges, on a grid of 1/32 pixel before OpenCV 5
 

@@ -3,7 +3,6 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymafx_live.engines.imaging import HostPicture
 from pymafx_live.engines.landmarks import regions
 
 
@@ -26,7 +25,7 @@ def test_crop_shows_the_marked_pixel_where_to_image_says() -> None:
     image = np.zeros((300, 400, 3), np.uint8)
     image[120:124, 250:254] = (255, 0, 0)  # blue in BGR
     region = make(240, 130, 100, 0.6)
-    cut = regions.crop({0: HostPicture(image)}, np.zeros(1, np.intp), region, 200)[0]
+    cut = regions.crop(regions.ImageBatch.single(image, 1), region, 200)[0]
     assert cut[..., 0].max() == 0 and cut[..., 2].max() > 0.9  # RGB: blue is last
     y, x = np.nonzero(cut[..., 2] > 0.5)
     back = regions.to_image(np.array([[[x.mean(), y.mean()]]]), region, 200)[0, 0]
@@ -34,8 +33,8 @@ def test_crop_shows_the_marked_pixel_where_to_image_says() -> None:
 
 
 def test_outside_the_image_is_black() -> None:
-    white = HostPicture(np.full((50, 50, 3), 255, np.uint8))
-    cut = regions.crop({0: white}, np.zeros(1, np.intp), make(-100, -100, 40, 0.0), 64)
+    white = np.full((50, 50, 3), 255, np.uint8)
+    cut = regions.crop(regions.ImageBatch.single(white, 1), make(-100, -100, 40, 0.0), 64)
     assert cut.max() == 0
 
 

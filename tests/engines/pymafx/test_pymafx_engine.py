@@ -19,6 +19,7 @@ from pymafx_live.core.errors import AssetError
 from pymafx_live.core.interfaces import Engine
 from pymafx_live.engines import open_engine
 from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.imaging.device import Squares
 from pymafx_live.engines.landmarks.easing import rest_pose
 from pymafx_live.engines.pymafx.engine import (
     PymafxEngine,
@@ -167,13 +168,13 @@ def test_pictures_on_a_device_give_the_same_people(make: Any) -> None:
     """Nearly: a grey level here and there. All crops are cut there, and the graphs given them there, in pieces too."""
     tracks, views = [track(1, 100), track(2, 400)], {1: view(100), 2: view(400, hands="l")}
     people = {}
-    for kind, pictures in ((np.ndarray, Pictures()), (torch.Tensor, Pictures(torch_on_cpu=True))):
+    for kind, pictures in ((np.ndarray, Pictures()), (Squares, Pictures(torch_on_cpu=True))):
         engine, told, graphs = make(max_batch=2, pictures=pictures)
         told.views = views
         people[kind] = estimate(engine, frame(0), tracks)
         assert graphs["hands"].rows == [2, 1] and graphs["face"].rows == graphs["body"].rows == [2]
         assert all(graph.kinds == {kind} for graph in graphs.values())
-    for found, expected in zip(people[torch.Tensor], people[np.ndarray], strict=True):
+    for found, expected in zip(people[Squares], people[np.ndarray], strict=True):
         turn = Rotation.from_rotvec(found.full_pose) * Rotation.from_rotvec(expected.full_pose).inv()
         assert np.degrees(turn.magnitude()).max() < 0.1
         np.testing.assert_allclose(found.betas, expected.betas, atol=1e-3)

@@ -3,6 +3,7 @@
 import logging
 import sys
 from functools import cache
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
@@ -136,6 +137,14 @@ def test_a_cuda_that_does_not_load_is_said_once(
     assert [record.message.partition(",")[0] for record in caplog.records] == [
         "ONNX Runtime could not load its CUDAExecutionProvider"
     ]
+
+
+def test_onnx_runtime_takes_the_file_for_a_gpu_there(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Path(str(files("pymafx_live.engines.data") / "hand_recrop.onnx"))
+    options = RunnerOptions(on_gpu={model: other}.__getitem__)
+    assert len(OnnxRuntimeRunner(model, options).inputs) == 3
+    monkeypatch.setattr(ort.ort, "get_available_providers", lambda: [ort.CUDA, ort.CPU])
+    assert list(OnnxRuntimeRunner(model, options).inputs) == ["input_1"]
 
 
 def test_a_build_that_hides_cuda_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
