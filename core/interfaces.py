@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.types import Estimate, Floats, Frame, FrameResult, Scene, SourceEvent, Track
+from pymafx_live.core.types import Estimate, Floats, Frame, FrameResult, Scene, Seen, SourceEvent, Track
 
 Progress = Callable[[str], None]
 """Is told each step of what takes long, as half a sentence."""
@@ -95,6 +95,30 @@ class Engine(Protocol):
         """Drops what is remembered of these tracks of a source, or of all that it had, as it is over."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class LookingEngine(Protocol):
+    """An engine that does its work in two halves, `estimate` among them: it sees who is where, and then estimates.
+
+    Trackers follow what it sees. The calls of each half come in the order of the frames, and those of the first half,
+    `forget` among them, on one thread. What is over is remembered until all has been estimated that was seen before.
+    """
+
+    name: str
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it can see the next scenes while another thread estimates the last: no half needs the other's end."""
+
+    def look(self, scenes: Sequence[Scene]) -> Sequence[Seen]:
+        """What is seen in each scene; otherwise as `Engine.estimate`."""
+
+    def estimate_seen(self, seen: Sequence[Seen]) -> Estimate:
+        """The people of scenes, of one at most per source, each seen before by this engine."""
+
+    def forget(self, source: str, ids: Collection[int] | None = None) -> None:
+        """See `Engine.forget`."""
 
 
 class Policy(StrEnum):
