@@ -99,17 +99,17 @@ class Engine(Protocol):
 
 @runtime_checkable
 class LookingEngine(Protocol):
-    """An engine that does its work in two halves, `estimate` among them: it sees who is where, and then estimates.
+    """An engine that works in two halves: it looks where people are, which trackers follow, and then estimates them.
 
-    Trackers follow what it sees. The calls of each half come in the order of the frames, and those of the first half,
-    `forget` among them, on one thread. What is over is remembered until all has been estimated that was seen before.
+    Each half has the scenes in the order of their frames. `forget` belongs to the first half, and so comes before the
+    last scenes that were seen are estimated, which may still need what is over.
     """
 
     name: str
 
     @property
     def looks_ahead(self) -> bool:
-        """Whether it can see the next scenes while another thread estimates the last: no half needs the other's end."""
+        """Whether one thread may look at the next scenes while another estimates the last."""
 
     def look(self, scenes: Sequence[Scene]) -> Sequence[Seen]:
         """What is seen in each scene; otherwise as `Engine.estimate`."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from threading import Event, current_thread
+from threading import enumerate as enumerate_threads
 
 import cv2
 import numpy as np
@@ -262,6 +263,21 @@ def test_who_fails_on_too_many_frames_in_a_row_ends_the_run_after_as_many_result
         lanes = [Lane(create_tracker())]
         made.extend(watch(Cameras([frames("a")], lanes), Detector(), engine, overlap=overlap, faults=Faults()))
     assert len(made) == 3 + MOST - 1
+
+
+def test_whoever_measures_gets_the_error_of_each_half_and_no_thread_goes_on() -> None:
+    for half in ("look", "estimate"):
+        made = watch(
+            Cameras([frames("a")], [Lane(create_tracker())]), Detector(), Halved(broken=[(half, "a", 3)]), overlap=True
+        )
+        assert [next(made)[0].sequence for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(RuntimeError, match=half):
+            next(made)
+    engine = Halved()
+    made = watch(Cameras([frames("a")], [Lane(create_tracker())]), Detector(), engine, overlap=True)
+    next(made)
+    made.close()
+    assert not [thread for thread in enumerate_threads() if thread.name in engine.threads["look"]]
 
 
 def test_auto_and_overlap_go_together_where_the_engine_looks_ahead() -> None:
