@@ -353,7 +353,8 @@ class RunSettings(Section):
     )
     overlap: bool = setting(
         False,
-        "detect on the next frame while this one is estimated: more frames per second, each a little older",
+        "detect on the next frame while this one is estimated, and with PyMAF-X look for people's parts in it (not "
+        "with `parts: mesh`): more frames per second, each a little older",
     )
     target_fps: float | None = setting(
         None,
@@ -400,6 +401,11 @@ class Settings(Section):
             for entry in self.sources
         ]
 
+    def detects_ahead(self) -> bool:
+        """Whether the detector runs before the engine has seen the frame before: see `LookingEngine.looks_ahead`."""
+        looks_ahead = self.engine.name == "pymafx" and self.engine.parts != "mesh"
+        return self.run.overlap and not looks_ahead
+
     def most_boxes(self) -> int:
         """How many people are detected at most: whom to estimate is chosen among more than are estimated."""
         return max(20, self.engine.max_people)
@@ -415,7 +421,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _auto_cannot_look_ahead(self) -> Self:
-        if self.run.overlap and self.detector.stride == "auto":
+        if self.detects_ahead() and self.detector.stride == "auto":
             raise ValueError("run.overlap detects before `detector.stride: auto` can know whether to: give one of them")
         return self
 

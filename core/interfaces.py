@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pymafx_live.core.types import Estimate, Floats, Frame, FrameResult, Scene, SourceEvent, Track
+from pymafx_live.core.types import Estimate, Floats, Frame, FrameResult, Scene, Seen, SourceEvent, Track
 
 Progress = Callable[[str], None]
 """Is told each step of what takes long, as half a sentence."""
@@ -95,6 +95,30 @@ class Engine(Protocol):
         """Drops what is remembered of these tracks of a source, or of all that it had, as it is over."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class LookingEngine(Protocol):
+    """An engine that works in two halves: it looks where people are, which trackers follow, and then estimates them.
+
+    Each half has the scenes in the order of their frames. `forget` belongs to the first half, and so comes before the
+    last scenes that were seen are estimated, which may still need what is over.
+    """
+
+    name: str
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether one thread may look at the next scenes while another estimates the last."""
+
+    def look(self, scenes: Sequence[Scene]) -> Sequence[Seen]:
+        """What is seen in each scene; otherwise as `Engine.estimate`."""
+
+    def estimate_seen(self, seen: Sequence[Seen]) -> Estimate:
+        """The people of scenes, of one at most per source, each seen before by this engine."""
+
+    def forget(self, source: str, ids: Collection[int] | None = None) -> None:
+        """See `Engine.forget`."""
 
 
 class Policy(StrEnum):

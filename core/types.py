@@ -188,6 +188,18 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What an engine has seen in a scene before it estimates; each derives from it and adds what it needs itself.
+
+    `people` are those whom it is about to measure: by their tracks' ids keypoints (K, 3), x and y in pixels and the
+    visibility, to follow them by, or None where it does not say where they are.
+    """
+
+    scene: Scene
+    people: Mapping[int, Floats | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """What an engine made of a batch of scenes: the people of each, and the seconds that each of its stages took."""
 

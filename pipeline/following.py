@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from pymafx_live.core.boxes import iou
 from pymafx_live.core.interfaces import Found
-from pymafx_live.core.types import Floats, Origin, Person, Track
+from pymafx_live.core.types import Floats, Track
 from pymafx_live.trackers.association import match
 
 SEEN = 0.5
@@ -34,9 +34,12 @@ class Following:
         self._anchors: dict[int, tuple[Floats, Floats]] = {}  # a box by a detection, and the keypoints then
         self._late: dict[int, tuple[Floats, Floats]] = {}
 
-    def __call__(self, tracks: Sequence[Track], people: Sequence[Person]) -> dict[int, Floats]:
-        """The boxes (4,), by id, at which a frame's keypoints put those tracks that no detection has just confirmed."""
-        keypoints = {person.id: person.extra["keypoints"] for person in people if carried(person)}
+    def __call__(self, tracks: Sequence[Track], seen: Mapping[int, Floats | None]) -> dict[int, Floats]:
+        """The boxes (4,), by id, at which a frame's keypoints put those tracks that no detection has just confirmed.
+
+        `seen` is `Seen.people`; keypoints that are no numbers are nobody's.
+        """
+        keypoints = {key: points for key, points in seen.items() if points is not None and np.isfinite(points).all()}
         alive = {track.id: track for track in tracks}
         self.whereabouts = {key: Whereabouts(track.box, keypoints.get(key)) for key, track in alive.items()}
         self._anchors = {key: anchor for key, anchor in (self._anchors | self._late).items() if key in alive}
@@ -79,17 +82,6 @@ def moved(box: Floats, before: Floats, now: Floats) -> Floats | None:
         return None
     at, shown = box + _edges(now[common]) - _edges(before[common]), _edges(now[seen])
     return np.concatenate([np.minimum(at[:2], shown[:2]), np.maximum(at[2:], shown[2:])]).astype(np.float32)
-
-
-def carried(person: Person) -> bool:
-    """Whether the engine has seen a person in this frame, and says where."""
-    return measured(person) and "keypoints" in person.extra
-
-
-def measured(person: Person) -> bool:
-    """Whether the engine has seen a person in this frame."""
-    part = person.parts.get("transl")
-    return part is not None and part.origin is Origin.MEASURED
 
 
 def _edges(points: Floats) -> Floats:

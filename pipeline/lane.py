@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from pymafx_live.core.arrays import Image
@@ -39,10 +39,22 @@ class Smooth(Protocol):
         """Drops what it remembers of tracks that are over."""
 
 
-class Lane:
-    """What belongs to one camera. For each frame `ask`, `begin` and `finish` are called, in this order.
+@dataclass(slots=True, eq=False)
+class Step:
+    """A frame on its way through a lane: whom the engine is to estimate in it, and what else its result needs."""
 
-    `ask` and `missed` may be called ahead, on another thread, where the detector's `stride` is a number.
+    scene: Scene
+    ended: list[int]
+    """The ids of the tracks that are over, or whose place others have taken."""
+    stages: dict[str, float]
+
+
+class Lane:
+    """What belongs to one camera, in two halves. Each has all frames, in order, on a thread of its own.
+
+    The first half says where people are: for each frame `ask`, `begin` and `follow`, and `restart` between frames. The
+    second half makes results: `finish`, and `goodbye` between frames. `ask` and `missed` may be called ahead of the
+    first half, on a third thread, where the detector's `stride` is a number.
     """
 
     def __init__(
@@ -65,11 +77,8 @@ class Lane:
         self._following = Following()
         self._presence = Presence()
         self._tracks: list[Track] = []
-        self._chosen: list[Track] = []
-        self._stages: dict[str, float] = {}
+        self._chosen: set[int] = set()
         self._told = False
-        self.ended: list[int] = []
-        """The ids of the tracks that are over, or were said goodbye to, with the last result."""
 
     def reduce(self, reduction: Reduction) -> None:
         """From the next frame on does less than was asked for, or all of it again."""
@@ -85,10 +94,10 @@ class Lane:
         self._schedule.missed(frame)
         return Detection(frame)
 
-    def begin(self, detection: Detection, faults: Faults) -> Scene:
-        """Brings the tracks up to a frame; returns those that are to be estimated."""
+    def begin(self, detection: Detection, faults: Faults) -> Step:
+        """Brings the tracks up to a frame, and chooses those that are to be estimated."""
         began, frame = time.perf_counter(), detection.frame
-        self._stages = {} if detection.found is None else {"detect": detection.seconds}
+        stages = {} if detection.found is None else {"detect": detection.seconds}
         try:
             listed = self._track(detection)
             faults.worked("tracker", frame.source)
@@ -96,27 +105,44 @@ class Lane:
             faults.add("tracker", frame.source, error)
             listed = [] if frame.cut else [replace(track, seen=False) for track in self._tracks]
         self._tracks = [track for track in listed if track.state is not TrackState.ENDED]
-        self.ended = [track.id for track in listed if track.state is TrackState.ENDED]
-        self._chosen = self._select(self._tracks, detection.frame.camera)
-        self._stages["track"] = time.perf_counter() - began
-        return Scene(frame, self._chosen, self._reduction.hands_every, self._reduction.face_every)
+        ended = [track.id for track in listed if track.state is TrackState.ENDED]
+        scene = Scene(
+            frame, self._select(self._tracks, frame.camera), self._reduction.hands_every, self._reduction.face_every
+        )
+        stages["track"] = time.perf_counter() - began
+        return Step(scene, ended, stages)
+
+    def follow(self, step: Step, seen: Mapping[int, Floats | None]) -> None:
+        """Moves the tracks to where the engine sees people, see `Seen.people`: one that has failed sees nobody."""
+        began, scene = time.perf_counter(), step.scene
+        self._tracker.follow(self._following(self._tracks, seen))
+        self._schedule.note(scene, self._tracks, seen.keys(), self._following.whereabouts)
+        before, self._chosen = self._chosen, {track.id for track in scene.tracks}
+        step.ended = sorted({*step.ended, *before} - self._chosen)
+        left_out = {track.id for track in self._tracks}.intersection(step.ended)
+        if left_out:
+            self._tracker.renew(left_out)
+        step.stages["track"] += time.perf_counter() - began
+
+    def restart(self) -> None:
+        """Ends all tracks: whoever is in a frame after this is somebody else."""
+        self._tracker.reset()
+        self._tracks, self._chosen = [], set()
 
     def finish(
-        self, frame: Frame, people: Sequence[Person] | None, run_id: str, seconds: float, inside: Mapping[str, float]
+        self, step: Step, people: Sequence[Person] | None, run_id: str, seconds: float, inside: Mapping[str, float]
     ) -> FrameResult:
         """The result of a frame whose `people` took the engine so many seconds, of those `inside` its stages.
 
         `people` is None where the engine has failed: who is known is held.
         """
-        began = time.perf_counter()
-        present = self._presence.held(self._chosen, frame.camera) if people is None else self._sound(people, frame)
-        self._tracker.follow(self._following(self._tracks, present))
-        self._schedule.note(frame, self._tracks, present, self._following.whereabouts)
+        began, frame, asked = time.perf_counter(), step.scene.frame, step.scene.tracks
+        present = self._presence.held(asked, frame.camera) if people is None else self._sound(people, step.scene)
         if self._smooth is not None and people is not None:
             present = self._smooth(present, frame)
         present, world = self._ground(present, frame)
-        gone = self._say_goodbye()
-        stages = self._stages | {"estimate": seconds + time.perf_counter() - began}
+        gone = self._say_goodbye(step)
+        stages = step.stages | {"estimate": seconds + time.perf_counter() - began}
         result = FrameResult(
             source=frame.source,
             sequence=frame.sequence,
@@ -137,38 +163,32 @@ class Lane:
         return result
 
     def goodbye(self) -> FrameResult | None:
-        """The last result, once the source is gone or the run over, which ends who is still there: None if nobody is.
-
-        Whoever is in a frame after it is somebody else.
-        """
-        self._tracker.reset()
-        self._tracks = []
+        """The last result of a source that is gone, or of the run, which ends who is still there: None if nobody is."""
         last = self._presence.goodbye()
         if last is not None and self._smooth is not None:
             self._smooth.forget([person.id for person in last.people])
         return last
 
-    def _sound(self, people: Sequence[Person], frame: Frame) -> list[Person]:
+    def _sound(self, people: Sequence[Person], scene: Scene) -> list[Person]:
         """The people, held where an engine gave what is no number: filters and trackers would keep that for good."""
         bad = {person.id for person in people if not finite(person)}
         if not bad:
             return list(people)
         if not self._told:
-            logger.warning("the engine gave what is no number for somebody in %s, who is held instead", frame.source)
+            logger.warning(
+                "the engine gave what is no number for somebody in %s, who is held instead", scene.frame.source
+            )
             self._told = True
-        held = self._presence.held([track for track in self._chosen if track.id in bad], frame.camera)
+        held = self._presence.held([track for track in scene.tracks if track.id in bad], scene.frame.camera)
         return [person for person in people if person.id not in bad] + held
 
-    def _say_goodbye(self) -> list[Person]:
+    def _say_goodbye(self, step: Step) -> list[Person]:
         """Who was there and is no more: the track is over, or others have taken the place among those estimated."""
-        gone = self._presence.gone({track.id for track in self._chosen})
-        self.ended = sorted({*self.ended, *(person.id for person in gone)})
-        self._ground.forget(self.ended)
+        gone = self._presence.gone({track.id for track in step.scene.tracks})
+        over = sorted({*step.ended, *(person.id for person in gone)})
+        self._ground.forget(over)
         if self._smooth is not None:
-            self._smooth.forget(self.ended)
-        left_out = {track.id for track in self._tracks}.intersection(self.ended)
-        if left_out:
-            self._tracker.renew(left_out)
+            self._smooth.forget(over)
         return gone
 
     def _track(self, detection: Detection) -> list[Track]:

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ import numpy as np
 from pymafx_live.core.arrays import Image
 from pymafx_live.core.boxes import iou
 from pymafx_live.core.interfaces import Detector, Found
-from pymafx_live.core.types import Frame, Person, Track, TrackState
-from pymafx_live.pipeline.following import Whereabouts, carried, measured
+from pymafx_live.core.types import Frame, Scene, Track, TrackState
+from pymafx_live.pipeline.following import Whereabouts
 
 logger = logging.getLogger(__name__)
 
@@ -116,13 +116,9 @@ class Schedule:
         """Takes in that the detector failed on a frame: it is to look at the next one."""
 
     def note(
-        self,
-        frame: Frame,
-        tracks: Sequence[Track],
-        people: Sequence[Person],
-        whereabouts: Mapping[int, Whereabouts],
+        self, scene: Scene, tracks: Sequence[Track], seen: Collection[int], whereabouts: Mapping[int, Whereabouts]
     ) -> None:
-        """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
+        """Takes in what became of a frame: its tracks and where they are, and who was seen of those in the scene."""
 
 
 class Every(Schedule):
@@ -192,18 +188,16 @@ class Lookout(Schedule):
         self._doubt, self._since = frame.time, _LONG
 
     def note(
-        self,
-        frame: Frame,
-        tracks: Sequence[Track],
-        people: Sequence[Person],
-        whereabouts: Mapping[int, Whereabouts],
+        self, scene: Scene, tracks: Sequence[Track], seen: Collection[int], whereabouts: Mapping[int, Whereabouts]
     ) -> None:
-        """Takes in what was made of a frame: its tracks and where they are, and the people who were estimated."""
+        """Takes in what became of a frame: its tracks and where they are, and who was seen of those in the scene."""
+        frame, asked = scene.frame, [track.id for track in scene.tracks]
         if self._begun is not None and self._begun.frame is frame:
             self._begun.then = whereabouts
-        self._unseen = {p.id: self._unseen.get(p.id, frame.time) for p in people if not measured(p)}
+        self._unseen = {key: self._unseen.get(key, frame.time) for key in asked if key not in seen}
         missing = any(frame.time - since < PATIENCE for since in self._unseen.values())
-        missing |= any(measured(p) and not carried(p) for p in people)  # nothing but the detector says where they are
+        # of some who are seen nothing but the detector says where they are
+        missing |= any(whereabouts[key].keypoints is None for key in asked if key in seen)
         if missing or unsettled(tracks) or self._meetings.in_doubt(tracks, frame.time):
             self._doubt = frame.time
         self._urgent = frame.time - self._doubt < SETTLED

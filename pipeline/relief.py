@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from pymafx_live.core.types import FrameResult, TrackState
 from pymafx_live.pipeline.events import SourceStates
@@ -23,11 +23,11 @@ class Relief:
         states: SourceStates,
         done: Reductions,
         *,
-        overlap: bool,
+        ahead: Collection[str] = (),
     ) -> None:
-        """`lanes` gives those of the live cameras there are, by source; `done` counts. `overlap`: see `loop.watch`."""
+        """`lanes` gives those of the live cameras there are, by source; `done` counts. `ahead`: see `halves.ahead`."""
         self._overload, self._lanes, self._states, self._done = overload, lanes, states, done
-        self._overlap = overlap
+        self._ahead = ahead
         self._known = lanes()
 
     def note(self, result: FrameResult) -> None:
@@ -41,7 +41,7 @@ class Relief:
             return
         people = sum(person.state is not TrackState.ENDED for person in result.people)
         now = time.monotonic()
-        measure = Measure(result.source, now, result.age, busy(result.stages, self._overlap), people)
+        measure = Measure(result.source, now, result.age, busy(result.stages, self._ahead), people)
         step = self._overload.note(measure)
         if step is not None:
             self._take(step, now)
@@ -62,8 +62,8 @@ class Relief:
         self._states.reduce(self._known, reduction.in_force(), f"overload: {reduction}{more}")
 
 
-def busy(stages: Mapping[str, float], overlap: bool) -> float:
-    """Seconds for which the loop worked on the batch of a result; with `overlap` the longer one of its two halves."""
-    detecting = stages.get("detect", 0.0)
-    rest = stages.get("track", 0.0) + stages.get("estimate", 0.0)
-    return max(detecting, rest) if overlap else detecting + rest
+def busy(stages: Mapping[str, float], ahead: Collection[str]) -> float:
+    """Seconds for which the loop worked on the batch of a result; the longer part where some stages were done ahead."""
+    seconds = sum(stages.get(name, 0.0) for name in ("detect", "track", "estimate"))
+    before = sum(stages.get(name, 0.0) for name in ahead)
+    return max(before, seconds - before)

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from pymafx_live.pipeline.events import SourceStates
 from pymafx_live.pipeline.faults import Faults
 from pymafx_live.pipeline.foot_lock import FootLock
 from pymafx_live.pipeline.ground import Ground
+from pymafx_live.pipeline.halves import ahead
 from pymafx_live.pipeline.history import History
 from pymafx_live.pipeline.lane import Lane, Look, Stride
 from pymafx_live.pipeline.loop import Result
@@ -167,7 +168,10 @@ def run(
             for source in sources:
                 states.connecting(source.name, began)
             live_lanes = {source.name: lane for source, lane in zip(sources, lanes, strict=True) if source.live}
-            relief = _relief(settings, lambda: live_lanes | added.live_lanes(), states, statistics) if live else None
+            early = ahead(engine, settings.run.overlap)
+            relief = None
+            if live:
+                relief = _relief(settings, lambda: live_lanes | added.live_lanes(), states, statistics, early)
             failures: list[str] = []
             several = failures if roster is not None or len(sources) > 1 else None
             added.begin(read_by, entrance, pictures.serve)
@@ -251,7 +255,11 @@ def _say_where(engine: Engine, detector: Detector) -> None:
 
 
 def _relief(
-    settings: Settings, lanes: Callable[[], Mapping[str, Lane]], states: SourceStates, statistics: Statistics
+    settings: Settings,
+    lanes: Callable[[], Mapping[str, Lane]],
+    states: SourceStates,
+    statistics: Statistics,
+    early: Collection[str],
 ) -> Relief | None:
     """What holds the rate and the age that are asked for; None where none is."""
     wanted, engine = settings.run, settings.engine
@@ -262,7 +270,7 @@ def _relief(
     statistics.reductions = Reductions()
     age = None if wanted.max_age_ms is None else wanted.max_age_ms / 1000
     overload = Overload(wanted.target_fps, age, base)
-    return Relief(overload, lanes, states, statistics.reductions, overlap=wanted.overlap)
+    return Relief(overload, lanes, states, statistics.reductions, ahead=early)
 
 
 def inputs(settings: Settings) -> list[Path]:
@@ -280,10 +288,10 @@ def _expected(frames: int, limit: int) -> int:
 
 
 def stride(settings: Settings, live: bool) -> Stride:
-    """The detector's stride: what is said, or else `auto` where the source is live and nothing is detected ahead."""
+    """The detector's stride: what is said, or else `auto` where the source is live and that can be known in time."""
     if settings.detector.stride is not None:
         return settings.detector.stride
-    return "auto" if live and not settings.run.overlap else 1
+    return "auto" if live and not settings.detects_ahead() else 1
 
 
 def lens(settings: CameraSettings) -> Lens:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from pymafx_live.core.errors import AssetError, UsageError
 from pymafx_live.core.heap import give_back_freed
 from pymafx_live.core.interfaces import log_progress
 from pymafx_live.core.skeleton import SIDES
-from pymafx_live.core.types import Estimate, Frame, Person, Scene, Track, TrackState, pose_parameters
+from pymafx_live.core.types import Estimate, Floats, Frame, Person, Scene, Seen, Track, TrackState, pose_parameters
 from pymafx_live.engines.body.model import Skeleton
 from pymafx_live.engines.imaging import Pictures
 from pymafx_live.engines.landmarks.easing import rest_pose
@@ -85,6 +85,16 @@ class _Subject:
         return self.scene.frame
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen(Seen):
+    """A scene with the view of each of its tracks, and the seconds of the stages of that look."""
+
+    views: Sequence[View | None]
+    stages: Mapping[str, float]
+    over: list[tuple[str, Collection[int] | None]]
+    """What `forget` was told between the look before and this one, until that is done."""
+
+
 class PymafxEngine:
     """Finds the parts, cuts the crops, runs the graphs, and remembers each track."""
 
@@ -106,6 +116,7 @@ class PymafxEngine:
         self._at_once = estimator.on_one_device and not self._pictures.stay_on_host(estimator.device)
         self._at_once &= estimator.device != "cpu"
         self._memory: dict[Key, TrackMemory] = {}
+        self._over: list[tuple[str, Collection[int] | None]] = []
 
     @classmethod
     def open(cls, settings: Settings, pictures: Pictures) -> Self:
@@ -143,28 +154,52 @@ class PymafxEngine:
         self._views.close()
         self._estimator.close()
 
+    @property
+    def looks_ahead(self) -> bool:
+        """See `LookingEngine.looks_ahead`."""
+        return not self._views.learns
+
     def forget(self, source: str, ids: Collection[int] | None = None) -> None:
-        """See `Engine.forget`."""
-        drop(self._memory, source, ids)
+        """See `Engine.forget`. What the graphs found is kept until the next look: some of it may still be needed."""
         self._views.forget(source, ids)
+        self._over.append((source, ids))
 
     def estimate(self, scenes: Sequence[Scene]) -> Estimate:
         """See `Engine.estimate`."""
+        return self.estimate_seen(self.look(scenes))
+
+    def look(self, scenes: Sequence[Scene]) -> list[Seen]:
+        """See `LookingEngine.look`."""
         began = perf_counter()
         views, looked = self._views.look(scenes)
-        looking = perf_counter() - began
+        over, self._over = self._over, []
+        stages = {**looked, "look": perf_counter() - began}
+        return [
+            _Seen(scene, _keypoints(scene, seen), seen, stages, over)
+            for scene, seen in zip(scenes, views, strict=True)
+        ]  # fmt: skip
+
+    def estimate_seen(self, seen: Sequence[Seen]) -> Estimate:
+        """See `LookingEngine.estimate_seen`."""
+        began, looks = perf_counter(), cast(Sequence[_Seen], seen)
+        for look in looks:
+            while look.over:  # shared by all that were seen at once
+                drop(self._memory, *look.over.pop())
+        scenes = [look.scene for look in looks]
         present = [
-            [_Subject(i, scene, t, self._recall(scene, t), v) for t, v in zip(scene.tracks, seen, strict=True)]
-            for i, (scene, seen) in enumerate(zip(scenes, views, strict=True))
-        ]
+            [_Subject(i, look.scene, t, self._recall(look.scene, t), v)
+             for t, v in zip(look.scene.tracks, look.views, strict=True)]
+            for i, look in enumerate(looks)
+        ]  # fmt: skip
         with self._lane:
-            measured = self._measure(scenes, [s for subjects in present for s in subjects if _is_shown(s)])
+            measured = self._measure(
+                scenes, [s for subjects in present for s in subjects if _is_shown(s.track, s.view)]
+            )
         people = [[measured.get(id(s)) or self._held(s.track, s.memory, s.frame) for s in each] for each in present]
         self._views.learn(scenes, people)
         graphs = self._estimator.take_stages()
-        inside = sum(graphs.values()) + looking
-        stages = {**looked, **graphs, "other": perf_counter() - began - inside}
-        return Estimate(people, stages)
+        stages = {name: seconds for look in looks for name, seconds in look.stages.items()}
+        return Estimate(people, {**stages, **graphs, "other": perf_counter() - began - sum(graphs.values())})
 
     def _recall(self, scene: Scene, track: Track) -> TrackMemory:
         memory = TrackMemory(MeanShape(self.options.freeze_shape))
@@ -331,9 +366,15 @@ _Hands = list[tuple[_Subject, str, Reals]]
 _Faces = list[tuple[_Subject, Reals]]
 
 
-def _is_shown(subject: _Subject) -> bool:
+def _is_shown(track: Track, view: View | None) -> bool:
     """Whether there is something to look at: without a skeleton in it the box of a lost track is a guess."""
-    return subject.view is not None or subject.track.state is not TrackState.LOST
+    return view is not None or track.state is not TrackState.LOST
+
+
+def _keypoints(scene: Scene, views: Sequence[View | None]) -> dict[int, Floats | None]:
+    """See `Seen.people`."""
+    seen = [(track, view) for track, view in zip(scene.tracks, views, strict=True) if _is_shown(track, view)]
+    return {track.id: None if view is None else view.extra.get("keypoints") for track, view in seen}
 
 
 def full_poses(found: Mapping[str, Reals]) -> Reals:

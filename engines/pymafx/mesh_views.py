@@ -54,6 +54,8 @@ class _Last:
 class MeshViews:
     """The mesh where it is believed, `networks` where not."""
 
+    learns = True
+
     def __init__(self, networks: Views, skeleton: Skeleton) -> None:
         self._networks, self._skeleton = networks, skeleton
         self._last: dict[Key, _Last] = {}

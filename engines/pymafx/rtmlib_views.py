@@ -30,6 +30,8 @@ LIMBS = {
 class RtmlibViews:
     """One whole-body network, run for each person."""
 
+    learns = False
+
     def __init__(self, model: Path | None = None) -> None:
         """`model` is an RTMPose, DWPose or RTMW file of 133 keypoints; None: rtmlib's own, which it downloads.
 

@@ -67,6 +67,10 @@ Key = tuple[str, int]
 class Views(Protocol):
     """Finds the parts of tracked people. What it remembers belongs to a source and a track's id."""
 
+    @property
+    def learns(self) -> bool:
+        """Whether a look needs what was made of the scenes before: `learn` is then called before it."""
+
     def look(self, scenes: Sequence[Scene]) -> Looks:
         """One view per track of each scene, None where nobody is found in its box, and the seconds that stages took."""
 
@@ -81,6 +85,8 @@ class Views(Protocol):
 
 class LandmarkViews:
     """The embedded networks, which follow each track from frame to frame."""
+
+    learns = False
 
     def __init__(self, perception: Perception) -> None:
         self._perception = perception

@@ -4,7 +4,7 @@ In which order memory is used, what the host waits for, and that it is what the 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -15,11 +15,17 @@ torch = pytest.importorskip("torch", reason="the extra `torch` is not installed"
 pytest.importorskip("onnx")
 
 from pymafx_live.core.errors import AssetError
-from pymafx_live.core.types import Person
+from pymafx_live.core.types import Frame, Person
 from pymafx_live.engines.detectors.demo_weights import demo_weights
+from pymafx_live.pipeline.cameras import Cameras
+from pymafx_live.pipeline.lane import Lane
+from pymafx_live.pipeline.loop import watch
 from support.fake_cuda import FakeGpu
 from support.fakes import load_fake
 from support.gpu_pipeline import GpuPipeline, clip_frames, open_pipeline
+from support.late import Late, film
+from support.parts import create_tracker
+from support.same import assert_same
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +142,29 @@ def test_graphs_that_are_queued_at_once_find_what_they_find_in_turn(
     if broken:
         assert any(p.parts[spoilt_parts[broken]].origin != "measured" for p in found[0][-1])
     assert gpu.races == []
+
+
+@pytest.mark.parametrize("people", [1, 4])
+def test_two_threads_with_overlap_use_the_gpu_in_order_and_find_the_same(
+    pipeline: GpuPipeline, gpu: FakeGpu, people: int
+) -> None:
+    """The graphs of a frame run when the next one has been detected and looked at."""
+    frames = film("clip", people, FRAMES)
+
+    def shown() -> Iterator[Frame]:
+        with gpu.mode():  # of the thread that detects and looks, which this runs on
+            yield from frames
+
+    def play(engine: Any, source: Iterable[Frame], overlap: bool) -> list[Any]:
+        pipeline.restart()
+        return list(watch(Cameras([source], [Lane(create_tracker())]), pipeline.detector, engine, overlap=overlap))
+
+    late = Late(pipeline.engine, FRAMES)
+    apart, together = play(pipeline.engine, frames, False), play(late, shown(), True)
+    assert late.met == [True] * (FRAMES - 1)
+    assert gpu.races == []
+    assert_same(apart, together)
+    assert [len(item[0].people) for item in apart if isinstance(item, tuple)] == [people] * (FRAMES + 1)
 
 
 def assert_alike(found: Person, expected: Person) -> None:

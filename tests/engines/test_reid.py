@@ -68,8 +68,8 @@ def test_who_comes_out_where_the_other_was_thought_to_be(tmp_path, swapped):
         found = boxes[:1] if 10 <= k < 13 else boxes
         camera = Camera(500, 300, 400, 400, 250, 150)
         frame = Frame(image, "cam", k, k / 15, float(k), camera)
-        scene = lane.begin(Detection(frame, (found, np.full(len(found), 0.9, np.float32))), Faults())
-        for track in scene.tracks:
+        step = lane.begin(Detection(frame, (found, np.full(len(found), 0.9, np.float32))), Faults())
+        for track in step.scene.tracks:
             if track.seen and not 10 <= k < 13:
                 near = np.abs(boxes - track.box).sum(1).argmin()
                 ids[list(ids)[near]].add(track.id)

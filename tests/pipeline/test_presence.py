@@ -1,6 +1,6 @@
 """Nobody goes without a goodbye, and no id comes back after it: real trackers and selections, whatever fails."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymafx_live.core.types import Camera, Frame, FrameResult, Origin, Part, Person, Track, TrackState
 from pymafx_live.pipeline.faults import Faults
-from pymafx_live.pipeline.lane import Lane
+from pymafx_live.pipeline.halves import keypoints_of
+from pymafx_live.pipeline.lane import Lane, Step
 from pymafx_live.pipeline.lookout import Detection
 from pymafx_live.pipeline.selection import Selection
 from pymafx_live.pipeline.smoothing import Smoother
 from support.parts import create_tracker
+from support.same import assert_same_result
 
 CAMERA = Camera(640, 480, 500.0, 500.0, 319.5, 239.5)
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -52,17 +54,24 @@ def people(tracks: Sequence[Track]) -> list[Person]:
     return made
 
 
-def play(lane: Lane, moments: Sequence[Moment]) -> list[FrameResult]:
-    """The results of a film, and the last one, if there is one."""
-    made, time = [], 0.0
+def play(lane: Lane, moments: Sequence[Moment], ahead: bool = False) -> list[FrameResult]:
+    """The results of a film, and the last one, if there is one; the first half may be all frames `ahead`."""
+    first = _first_half(lane, moments)
+    made = [lane.finish(step, seen, "run", 0.01, {}) for step, seen in (list(first) if ahead else first)]
+    lane.restart()
+    return made + [last for last in (lane.goodbye(), lane.goodbye()) if last is not None]
+
+
+def _first_half(lane: Lane, moments: Sequence[Moment]) -> Iterator[tuple[Step, list[Person] | None]]:
+    time = 0.0
     for k, moment in enumerate(moments):
         time += moment.pause
         frame = Frame(IMAGE, "cam", k, time, 100.0 + time, CAMERA, cut=moment.cut)
         found = Detection(frame, boxes(moment)) if moment.detected else lane.missed(frame)
-        scene = lane.begin(found, Faults())
-        seen = people(scene.tracks[moment.left_out :]) if moment.estimated else None
-        made.append(lane.finish(frame, seen, "run", 0.01, {}))
-    return made + [last for last in (lane.goodbye(), lane.goodbye()) if last is not None]
+        step = lane.begin(found, Faults())
+        seen = people(step.scene.tracks[moment.left_out :]) if moment.estimated else None
+        lane.follow(step, keypoints_of(seen or []))
+        yield step, seen
 
 
 def alive(result: FrameResult) -> set[int]:
@@ -88,8 +97,14 @@ MOMENT = st.builds(
 @settings(deadline=None, max_examples=150)
 @given(st.lists(MOMENT, max_size=25), st.integers(1, 4), st.sampled_from(LOCKS), st.sampled_from(["bytetrack", "sort"]))
 def test_everybody_is_said_goodbye_to_once_and_no_id_comes_back(moments, most, lock, tracker):
-    lane = Lane(create_tracker(tracker), select=Selection(most, lock), smooth=Smoother())
-    made = play(lane, moments)
+    """Also where the first half of the work is ahead, with the same results."""
+
+    def lane() -> Lane:
+        return Lane(create_tracker(tracker), select=Selection(most, lock), smooth=Smoother())
+
+    made = play(lane(), moments)
+    for one, other in zip(made, play(lane(), moments, ahead=True), strict=True):
+        assert_same_result(one, other)
     over: set[int] = set()
     before: set[int] = set()
     for result in made:

@@ -7,6 +7,7 @@ import pytest
 from pymafx_live.configs.schema import RunSettings, SourceSettings
 from pymafx_live.core.types import SourceEvent, SourceState
 from pymafx_live.core.wire import decode_event, encode_event
+from pymafx_live.pipeline import halves
 from pymafx_live.pipeline import relief as relief_module
 from pymafx_live.pipeline.cameras import Cameras
 from pymafx_live.pipeline.events import SourceStates
@@ -42,7 +43,7 @@ def test_steps_reach_lanes_engine_events_statistics_and_the_log(
     lane = Lane(create_tracker("bytetrack"), 1, select=select)
     told: list[SourceEvent] = []
     states, done = SourceStates(told.append), Reductions()
-    relief = Relief(Overload(max_age=0.1), lambda: {"clip.mp4": lane}, states, done, overlap=False)
+    relief = Relief(Overload(max_age=0.1), lambda: {"clip.mp4": lane}, states, done)
     slow = [0.3]
     with states:
         for item in watch(Cameras([opened(clips.write(count=200))], [lane]), green_detector, box_engine):
@@ -112,9 +113,10 @@ def test_the_time_that_anything_was_reduced_is_counted() -> None:
 
 
 def test_the_loop_is_busy_with_both_halves_unless_they_overlap() -> None:
-    stages = {"detect": 0.04, "track": 0.001, "estimate": 0.05, "estimate/body": 0.03}
-    assert busy(stages, overlap=False) == pytest.approx(0.091)
-    assert busy(stages, overlap=True) == pytest.approx(0.051)
+    stages = {"detect": 0.04, "track": 0.001, "estimate": 0.05, "estimate/look": 0.02}
+    assert busy(stages, ()) == pytest.approx(0.091)
+    assert busy(stages, halves.DETECTING) == pytest.approx(0.051)
+    assert busy(stages, halves.LOOKING) == pytest.approx(0.061)
 
 
 @pytest.mark.parametrize("realtime", [True, False])

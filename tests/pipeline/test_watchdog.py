@@ -41,7 +41,7 @@ def test_an_engine_that_hangs_for_a_while_is_named_and_forgiven(clips, green_det
             makers=Makers(detector=lambda *_: green_detector, engine=lambda *_: box_engine),
         )
     assert caplog.text.count("no result for") >= 1
-    assert "the loop is at pipeline/loop.py" in caplog.text and "estimate)" in caplog.text
+    assert "the loop is at pipeline/halves.py" in caplog.text and "(look)" in caplog.text
     assert caplog.text.count("the run goes on") >= 1
 
 

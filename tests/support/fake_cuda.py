@@ -242,11 +242,12 @@ class FakeGpu:
         patch.setattr(context, "execute_async_v3", execute)
 
     def _launch(self, context: Any, execute: Any, stream: int) -> bool:
-        time = self._began(stream)
-        self._count("networks")
-        for name, address in context._addresses.items():
-            self._access(self._memory[self._storage_at(address)], stream, time, name not in context._engine.inputs)
-        self._access(self._memory[self._storage_at(context._scratch)], stream, time, True)
+        with self._lock:
+            time = self._began(stream)
+            self._count("networks")
+            for name, address in context._addresses.items():
+                self._access(self._memory[self._storage_at(address)], stream, time, name not in context._engine.inputs)
+            self._access(self._memory[self._storage_at(context._scratch)], stream, time, True)
         done: bool = execute(context, stream)
         return done
 

@@ -55,6 +55,8 @@ class Counted:
 class Told:
     """Views that a test writes down by track, for each frame anew."""
 
+    learns = False
+
     def __init__(self) -> None:
         self.views: dict[int, View | None] = {}
 
