@@ -24,7 +24,7 @@ pytest.importorskip("filelock")
 TARGETS = ("SM86", "SM89", "SM120")
 LANDMARKS = ["face_landmarks_detector.onnx", "hand_landmark_full.onnx", "hand_recrop.onnx", "pose_landmark_full.onnx"]
 SIZES = {
-    "face_blendshapes": 3.7, "face_landmarks_detector": 8.1, "hand_landmark_full": 11.4, "hand_recrop": 2.7,
+    "face_landmarks_detector": 12.1, "hand_landmark_full": 11.4, "hand_recrop": 2.7,
     "pose_landmark_full": 13.4, "yolo11n": 14.5, "yolo11n-best": 15.1,
 }  # fmt: skip
 """MiB of each engine for three targets; a profile for each batch size makes it a quarter larger, or four times."""
