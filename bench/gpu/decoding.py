@@ -30,7 +30,7 @@ by about 1.5, and by 2.1 where one takes BT.709 for BT.601."""
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a frame is decoded, and brought to RGB planes (1, 3, H, W) on the device."""
+    """How a frame is decoded, and brought to planes (1, 3, H, W) on the device, as `device.as_planes` makes them."""
 
     hwaccel: HWAccel | None
     planes: Callable[[Any], Any]

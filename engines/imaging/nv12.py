@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from pymafx_live.engines.imaging.device import HALF
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,7 +29,7 @@ def planes_of(frame: Any) -> Tensor:
 
 
 def as_planes(luma: Tensor, chroma: Tensor, red: float, blue: float, *, full: bool) -> Tensor:
-    """Luma (H, W) and chroma (H/2, W/2, 2), uint8, as float32 RGB planes (1, 3, H, W) of whole numbers in 0..255.
+    """Luma (H, W) and chroma (H/2, W/2, 2), uint8, as planes (1, 3, H, W) as `device.as_planes` makes them of pixels.
 
     `red` and `blue` are the weights Kr and Kb of luma, as in ITU-R BT.601. A chroma sample is that of four pixels, as
     FFmpeg has it where it does not scale; its integers are up to 3 grey levels off.
@@ -39,4 +40,4 @@ def as_planes(luma: Tensor, chroma: Tensor, red: float, blue: float, *, full: bo
         y, u, v = (y - 16) * (255 / 219), u * (255 / 224), v * (255 / 224)
     r, b = y + 2 * (1 - red) * v, y + 2 * (1 - blue) * u
     g = (y - red * r - blue * b) / (1 - red - blue)
-    return torch.stack([r, g, b])[None].round_().clamp_(0, 255)
+    return torch.stack([b, g, r])[None].round_().clamp_(0, 255).add_(HALF)

@@ -144,7 +144,6 @@ def open_pipeline(folder: Path, trt: ModuleType | None, patch: pytest.MonkeyPatc
     for module in (networks, yolo_onnx):
         patch.setattr(module, "open_runner", opened)
     patch.setattr(yolo_onnx, "may_use_gpu", lambda runtime: trt is not None)
-    patch.setenv("XDG_CACHE_HOME", str(folder))
     patch.setattr(pictures, "_torch_has_cuda", lambda: trt is not None)
     shown = Pictures()
     detector = create_detector(threads=1, pictures=shown)
