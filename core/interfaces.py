@@ -39,6 +39,10 @@ class Source(Protocol):
     def files(self) -> Sequence[Path]:
         """What is read from the disk: no output may be one of them."""
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height that its frames will have, as far as it says so before the first."""
+
     def __iter__(self) -> Iterator[Frame | SourceEvent]: ...
     def __len__(self) -> int:
         """How many frames are to come in all, 0 where nobody knows."""

@@ -35,6 +35,10 @@ class Mount:
         turned = np.rot90(image, -self.rotate // 90) if self.rotate else image
         return np.ascontiguousarray(turned[:, ::-1] if self.mirror else turned)
 
+    def sides(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of upright pictures of those that are `width` x `height`, and the other way round."""
+        return (width, height) if self.rotate % 180 == 0 else (height, width)
+
     def world(self, world: World) -> World:
         """Where the camera of upright pictures stands, in the world as they show it, of one that stands in `world`."""
         turn = np.linalg.matrix_power(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), self.rotate // 90)
@@ -46,8 +50,7 @@ class Mount:
 
     def lens(self, lens: "Lens", width: int, height: int) -> Camera:
         """The intrinsics of upright pictures of `width` x `height`: those of the lens, turned with them."""
-        sides = (width, height) if self.rotate % 180 == 0 else (height, width)
-        camera = lens.camera(*sides)
+        camera = lens.camera(*self.sides(width, height))
         for _ in range(self.rotate // 90):
             camera = _turned(camera)
         return _mirrored(camera) if self.mirror else camera

@@ -143,7 +143,7 @@ def run(
         told.stuck = statistics.stuck = lambda: watchdog.stuck
         told.sources = [source.name for source in sources]
         delivery = opened(deliver(settings, statistics, told, live=live))
-        pictures = Pictures(max(1, len(sources)))
+        pictures = Pictures(max(1, len(sources)), sizes={source.size for source in sources if source.size})
         detector = opened(makers.detector(settings, pictures))
         look = opened(Reid.open(settings)) if settings.tracker.reid else looks
         entrance = _Entrance(settings, makers, look, targets, stop)

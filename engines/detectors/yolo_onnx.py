@@ -212,13 +212,17 @@ class YoloOnnx:
         return outputs[:, :5] if person == 4 else outputs[:, [0, 1, 2, 3, person]]
 
     def _try(self, path: Path) -> Mapping[str, Array]:
-        """The outputs for a black image as broad as most cameras' are, which also warms the network up for those."""
+        """The outputs for a black image, of each size that will come: that also warms the network up for those.
+
+        Where none is known it is as broad as most cameras' are.
+        """
         height, width = self._input.size
-        if self._input.stride is not None:
-            height = width * 9 // 16
+        sizes = sorted(self._pictures.sizes) or [(width, width * 9 // 16)]
+        if self._input.stride is None:
+            sizes = [(width, height)]
         try:
             with self._lane:
-                return self._look([np.zeros((height, width, 3), np.uint8)])
+                return [self._look([np.zeros((height, width, 3), np.uint8)]) for width, height in sizes][-1]
         except NetworkError as error:
             raise AssetError(f"{path} does not run as a YOLO ({str(error).rstrip('.')}); {EXPECTED}.") from error
 

@@ -1,5 +1,6 @@
 """Shows frames to networks where these run."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
@@ -24,8 +25,12 @@ class Pictures:
     Detector and engine share it, also from different threads. A frame must not be written to once it was shown.
     """
 
-    def __init__(self, cameras: int = 1, *, torch_on_cpu: bool = False) -> None:
+    def __init__(
+        self, cameras: int = 1, *, sizes: Collection[tuple[int, int]] = (), torch_on_cpu: bool = False
+    ) -> None:
         """`torch_on_cpu` treats the processor as a GPU is treated: for testing without one."""
+        self.sizes = sizes
+        """Width and height of the frames that will come, as far as is known: what to warm up for."""
         self._kept = FRAMES * cameras
         self._torch_on_cpu = torch_on_cpu
         self._uploads: dict[str, Uploads] = {}

@@ -75,6 +75,7 @@ class ClosedSource:
     """A source that could not be opened: whoever reads it is told why."""
 
     files: Sequence[Path] = ()
+    size = None
 
     def __init__(self, name: str, live: bool, error: SourceError) -> None:
         self.name, self.live, self._error = name, live, error

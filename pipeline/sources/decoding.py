@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from pymafx_live.pipeline.sources.complaints import Complaints
 from pymafx_live.pipeline.sources.h264 import FrameNumbers
 from pymafx_live.pipeline.sources.hwaccel import tell_decoder
-from pymafx_live.pipeline.sources.reader import plausible_fps
+from pymafx_live.pipeline.sources.reader import plausible_fps, plausible_size
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
@@ -94,6 +95,11 @@ class Decoder:
         return plausible_fps(float(told or 0))
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of most images, as far as is known before the first, which may be turned."""
+        return plausible_size(float(self._stream.width * (self._aspect() or 1)), self._stream.height)
+
+    @property
     def coding(self) -> str:
         """FFmpeg's name of the codec."""
         return self._stream.codec_context.name
@@ -120,7 +126,7 @@ class Decoder:
     def image(self, picture: Picture) -> NDArray[np.uint8]:
         """The picture (H, W, 3), uint8 BGR, as a player shows it: of square pixels, turned and mirrored."""
         frame = picture.frame
-        aspect = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
+        aspect = self._aspect()
         width = round(frame.width * aspect) if aspect else frame.width
         shown = self._reformatter.reformat(frame, width=width, format="bgr24")
         image = np.asarray(shown.to_ndarray(), np.uint8)
@@ -129,6 +135,10 @@ class Decoder:
         if matrix is None:
             return image
         return _placed(image, np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2])
+
+    def _aspect(self) -> Fraction | None:
+        """Of a pixel, its width by its height."""
+        return self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
 
     def _frames(self) -> Iterator[tuple[VideoFrame, float]]:
         """The frames, and for how many seconds each is shown."""

@@ -27,6 +27,7 @@ class FileReader:
         self.name = name or file.name
         self.live = self.paced = realtime
         self.count, self.nominal_fps = 0, 0.0
+        self.size: tuple[int, int] | None = None
         self._file, self._hwaccel = file, hwaccel
         self.files: Sequence[Path] = (file,)
         self._container: av.container.InputContainer | None = None
@@ -59,6 +60,7 @@ class FileReader:
             raise SourceError(f"{self._file} holds no video stream: give a file with pictures in it")
         self._decoder = Decoder(self._container, self.name)
         self.count, self.nominal_fps = self._decoder.count, self._decoder.nominal_fps
+        self.size = self._decoder.size
         self._decoder.tell_device(self._hwaccel)
 
     def shots(self) -> Iterator[Shot]:

@@ -40,6 +40,7 @@ class ImagesReader:
 
     timeout = math.inf
     endless = False
+    size: tuple[int, int] | None = None  # each may have its own
 
     def __init__(self, uri: str, name: str = "", *, fps: float = 0.0, realtime: bool = False) -> None:
         self.name = name or Path(uri).name or uri

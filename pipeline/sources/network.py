@@ -60,6 +60,7 @@ class StreamReader:
     live = True
     count = 0
     nominal_fps = 0.0
+    size: tuple[int, int] | None = None
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class StreamReader:
             raise RefusedError(f"{self.name} carries no video: check the address")
         self._decoder = Decoder(self._container, self.name, strict=True, heed=self._note)
         self._decoder.tell_device(self._hwaccel)
-        self.nominal_fps = self._decoder.nominal_fps
+        self.nominal_fps, self.size = self._decoder.nominal_fps, self._decoder.size
         kinds = set(self._container.format.name.split(","))
         self.endless = not self._container.duration
         self.paced = not self.endless or bool(kinds & _BURSTS)

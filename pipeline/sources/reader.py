@@ -40,6 +40,12 @@ def plausible_fps(told: float) -> float:
     return float(told) if 0 < told <= 1000 else 0.0
 
 
+def plausible_size(width: float, height: float) -> tuple[int, int] | None:
+    """Width and height as a device or a stream tells them, None where those are none."""
+    sides = round(width), round(height)
+    return sides if all(0 < side < 2**15 for side in sides) else None
+
+
 class Reader(Protocol):
     """Opens and reads one connection. `open`, `shots` and `close` are called on one thread, in this order, and once."""
 
@@ -58,6 +64,8 @@ class Reader(Protocol):
     """How many images there are in all, 0 where nobody knows."""
     nominal_fps: float
     """Images a second that it says that it gives, 0 where it does not say; known once it is open."""
+    size: tuple[int, int] | None
+    """Width and height that it says that its images have, None where it does not say; known once it is open."""
 
     files: Sequence[Path]
     """The files that are read, once it is open: no output may be one of them."""

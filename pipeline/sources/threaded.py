@@ -96,6 +96,12 @@ class ThreadedSource:
         """The files that are read."""
         return self._session.reader.files
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """See `Source.size`."""
+        told = self._session.reader.size
+        return told if told is None else self._mount.sides(*told)
+
     def __len__(self) -> int:
         return self._session.reader.count
 

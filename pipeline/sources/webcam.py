@@ -17,7 +17,7 @@ from pymafx_live.configs.schema import SourceSettings
 from pymafx_live.core.errors import SourceError
 from pymafx_live.core.types import CaptureOrigin
 from pymafx_live.pipeline.sources import devices
-from pymafx_live.pipeline.sources.reader import RefusedError, Shot, plausible_fps
+from pymafx_live.pipeline.sources.reader import RefusedError, Shot, plausible_fps, plausible_size
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class WebcamReader:
     endless = True
     count = 0
     nominal_fps = 0.0
+    size: tuple[int, int] | None = None
     files: Sequence[Path] = ()
     root = devices.ROOT
     make: ClassVar[Any] = cv2.VideoCapture
@@ -73,6 +74,8 @@ class WebcamReader:
             )
         self._ask(self._capture)
         self.nominal_fps = plausible_fps(self._capture.get(cv2.CAP_PROP_FPS))
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        self.size = plausible_size(*(self._capture.get(side) for side in sides))
 
     def shots(self) -> Iterator[Shot]:
         """Raises `SourceError` once the device stops delivering."""

@@ -168,7 +168,9 @@ def test_pixels_are_square_however_they_are_stored(clips, opened, tmp_path):
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
         for packet in encoded(stream, cv2.resize(clips.picture(5), (120, 120))):
             container.mux(packet)
-    (frame,) = opened(file)
+    source = opened(file)
+    assert source.size == (160, 120)
+    (frame,) = source
     assert frame.image.shape == (120, 160, 3)
     assert np.abs(frame.image.astype(int) - clips.picture(5)).mean() < 10
     assert frame.camera.fx == frame.camera.fy
@@ -348,7 +350,9 @@ def test_images_in_a_folder_whose_name_has_brackets(clips, opened, tmp_path):
 
 @pytest.mark.parametrize(("rotate", "mirror"), list(itertools.product((0, 90, 180, 270), (False, True))))
 def test_a_camera_that_hangs_another_way(clips, opened, rotate, mirror):
-    frame = next(iter(opened(clips.write(count=1), rotate=rotate, mirror=mirror)))
+    source = opened(clips.write(count=1), rotate=rotate, mirror=mirror)
+    frame = next(iter(source))
+    assert source.size == (frame.image.shape[1], frame.image.shape[0])
     turn = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
     expected = cv2.rotate(clips.picture(0), turn[rotate]) if rotate else clips.picture(0)
     expected = cv2.flip(expected, 1) if mirror else expected

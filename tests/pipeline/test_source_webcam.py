@@ -143,12 +143,13 @@ class Capture:
         return what != cv2.CAP_PROP_EXPOSURE or value < 1000
 
     def get(self, what: int) -> float:
-        return min(self.asked.get(what, 30.0), 30.0)
+        sides = {cv2.CAP_PROP_FRAME_WIDTH: (640, 1280), cv2.CAP_PROP_FRAME_HEIGHT: (480, 720)}
+        usual, most = sides.get(what, (30, 30))
+        return float(min(self.asked.get(what, usual), most))
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         self._left -= 1
-        width = min(self.asked.get(cv2.CAP_PROP_FRAME_WIDTH, 640), 1280)
-        height = min(self.asked.get(cv2.CAP_PROP_FRAME_HEIGHT, 480), 720)
+        width, height = (int(self.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         return self._left >= 0, np.zeros((height, width, 3), np.uint8)
 
     def release(self) -> None:
@@ -169,6 +170,7 @@ def webcam(plugged, monkeypatch):
         images = []
         with pytest.raises(SourceError, match="has stopped delivering"):
             images.extend(shot.image for shot in reader.shots())
+        assert [reader.size] == [image.shape[1::-1] for image in images]
         return captures[-1], images
 
     return open_

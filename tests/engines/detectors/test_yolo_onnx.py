@@ -1,7 +1,8 @@
 """YOLO networks of every layout, on pictures that hold their own truth, and the demo network on people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from pymafx_live.core.errors import AssetError, UsageError
-from pymafx_live.engines.detectors import demo_weights
+from pymafx_live.engines.detectors import demo_weights, yolo_onnx
 from pymafx_live.engines.detectors.yolo_onnx import YoloOnnx
+from pymafx_live.engines.imaging import Pictures
+from pymafx_live.engines.runtime import Runner
+from pymafx_live.engines.runtime.interface import Array
 from support import colour_yolo as colours
 from support.parts import create_detector
 
@@ -135,6 +139,30 @@ def test_sizes_may_change_from_picture_to_picture(dynamic: Path) -> None:
     for width, height in ((640, 480), (480, 640), (640, 480)):
         red, blue = (10, 10, 110, 210), (300, 50, 400, 300)
         check(detector.detect([picture(width, height, RED=red, BLUE=blue)])[0], red, blue, 3.5)
+
+
+def test_it_is_warmed_up_for_the_frames_that_will_come(dynamic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On TensorRT each shape of the input is an engine, which takes a while to build."""
+    shapes, open_runner = [], yolo_onnx.open_runner
+
+    def opened(*given: Any) -> Runner:
+        runner = open_runner(*given)
+        run = runner.run
+
+        def noted(inputs: Mapping[str, Array]) -> dict[str, Array]:
+            shapes.extend(values.shape for values in inputs.values())
+            return run(inputs)
+
+        monkeypatch.setattr(runner, "run", noted)
+        return runner
+
+    monkeypatch.setattr(yolo_onnx, "open_runner", opened)
+    detector = create_detector(str(dynamic), pictures=Pictures(sizes={(640, 480), (1080, 1920)}))
+    warm = list(shapes)
+    assert len(set(warm)) == len(warm) == 2
+    detector.detect([picture(640, 480)])
+    detector.detect([picture(1080, 1920)])
+    assert set(shapes) == set(warm)
 
 
 def test_a_picture_need_not_be_contiguous(dynamic: Path) -> None:
