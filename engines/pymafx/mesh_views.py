@@ -18,7 +18,8 @@ from pymafx_live.engines.pymafx.joints import joints_of
 from pymafx_live.engines.pymafx.views import Key, Looks, View, Views, by_scene, drop
 
 RELOOK = 10
-"""Every so many frames the networks look at a person again: the mesh always has hands, the picture not."""
+"""Every so many frames the networks look at a person again: the mesh always has hands, the picture not. Those who came
+at once wait for each other, so that no frame takes much longer than the others."""
 RECENT = 1.0
 """Seconds for which an estimate says where somebody is who was not estimated meanwhile."""
 OVERLAP = 0.5
@@ -69,6 +70,7 @@ class MeshViews:
                 self.forget_last(scene.frame.source, None)
         views = self._project(scenes)
         trusted = {key for key, track, _ in _tracks(scenes) if key in views and self._holds(key, track, views[key])}
+        trusted.difference_update(*(self._looked_at_again(scene, trusted) for scene in scenes))
         others = [
             replace(scene, tracks=[t for t in scene.tracks if (scene.frame.source, t.id) not in trusted])
             for scene in scenes
@@ -113,13 +115,19 @@ class MeshViews:
 
     def _holds(self, key: Key, track: Track, view: View) -> bool:
         last = self._last[key]
-        if last.frames + 1 >= RELOOK or track.state is TrackState.LOST:
+        if track.state is TrackState.LOST:
             return False
         if any(last.person.parts[f"{side}_hand"].origin is Origin.DEFAULT for side in last.view.hands):
             return False  # the network itself does not believe in a hand there
         shown = view.body[view.body[:, 2] > 0, :2]
         mesh = np.concatenate([shown.min(0), shown.max(0)])
         return bool(iou(mesh, track.box) >= OVERLAP)
+
+    def _looked_at_again(self, scene: Scene, trusted: Collection[Key]) -> list[Key]:
+        """Who of the trusted was not looked at for the longest time: no more in one frame than keeps up with all."""
+        keys = [key for track in scene.tracks if (key := (scene.frame.source, track.id)) in trusted]
+        due = [key for key in keys if self._last[key].frames + 1 >= RELOOK]
+        return sorted(due, key=lambda key: -self._last[key].frames)[: -(-len(keys) // RELOOK)]
 
     def _project(self, scenes: Sequence[Scene]) -> dict[Key, View]:
         """The last estimates of who was estimated just before, where the tracks' boxes have moved to since."""

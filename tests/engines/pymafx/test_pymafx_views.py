@@ -1,6 +1,9 @@
 """Where the crops are cut: landmarks to boxes, the mesh against rendered truth, and rtmlib's own network class."""
 
+from collections import Counter
+from dataclasses import replace
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from pymafx_live.engines.body.model import BodyModel, Skeleton
 from pymafx_live.engines.landmarks.perception import Gaze, Perception
 from pymafx_live.engines.landmarks.regions import ImageBatch
 from pymafx_live.engines.pymafx.crops import BODY_MARGIN, FACE_MARGIN, HAND_MARGIN, CropBoxes
-from pymafx_live.engines.pymafx.mesh_views import MeshViews, view_from_joints
+from pymafx_live.engines.pymafx.mesh_views import RELOOK, MeshViews, view_from_joints
 from pymafx_live.engines.pymafx.views import (
     FACE_68,
     KEYPOINTS_IN_BOX,
@@ -142,16 +145,40 @@ class CountedViews:
         pass
 
 
-def test_networks_look_only_where_the_mesh_is_not_believed(scene: tuple[Frame, Track, Person, View]) -> None:
-    frame, track, person, seen = scene
+def trusting(networks: CountedViews) -> MeshViews:
     body = BodyModel.embedded()
     skeleton = Skeleton(rest_joints=body.rest_joints, joint_shape_dirs=np.zeros((10, 55, 3), np.float32))
+    return MeshViews(networks, skeleton)
+
+
+@pytest.mark.parametrize("count", [3, 25])
+def test_those_who_came_at_once_are_not_looked_at_again_at_once(
+    scene: tuple[Frame, Track, Person, View], count: int
+) -> None:
+    frame, track, person, seen = scene
     believed = {f"{side}_hand": Part(0.9, Origin.MEASURED) for side in ("left", "right")}
-    sure = Person(**{**{f: getattr(person, f) for f in Person.__slots__}, "parts": {**person.parts, **believed}})
-    unsure = Person(**{**{f: getattr(sure, f) for f in Person.__slots__},
-                       "parts": {**sure.parts, "left_hand": Part(0.0, Origin.DEFAULT)}})  # fmt: skip
+    tracks = [replace(track, id=k) for k in range(count)]
+    people = [replace(person, id=k, parts={**person.parts, **believed}) for k in range(count)]
     networks = CountedViews(seen)
-    views = MeshViews(networks, skeleton)
+    views = trusting(networks)
+    for _ in range(4 * RELOOK):
+        views.look([Scene(frame, tracks)])
+        views.learn([Scene(frame, tracks)], [people])
+    first, *later = networks.asked
+    assert first == list(range(count))
+    assert max(map(len, later)) == -(-count // RELOOK)
+    often = Counter(chain.from_iterable(later))
+    assert set(often) == set(range(count)) and max(often.values()) - min(often.values()) <= 1
+    assert min(often.values()) >= 2
+
+
+def test_networks_look_only_where_the_mesh_is_not_believed(scene: tuple[Frame, Track, Person, View]) -> None:
+    frame, track, person, seen = scene
+    believed = {f"{side}_hand": Part(0.9, Origin.MEASURED) for side in ("left", "right")}
+    sure = replace(person, parts={**person.parts, **believed})
+    unsure = replace(sure, parts={**sure.parts, "left_hand": Part(0.0, Origin.DEFAULT)})
+    networks = CountedViews(seen)
+    views = trusting(networks)
 
     def step(known: Person, at: Track = track) -> None:
         networks.asked.clear()
