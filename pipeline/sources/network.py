@@ -109,8 +109,9 @@ class StreamReader:
         if self._url.startswith("rtsp"):
             options |= _TRANSPORTS[self._transport]
             options["probesize"] = "32"  # the description says what comes: FFmpeg needs no more than a packet
+        options["tls_verify"] = "1" if self._ca_file else "0"  # FFmpeg 9 would verify, and trust whom it likes
         if self._ca_file:
-            options |= {"tls_verify": "1", "ca_file": str(self._ca_file)}
+            options["ca_file"] = str(self._ca_file)
         began = time.monotonic()
         try:
             url = followed(self._url, self.timeout)
