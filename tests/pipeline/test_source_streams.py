@@ -15,6 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+import sys
 from pymafx_live.bench.mjpeg_camera import MjpegCamera
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import SourceError
@@ -338,4 +339,6 @@ def test_what_a_lost_connection_held_goes_without_the_garbage_collector(clips, s
         held = Counter(type(thing).__name__ for thing in gc.get_objects() if id(thing) not in before)
     finally:
         gc.enable()
-    assert held["Decoder"] == 0 and held["Session"] == 1, held  # that of the source, which is there
+    assert held["Decoder"] == 0, held
+    if sys.version_info < (3, 13):  # whose frames keep their callers, and so a session that holds nothing any more
+        assert held["Session"] == 1, held  # that of the source, which is there
