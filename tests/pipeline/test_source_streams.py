@@ -3,6 +3,7 @@
 import gc
 import itertools
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +16,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-import sys
 from pymafx_live.bench.mjpeg_camera import MjpegCamera
 from pymafx_live.configs.schema import CameraSettings, SourceSettings
 from pymafx_live.core.errors import SourceError
