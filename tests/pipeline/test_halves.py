@@ -235,7 +235,9 @@ def test_results_are_the_same_with_overlap(stride: Stride, most: int, broken: bo
         found.append(play(engine, [eventful("a"), frames("b", 23)], overlap, stride, most))
     (apart, told), (together, also) = found
     assert_same(apart, together)
-    assert told == also == {"detections": told["detections"], **({"engine halved": 5} if broken else {})}
+    calls, others = told.pop("detections"), also.pop("detections")
+    assert calls == others or stride == "auto"  # which begins some beside the loop, and may not need the last
+    assert told == also == ({"engine halved": 5} if broken else {})
     ended = [person.id for person in people(apart) if person.state is TrackState.ENDED]
     assert len(set(ended)) > 4
     both = [person.transl[1] == person.transl[2] for person in people(apart)]
