@@ -35,9 +35,7 @@ ROWS = 8
 SIZES = 16
 """Picture sizes whose letterboxes are kept: each camera has one, photos have many."""
 
-
 logger = logging.getLogger(__name__)
-
 _NOBODY: Found = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
